@@ -1,0 +1,21 @@
+/* Everything: multi-view stereo through a water surface. Begin with pipeline.h for whole runs, with
+ * geometry.h, stereo.h, fusion.h and surface.h for single stages. */
+#ifndef AQUAMVS_AQUAMVS_H
+#define AQUAMVS_AQUAMVS_H
+
+#include "aquamvs/color.h"
+#include "aquamvs/config.h"
+#include "aquamvs/evaluate.h"
+#include "aquamvs/fusion.h"
+#include "aquamvs/geometry.h"
+#include "aquamvs/info.h"
+#include "aquamvs/io.h"
+#include "aquamvs/pipeline.h"
+#include "aquamvs/status.h"
+#include "aquamvs/stereo.h"
+#include "aquamvs/surface.h"
+#include "aquamvs/synth.h"
+#include "aquamvs/types.h"
+#include "aquamvs/undistort.h"
+
+#endif

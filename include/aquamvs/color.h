@@ -1,0 +1,22 @@
+/* Stage: make the cameras of a frame agree in brightness and colour. */
+#ifndef AQUAMVS_COLOR_H
+#define AQUAMVS_COLOR_H
+
+#include "aquamvs/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum AqmColorNorm { AQM_COLOR_GAIN, AQM_COLOR_HISTOGRAM } AqmColorNorm;
+
+/* Changes the images in place (all the same type and channel count): `gain` scales each channel of
+ * each image so that its mean equals the mean over all images; `histogram` maps each channel's
+ * distribution onto the mean distribution (by quantiles). */
+AQM_API AQM_NODISCARD AqmStatus aqm_color_normalize(AqmImage *const *images, size_t image_count,
+                                                    AqmColorNorm method, AqmDiag *diag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

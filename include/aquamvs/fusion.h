@@ -1,0 +1,59 @@
+/* Stage: from one depth map per view to one cloud that the views agree on. */
+#ifndef AQUAMVS_FUSION_H
+#define AQUAMVS_FUSION_H
+
+#include "aquamvs/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct AqmFusionOptions {
+    int min_consistent_views; /* views that must agree, the reference counted; >= 1; default 3 */
+    double depth_tolerance_m; /* agreement: ray depths differ by less than this; default 0.005 */
+    double min_confidence;    /* depth map pixels below it are not used; 0..1; default 0.1 */
+    double voxel_size_m;      /* one point a voxel is kept, their average; default 0.001 */
+    bool outlier_removal_enabled; /* default true */
+    int outlier_nb_neighbors;     /* default 20 */
+    double outlier_std_ratio;     /* default 2.0 */
+    int threads;                  /* 0 = all cores */
+} AqmFusionOptions;
+
+AQM_API AqmFusionOptions aqm_fusion_options_default(void);
+AQM_API AQM_NODISCARD AqmStatus aqm_fusion_options_validate(const AqmFusionOptions *options,
+                                                            AqmDiag *diag);
+
+/* One reference view with its estimate; borrowed. `color`: the undistorted image (U8, 1 or 3
+ * channels; or U16 with full_scale the value taken as white). */
+typedef struct AqmFusionView {
+    const AqmView *view;
+    const AqmDepthMap *depth;
+    const AqmImageView *color;
+    double full_scale;
+} AqmFusionView;
+
+/* How many views (the view itself counted) agree with each pixel of view `reference`; 0 where it
+ * has no usable depth. counts: height x width. */
+AQM_API AQM_NODISCARD AqmStatus aqm_fusion_consistency(const AqmFusionView *views,
+                                                       size_t view_count, size_t reference,
+                                                       const AqmFusionOptions *options,
+                                                       uint8_t *counts, AqmDiag *diag);
+
+/* The fused cloud: consistent pixels, each moved to the (confidence-weighted) mean of the views
+ * that agree on it; normals; one point per voxel. No outlier removal. Rig frame. An empty cloud is
+ * not an error. Same bytes for any number of threads. */
+AQM_API AQM_NODISCARD AqmStatus aqm_fuse(const AqmFusionView *views, size_t view_count,
+                                         const AqmFusionOptions *options, AqmCloud **out,
+                                         AqmDiag *diag);
+
+/* Statistical outlier removal (Rusu et al. 2008): drops points whose mean distance to their
+ * outlier_nb_neighbors nearest neighbours exceeds mean + outlier_std_ratio * standard deviation of
+ * that quantity over the cloud. Keeps the order. removed (may be NULL): how many went. */
+AQM_API AQM_NODISCARD AqmStatus aqm_cloud_remove_outliers(AqmCloud *cloud,
+                                                          const AqmFusionOptions *options,
+                                                          size_t *removed, AqmDiag *diag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

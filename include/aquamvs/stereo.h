@@ -1,0 +1,78 @@
+/* Stage: one depth map per reference view by a plane sweep through the water.
+ *
+ * The hypotheses are horizontal planes Z = const below the water, spaced evenly in 1 / (apparent
+ * depth), so that a step moves every source pixel by about the same amount. */
+#ifndef AQUAMVS_STEREO_H
+#define AQUAMVS_STEREO_H
+
+#include "aquamvs/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum AqmCost { AQM_COST_NCC, AQM_COST_SSIM } AqmCost;
+
+typedef struct AqmStereoOptions {
+    int num_depths;       /* planes of the sweep; 8..4096; default 128 */
+    AqmCost cost;         /* default NCC */
+    int window_size;      /* px, odd, 3..31: side of the square search window; default 11 */
+    int depth_batch_size; /* planes whose costs are held at once; 1..64; default 4 */
+    int threads;          /* 0 = all cores */
+} AqmStereoOptions;
+
+AQM_API AqmStereoOptions aqm_stereo_options_default(void);
+AQM_API AQM_NODISCARD AqmStatus aqm_stereo_options_validate(const AqmStereoOptions *options,
+                                                            AqmDiag *diag);
+
+/* An undistorted image prepared for matching (gray, padded), with its valid pixels. */
+typedef struct AqmStereoImage AqmStereoImage;
+
+/* `mask`: U8, one channel, the image's size; 0 = the pixel is missing: neither matched nor matched
+ * against. NULL = all valid. `full_scale` is the sample value taken as white: 255 for U8; for U16
+ * the largest value the cameras of this frame deliver, the same for all of them. */
+AQM_API AQM_NODISCARD AqmStatus aqm_stereo_image_create(AqmStereoImage **out,
+                                                        const AqmImageView *image,
+                                                        const AqmImageView *mask, double full_scale,
+                                                        AqmDiag *diag);
+AQM_API void aqm_stereo_image_destroy(AqmStereoImage **image);
+
+/* One camera as the sweep sees it: borrowed. */
+typedef struct AqmStereoView {
+    const AqmView *view;
+    const AqmStereoImage *image;
+    bool is_auxiliary;
+} AqmStereoView;
+
+/* Ray depths in metres, 0 <= min < max. */
+typedef struct AqmDepthRange {
+    double min_m, max_m;
+} AqmDepthRange;
+
+/* The depth range of view `reference` by a coarse sweep at low resolution, from the water surface
+ * down, widened by `margin_m`. NO_DATA where too few pixels match to tell. */
+AQM_API AQM_NODISCARD AqmStatus aqm_stereo_find_range(const AqmStereoView *views, size_t view_count,
+                                                      size_t reference, const size_t *sources,
+                                                      size_t source_count, double margin_m,
+                                                      int threads, AqmDepthRange *out,
+                                                      AqmDiag *diag);
+
+/* The source views of `reference`: the `num_neighbors` best other non-auxiliary views by overlap
+ * and angle, then, with include_center, every auxiliary one. `range` may be NULL (not yet known).
+ * sources: room for view_count indices. */
+AQM_API void aqm_stereo_select_sources(const AqmStereoView *views, size_t view_count,
+                                       size_t reference, int num_neighbors, bool include_center,
+                                       const AqmDepthRange *range, size_t *sources,
+                                       size_t *source_count);
+
+/* The depth map of view `reference`. Same bytes for any number of threads. */
+AQM_API AQM_NODISCARD AqmStatus aqm_stereo_estimate(const AqmStereoView *views, size_t view_count,
+                                                    size_t reference, const size_t *sources,
+                                                    size_t source_count, const AqmDepthRange *range,
+                                                    const AqmStereoOptions *options,
+                                                    AqmDepthMap **out, AqmDiag *diag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

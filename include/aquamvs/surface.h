@@ -1,0 +1,30 @@
+/* Stage: from the fused cloud to a surface mesh. */
+#ifndef AQUAMVS_SURFACE_H
+#define AQUAMVS_SURFACE_H
+
+#include "aquamvs/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct AqmHeightfieldOptions {
+    double grid_resolution_m; /* spacing of the vertices in X and Y; default 0.002 */
+    int threads;              /* 0 = all cores */
+} AqmHeightfieldOptions;
+
+AQM_API AqmHeightfieldOptions aqm_heightfield_options_default(void);
+AQM_API AQM_NODISCARD AqmStatus
+aqm_heightfield_options_validate(const AqmHeightfieldOptions *options, AqmDiag *diag);
+
+/* A height over the horizontal plane of the rig frame: a robust local fit at every grid node with
+ * enough points around it; small holes filled where neighbours support them, others left open.
+ * NO_DATA if the cloud supports no triangle at all. Same bytes for any number of threads. */
+AQM_API AQM_NODISCARD AqmStatus aqm_surface_heightfield(const AqmCloud *cloud,
+                                                        const AqmHeightfieldOptions *options,
+                                                        AqmMesh **out, AqmDiag *diag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

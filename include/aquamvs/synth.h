@@ -1,0 +1,54 @@
+/* Scenes with a known surface, and the renderer that refracts them: exact truth for tests, the demo
+ * and the benchmarks. */
+#ifndef AQUAMVS_SYNTH_H
+#define AQUAMVS_SYNTH_H
+
+#include "aquamvs/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum AqmScene {
+    AQM_SCENE_PLANE,
+    AQM_SCENE_UNDULATING,
+    AQM_SCENE_SANDBED,
+    AQM_SCENE_BOARD
+} AqmScene;
+typedef enum AqmRigKind { AQM_RIG_RING12, AQM_RIG_RING5, AQM_RIG_PAIR } AqmRigKind;
+typedef enum AqmFrameFormat { AQM_FRAMES_PNG, AQM_FRAMES_PNG16, AQM_FRAMES_VIDEO } AqmFrameFormat;
+
+typedef struct AqmSynthOptions {
+    AqmScene scene;
+    AqmRigKind rig;    /* default ring5 */
+    int width, height; /* px; 0 = the rig's own (ring12 1600x1200 + fisheye centre, else 640x480) */
+    int frames;        /* default 1; the scene moves from frame to frame */
+    uint64_t seed;     /* default 1 */
+    double noise;      /* sensor noise, 1 sigma, 8-bit levels; default 1.5 */
+    double blur_px;    /* lens blur, sigma; default 0.45 */
+    double gain_spread;  /* 1 sigma of the per-camera exposure; default 0.05 */
+    double contrast;     /* of the texture; default 1 */
+    double distortion;   /* scales the rig's lens distortion; 0 = perfect lenses; default 1 */
+    double n_water;      /* default 1.333 */
+    double amplitude_m;  /* undulating: default 0.005 */
+    double wavelength_m; /* undulating: default 0.05 */
+    double tilt_deg;     /* board: default 12 */
+    AqmFrameFormat format;
+    bool color; /* default true */
+    int threads;
+} AqmSynthOptions;
+
+AQM_API AqmSynthOptions aqm_synth_options_default(void);
+AQM_API AQM_NODISCARD AqmStatus aqm_synth_options_validate(const AqmSynthOptions *options,
+                                                           AqmDiag *diag);
+
+/* Writes calibration.json, config.yaml, images/ or videos, gt/ (scene.json with the surface as a
+ * formula, per-camera ray depth of the raw pixels, surface mesh) below `output_dir`. */
+AQM_API AQM_NODISCARD AqmStatus aqm_synth_write(const AqmSynthOptions *options,
+                                                const char *output_dir, const AqmLog *log,
+                                                AqmDiag *diag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

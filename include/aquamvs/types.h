@@ -1,0 +1,134 @@
+/* The plain data that stages exchange: images, cameras, views, depth maps, clouds, meshes.
+ *
+ * Frames of reference. World: metres, +Z down. The *rig frame* is the world frame turned so that
+ * the water surface is the horizontal plane Z = water_z and its normal (water to air) is (0, 0,
+ * -1); for nearly every calibration the two are the same. All stages work in the rig frame; only
+ * what is written to files is turned back (AqmRig.world_from_rig). Camera: OpenCV axes (+X right,
+ * +Y down, +Z forward), p_cam = R p + t. Matrices are row-major. Pixels: (u, v) = (column, row),
+ * integer coordinates are pixel centres, origin top-left. */
+#ifndef AQUAMVS_TYPES_H
+#define AQUAMVS_TYPES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "aquamvs/status.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum { AQM_NAME_MAX = 64 };
+
+/* ---- images ---------------------------------------------------------------------------------- */
+
+typedef enum AqmSampleType { AQM_U8 = 1, AQM_U16 = 2 } AqmSampleType; /* value = bytes a sample */
+
+/* Owns its samples. Interleaved; 1 channel is gray, 3 are R, G, B. */
+typedef struct AqmImage {
+    int width, height, channels;
+    AqmSampleType type;
+    size_t stride; /* bytes from one row to the next */
+    void *data;
+} AqmImage;
+
+/* Borrows its samples: valid while the owner lives. Same layout as AqmImage. */
+typedef struct AqmImageView {
+    int width, height, channels;
+    AqmSampleType type;
+    size_t stride;
+    const void *data;
+} AqmImageView;
+
+/* A zeroed image. ARGUMENT if a size is not in 1..65535 or channels is not 1 or 3; MEMORY. */
+AQM_API AQM_NODISCARD AqmStatus aqm_image_create(AqmImage **out, int width, int height,
+                                                 int channels, AqmSampleType type, AqmDiag *diag);
+AQM_API void aqm_image_destroy(AqmImage **image); /* NULL and *image == NULL are fine */
+AQM_API AqmImageView aqm_image_view(const AqmImage *image);
+
+/* ---- cameras --------------------------------------------------------------------------------- */
+
+typedef enum AqmLens { AQM_LENS_PINHOLE, AQM_LENS_FISHEYE } AqmLens;
+
+/* One calibrated camera, as filmed (with its lens), posed in the rig frame. */
+typedef struct AqmCamera {
+    char name[AQM_NAME_MAX];
+    int width, height;
+    double K[9]; /* px; no skew */
+    AqmLens lens;
+    double distortion[8]; /* pinhole: k1 k2 p1 p2 k3 k4 k5 k6 (Brown, rational); fisheye: k1..k4 */
+    double R[9], t[3];    /* cam_from_rig: rotation, and translation in metres */
+    bool is_auxiliary;    /* serves as a source view, never as a reference */
+} AqmCamera;
+
+/* Owns `cameras`. */
+typedef struct AqmRig {
+    size_t camera_count;
+    AqmCamera *cameras;
+    double water_z; /* metres, rig frame */
+    double n_air, n_water;
+    double world_from_rig[9]; /* rotation; the identity where the water normal is vertical */
+} AqmRig;
+
+AQM_API AQM_NODISCARD AqmStatus aqm_rig_create(AqmRig **out, size_t camera_count, AqmDiag *diag);
+AQM_API void aqm_rig_destroy(AqmRig **rig);
+
+/* A camera after undistortion, over its water surface: all that projection and ray casting need. */
+typedef struct AqmView {
+    int width, height;
+    double fx, fy, cx, cy; /* px, of the undistorted image */
+    double R[9], t[3];     /* cam_from_rig */
+    double C[3];           /* camera centre, rig frame, metres */
+    double water_z;        /* metres */
+    double n;              /* n_water / n_air */
+} AqmView;
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+/* Owns its planes, each height x width, row-major, no padding. */
+typedef struct AqmDepthMap {
+    int width, height;
+    float *depth_m; /* ray depth: metres along the ray below the water surface; NaN = not known */
+    float *confidence; /* 0..1; 0 where depth is NaN */
+} AqmDepthMap;
+
+/* depth all NaN, confidence all 0. */
+AQM_API AQM_NODISCARD AqmStatus aqm_depth_map_create(AqmDepthMap **out, int width, int height,
+                                                     AqmDiag *diag);
+AQM_API void aqm_depth_map_destroy(AqmDepthMap **map);
+
+/* Points with what is known of each; owns its arrays, each `capacity` long (times 3 for vectors).
+ */
+typedef struct AqmCloud {
+    size_t count, capacity;
+    float *position;   /* x y z, metres */
+    float *normal;     /* unit, towards the cameras; 0 0 0 = not known */
+    uint8_t *color;    /* R G B */
+    float *confidence; /* 0..1 */
+    uint8_t *views;    /* cameras that agree on the point, the reference counted */
+} AqmCloud;
+
+/* An empty cloud with room for `capacity` points (0 is fine). */
+AQM_API AQM_NODISCARD AqmStatus aqm_cloud_create(AqmCloud **out, size_t capacity, AqmDiag *diag);
+AQM_API void aqm_cloud_destroy(AqmCloud **cloud);
+/* Makes room for at least `capacity` points; on MEMORY the cloud is as before. */
+AQM_API AQM_NODISCARD AqmStatus aqm_cloud_reserve(AqmCloud *cloud, size_t capacity, AqmDiag *diag);
+
+/* Triangles over shared vertices; wound so that the geometric normal points to the cameras. */
+typedef struct AqmMesh {
+    size_t vertex_count, triangle_count;
+    float *position;     /* 3 x vertex_count, metres */
+    float *normal;       /* 3 x vertex_count, unit */
+    uint8_t *color;      /* 3 x vertex_count, R G B */
+    uint32_t *triangles; /* 3 x triangle_count, vertex indices */
+} AqmMesh;
+
+AQM_API AQM_NODISCARD AqmStatus aqm_mesh_create(AqmMesh **out, size_t vertex_count,
+                                                size_t triangle_count, AqmDiag *diag);
+AQM_API void aqm_mesh_destroy(AqmMesh **mesh);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,28 @@
+/* Stage: from the image as filmed to the undistorted image every later stage works on. */
+#ifndef AQUAMVS_UNDISTORT_H
+#define AQUAMVS_UNDISTORT_H
+
+#include "aquamvs/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bilinear remap of `raw` (the camera's size) to the undistorted image of the same size, channels
+ * and sample type. All-zero distortion with K_new = K copies. ARGUMENT on a size mismatch; MEMORY.
+ */
+AQM_API AQM_NODISCARD AqmStatus aqm_undistort_image(const AqmCamera *camera, const double K_new[9],
+                                                    const AqmImageView *raw, int threads,
+                                                    AqmImage **out, AqmDiag *diag);
+
+/* The pixels of the undistorted image that hold data: 255 where the pixel's footprint lies inside
+ * the raw image and inside `raw_mask` (any nonzero = keep; NULL = keep all), else 0. U8, one
+ * channel. */
+AQM_API AQM_NODISCARD AqmStatus aqm_undistort_mask(const AqmCamera *camera, const double K_new[9],
+                                                   const AqmImageView *raw_mask, int threads,
+                                                   AqmImage **out, AqmDiag *diag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
