@@ -1,0 +1,140 @@
+#include "io/atomic_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "aquamvs/io.h"
+#include "base/alloc.h"
+
+static AqmStatus fail_write(const char *path, int error, AqmDiag *diag) {
+    return aqm_fail(diag, AQM_ERROR_IO, "cannot write %s: %s", path, strerror(error));
+}
+
+/* Length of the folder part of a path, its slash counted; 0 where there is none. */
+static size_t folder_length(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? (size_t)(slash - path) + 1 : 0;
+}
+
+static void release(AqmAtomicFile *file) {
+    aqm_free(file->path);
+    aqm_free(file->temporary);
+    *file = (AqmAtomicFile){0};
+}
+
+AqmStatus aqm_atomic_open(AqmAtomicFile *file, const char *path, AqmDiag *diag) {
+    const size_t folder = folder_length(path), room = strlen(path) + 40;
+    *file = (AqmAtomicFile){.path = aqm_strdup(path), .temporary = aqm_alloc(room, 1)};
+    if (!file->path || !file->temporary) {
+        release(file);
+        return aqm_fail_memory(diag, "a file name", room, 1);
+    }
+    snprintf(file->temporary, room, "%.*s.%s.%ld.tmp", (int)folder, path, path + folder,
+             (long)getpid());
+    const int descriptor = open(file->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (descriptor >= 0)
+        file->stream = fdopen(descriptor, "w+b");
+    if (!file->stream) {
+        const int error = errno;
+        if (descriptor >= 0)
+            close(descriptor);
+        release(file);
+        return fail_write(path, error, diag);
+    }
+    return AQM_OK;
+}
+
+AqmStatus aqm_atomic_write(AqmAtomicFile *file, const void *data, size_t size, AqmDiag *diag) {
+    if (size > 0 && fwrite(data, 1, size, file->stream) != size)
+        return fail_write(file->path, errno, diag);
+    return AQM_OK;
+}
+
+/* Makes the rename itself last. File systems that cannot sync a folder are left at that. */
+static void sync_folder(const char *path, size_t length) {
+    char *folder = aqm_alloc(length + 2, 1);
+    if (!folder)
+        return;
+    memcpy(folder, length > 0 ? path : ".", length > 0 ? length : 1);
+    folder[length > 0 ? length : 1] = '\0';
+    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0) {
+        (void)fsync(descriptor);
+        close(descriptor);
+    }
+    aqm_free(folder);
+}
+
+AqmStatus aqm_atomic_commit(AqmAtomicFile *file, AqmDiag *diag) {
+    int error = 0;
+    if (fflush(file->stream) != 0 || fsync(fileno(file->stream)) != 0)
+        error = errno;
+    if (fclose(file->stream) != 0 && error == 0)
+        error = errno;
+    if (error == 0 && rename(file->temporary, file->path) != 0)
+        error = errno;
+    AqmStatus status = AQM_OK;
+    if (error != 0) {
+        status = fail_write(file->path, error, diag);
+        (void)unlink(file->temporary);
+    } else {
+        sync_folder(file->path, folder_length(file->path));
+    }
+    release(file);
+    return status;
+}
+
+void aqm_atomic_abort(AqmAtomicFile *file) {
+    if (!file->stream)
+        return;
+    (void)fclose(file->stream);
+    (void)unlink(file->temporary);
+    release(file);
+}
+
+AqmStatus aqm_atomic_finish(AqmAtomicFile *file, AqmStatus status, AqmDiag *diag) {
+    if (status == AQM_OK)
+        return aqm_atomic_commit(file, diag);
+    aqm_atomic_abort(file);
+    return status;
+}
+
+AqmStatus aqm_text_write(const char *path, const char *text, AqmDiag *diag) {
+    AqmAtomicFile file;
+    AQM_TRY(aqm_atomic_open(&file, path, diag));
+    return aqm_atomic_finish(&file, aqm_atomic_write(&file, text, strlen(text), diag), diag);
+}
+
+/* mkdir that is content with a folder that is already there; 0 or errno. */
+static int make_folder(const char *path) {
+    if (mkdir(path, 0777) == 0)
+        return 0;
+    const int error = errno;
+    struct stat found;
+    if (stat(path, &found) == 0)
+        return S_ISDIR(found.st_mode) ? 0 : ENOTDIR;
+    return error;
+}
+
+AqmStatus aqm_make_folders(const char *path, AqmDiag *diag) {
+    char *partial = aqm_strdup(path);
+    if (!partial)
+        return aqm_fail_memory(diag, "a file name", strlen(path) + 1, 1);
+    int error = path[0] == '\0' ? ENOENT : 0;
+    for (char *p = partial; error == 0 && *p != '\0'; p++) {
+        if (*p != '/' || p == partial)
+            continue;
+        *p = '\0';
+        error = make_folder(partial);
+        *p = '/';
+    }
+    if (error == 0)
+        error = make_folder(partial);
+    aqm_free(partial);
+    if (error != 0)
+        return aqm_fail(diag, AQM_ERROR_IO, "cannot make the folder %s: %s", path, strerror(error));
+    return AQM_OK;
+}
