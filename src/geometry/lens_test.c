@@ -5,9 +5,9 @@
 
 #include <cmocka.h>
 #include <math.h>
+#include <string.h>
 
 #include "geometry/lens.h"
-#include "geometry/test_vectors.h"
 #include "math/rng.h"
 
 static AqmCamera camera_with(AqmLens lens, const double *k, int count) {
@@ -152,50 +152,6 @@ static void a_lens_without_an_inverse_is_named(void **state) {
     assert_int_equal(aqm_new_camera_matrix(&brown, K_new, NULL), AQM_ERROR_ARGUMENT);
 }
 
-static AqmCamera camera_of(const json_t *item) {
-    const char *model = json_string_value(json_object_get(item, "model"));
-    AqmCamera camera = {.lens = strstr(model, "fisheye") ? AQM_LENS_FISHEYE : AQM_LENS_PINHOLE};
-    double size[2];
-    assert_int_equal(read_numbers(json_object_get(item, "K"), camera.K, 9), 9);
-    assert_true(read_numbers(json_object_get(item, "dist"), camera.distortion, 8) <= 8);
-    assert_int_equal(read_numbers(json_object_get(item, "image_size"), size, 2), 2);
-    camera.width = (int)size[0];
-    camera.height = (int)size[1];
-    return camera;
-}
-
-static void reference_vectors_are_met(void **state) {
-    (void)state;
-    json_t *root = load_vectors();
-    if (!root)
-        skip();
-    size_t index;
-    json_t *item;
-    static double data[4][4096];
-    json_array_foreach(json_object_get(root, "undistortion"), index, item) {
-        const AqmCamera camera = camera_of(item);
-        double K_new[9], expected[9];
-        assert_int_equal(read_numbers(json_object_get(item, "K_new"), expected, 9), 9);
-        assert_int_equal(aqm_new_camera_matrix(&camera, K_new, NULL), AQM_OK);
-        for (int i = 0; i < 9; i++)
-            assert_true(fabs(K_new[i] - expected[i]) < 0.01);
-        const char *keys[] = {"col", "row", "map_x", "map_y"};
-        size_t count = 0;
-        for (int i = 0; i < 4; i++)
-            count = read_numbers(json_object_get(item, keys[i]), data[i], 4096);
-        assert_true(count >= 100);
-        for (size_t i = 0; i < count; i++) {
-            double u, v;
-            aqm_raw_from_undistorted(&camera, expected, data[0][i], data[1][i], &u, &v);
-            assert_true(fabs(u - data[2][i]) < 0.001 && fabs(v - data[3][i]) < 0.001);
-            aqm_raw_span_from_undistorted(&camera, expected, data[0][i], data[1][i], 1, &u, &v);
-            assert_true(fabs(u - data[2][i]) < 0.001 && fabs(v - data[3][i]) < 0.001);
-        }
-    }
-    assert_int_equal(index, 4);
-    json_decref(root);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(undistort_is_the_inverse_of_distort),
@@ -205,7 +161,6 @@ int main(void) {
         cmocka_unit_test(an_ideal_lens_keeps_K_to_the_bit),
         cmocka_unit_test(new_matrices_are_those_of_opencv),
         cmocka_unit_test(a_lens_without_an_inverse_is_named),
-        cmocka_unit_test(reference_vectors_are_met),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -4,9 +4,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <string.h>
 
 #include "geometry/refraction.h"
-#include "geometry/test_vectors.h"
 #include "math/rng.h"
 #include "math/vec.h"
 
@@ -211,84 +211,6 @@ static void two_steps_are_enough_in_the_working_volume(void **state) {
     assert_true(worst_f32 < 5e-4);
 }
 
-static AqmView vector_view(const json_t *root, const json_t *set) {
-    const json_t *pose = json_object_get(json_object_get(root, "cameras"),
-                                         json_string_value(json_object_get(set, "camera")));
-    AqmCamera camera = {.name = "vector", .width = 1600, .height = 1200};
-    double K[9];
-    assert_int_equal(read_numbers(json_object_get(root, "K"), K, 9), 9);
-    assert_int_equal(read_numbers(json_object_get(pose, "R"), camera.R, 9), 9);
-    assert_int_equal(read_numbers(json_object_get(pose, "t"), camera.t, 3), 3);
-    const AqmRig rig = {.camera_count = 1,
-                        .cameras = &camera,
-                        .water_z = number_of(set, "water_z"),
-                        .n_air = number_of(set, "n_air"),
-                        .n_water = number_of(set, "n_water")};
-    AqmView view;
-    assert_int_equal(aqm_view_create(&view, &rig, 0, K, NULL), AQM_OK);
-    return view;
-}
-
-static void projections_match_the_vectors(void **state) {
-    (void)state;
-    json_t *root = load_vectors();
-    if (!root)
-        skip();
-    size_t index, i, compared = 0;
-    json_t *set, *item;
-    json_array_foreach(json_object_get(root, "projection"), index, set) {
-        const AqmView view = vector_view(root, set);
-        json_array_foreach(json_object_get(set, "points"), i, item) {
-            const json_t *expected = json_array_get(json_object_get(set, "pixels"), i);
-            double p[3], want[2], got[2], fast[2];
-            assert_int_equal(read_numbers(item, p, 3), 3);
-            assert_int_equal(aqm_view_project(&view, p, got), !json_is_null(expected));
-            assert_int_equal(aqm_view_project_fast(&view, p, fast), !json_is_null(expected));
-            if (json_is_null(expected))
-                continue;
-            assert_int_equal(read_numbers(expected, want, 2), 2);
-            assert_true(pixel_error(got, want) < 1e-6);
-            assert_true(pixel_error(fast, got) < 1e-4);
-            compared++;
-        }
-    }
-    assert_int_equal(index, 8);
-    assert_true(compared > 2000);
-    json_decref(root);
-}
-
-static void rays_match_the_vectors(void **state) {
-    (void)state;
-    json_t *root = load_vectors();
-    if (!root)
-        skip();
-    size_t index, i, compared = 0;
-    json_t *set, *item;
-    json_array_foreach(json_object_get(root, "back_projection"), index, set) {
-        const AqmView view = vector_view(root, set);
-        json_array_foreach(json_object_get(set, "pixels"), i, item) {
-            const json_t *origin = json_array_get(json_object_get(set, "origins"), i);
-            const json_t *direction = json_array_get(json_object_get(set, "directions"), i);
-            double uv[2], o[3], d[3];
-            AqmRay ray;
-            assert_int_equal(read_numbers(item, uv, 2), 2);
-            assert_int_equal(aqm_view_cast(&view, uv[0], uv[1], &ray), !json_is_null(origin));
-            if (json_is_null(origin))
-                continue;
-            read_numbers(origin, o, 3);
-            read_numbers(direction, d, 3);
-            for (int k = 0; k < 3; k++) {
-                assert_true(fabs(ray.origin[k] - o[k]) < 1e-9 * fmax(1.0, fabs(o[k])));
-                assert_true(fabs(ray.direction[k] - d[k]) < 1e-9);
-            }
-            compared++;
-        }
-    }
-    assert_int_equal(index, 8);
-    assert_true(compared > 1000);
-    json_decref(root);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_view_holds_its_camera),
@@ -299,8 +221,6 @@ int main(void) {
         cmocka_unit_test(without_an_index_step_it_is_a_pinhole_camera),
         cmocka_unit_test(what_cannot_be_seen_is_refused),
         cmocka_unit_test(two_steps_are_enough_in_the_working_volume),
-        cmocka_unit_test(projections_match_the_vectors),
-        cmocka_unit_test(rays_match_the_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
