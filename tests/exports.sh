@@ -13,10 +13,10 @@ exported=$("$nm" -D --defined-only "$library" | awk '{ print $NF }' | sed 's/@.*
 bad=0
 [ -n "$declared" ] || { echo "no declarations found in: $*"; bad=1; }
 twice=$(uniq -d <<<"$declared")
-[ -z "$twice" ] || { echo "declared twice:" $twice; bad=1; }
+[ -z "$twice" ] || { echo "declared twice: ${twice//$'\n'/ }"; bad=1; }
 hidden=$(comm -23 <(echo "$declared") <(echo "$exported"))
-[ -z "$hidden" ] || { echo "declared and not exported:" $hidden; bad=1; }
+[ -z "$hidden" ] || { echo "declared and not exported: ${hidden//$'\n'/ }"; bad=1; }
 extra=$(comm -13 <(echo "$declared") <(echo "$exported"))
-[ -z "$extra" ] || { echo "exported and not declared:" $extra; bad=1; }
+[ -z "$extra" ] || { echo "exported and not declared: ${extra//$'\n'/ }"; bad=1; }
 [ $bad -ne 0 ] || echo "$(wc -l <<<"$exported") functions, all declared, all exported"
 exit $bad
