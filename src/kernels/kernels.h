@@ -1,0 +1,132 @@
+/* The inner loops of matching: raw pointers, no allocation, cannot fail.
+ *
+ * Matching images are 16-bit: luminance in 1/8 of an 8-bit level, centred on mid-gray, so in
+ * AQM_GRAY_MIN..AQM_GRAY_MAX; AQM_GRAY_MISSING marks a pixel that is not there (masked, or outside
+ * the lens's picture). All window sums are integers and exact: no drift along a running sum, no
+ * cancellation on bright flat patches. For windows up to 31 px a sum of squares is below
+ * 961 * 1024^2 = 1.01e9 and fits 32 bits; products with the window's pixel count are taken in
+ * double, where they are exact too (below 2^53).
+ *
+ * Each function has a reference in C (the *_ref.c files), which is its specification, and variants
+ * for wider instruction sets that give the same integers bit for bit and floats within the bound
+ * stated here. Rows are handled in whole vectors: every row buffer has room for its length rounded
+ * up to AQM_ROW_MULTIPLE. */
+#ifndef AQM_KERNELS_KERNELS_H
+#define AQM_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    AQM_GRAY_WHITE = 2047,  /* luminance range 0..2047 */
+    AQM_GRAY_CENTER = 1024, /* subtracted from it */
+    AQM_GRAY_MIN = -1024,
+    AQM_GRAY_MAX = 1023,
+    AQM_GRAY_MISSING = -32768,
+    AQM_ROW_MULTIPLE = 16,
+};
+
+/* The score of a window that cannot be compared; real scores lie in -1..1. */
+#define AQM_SCORE_MISSING (-2.0f)
+
+/* A camera over water, ready for projection (see AqmView for the meaning of each). */
+typedef struct AqmProjector {
+    double R[9], C[3], fx, fy, cx, cy;
+    double water_z, n;
+} AqmProjector;
+
+/* A matching image: `stride` in pixels, one more column and row than it counts, both readable. */
+typedef struct AqmGray {
+    const int16_t *data;
+    ptrdiff_t stride;
+    int width, height;
+} AqmGray;
+
+/* Vertical sums over the rows of a window, one entry per column. The masked sums count only pixels
+ * present in both images. */
+typedef struct AqmColumnSums {
+    int32_t *j, *jj, *ij;    /* source, source squared, reference times source */
+    int32_t *count, *i, *ii; /* masked windows only */
+} AqmColumnSums;
+
+/* Per pixel of a row, of the full (unmasked) reference window of N pixels: sum, N * sum of squares
+ * - sum^2, and its inverse square root (0 where the window is flat). */
+typedef struct AqmReferenceStats {
+    const int32_t *sum;
+    const float *variance, *inverse_deviation;
+} AqmReferenceStats;
+
+/* The state of the search at each pixel of a row, after some planes: the best local maximum of the
+ * score over the planes with its neighbours, and the runner-up. */
+typedef struct AqmPeaks {
+    float *before, *last;                  /* scores at the last two planes */
+    float *best, *best_below, *best_above; /* at the best maximum and the planes beside it */
+    int32_t *best_plane;                   /* -1 = none yet */
+    float *second; /* best maximum elsewhere, or the first plane's score if it falls from there:
+                      above `best` then; AQM_SCORE_MISSING = none */
+} AqmPeaks;
+
+typedef struct AqmKernels {
+    const char *name;
+
+    /* Pixels of n points (X, Y, Z) by three Newton steps of the refraction equation in double
+     * (1e-8 px); NaN behind the camera or at or above the water. n a multiple of 8. */
+    void (*project)(const AqmProjector *p, const double *X, const double *Y, const double *Z,
+                    size_t n, float *u, float *v);
+
+    /* Positions of a row between two rows of knots 8 px apart: linear between the knots of each
+     * row, and between the rows by `down` in 0..1. top and bottom have cells + 1 entries, out 8 *
+     * cells. */
+    void (*spread)(const float *top, const float *bottom, float down, size_t cells, float *out);
+
+    /* Bilinear samples at n positions, all inside 0..width-1, 0..height-1 and with all four
+     * neighbours present. Weights are rounded to 1/256 px (0.002 px). n a multiple of 8. */
+    void (*sample)(const AqmGray *image, const float *u, const float *v, size_t n, int16_t *out);
+
+    /* The same for any positions (NaN too): `out` is AQM_GRAY_MISSING where the position lies
+     * outside or one of its four neighbours is missing. */
+    void (*sample_masked)(const AqmGray *image, const float *u, const float *v, size_t n,
+                          int16_t *out);
+
+    /* Moves column sums down a row: adds (i_new, j_new), takes (i_old, j_old) off. Values are
+     * present everywhere. n a multiple of 16. */
+    void (*columns)(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
+                    const int16_t *j_old, size_t n, const AqmColumnSums *sums);
+    /* The same with missing values in either row (all six sums). */
+    void (*columns_masked)(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
+                           const int16_t *j_old, size_t n, const AqmColumnSums *sums);
+
+    /* Normalised cross-correlation of n windows; window x covers columns x .. x + window - 1. 0
+     * where either window is flat. `scratch` has room for 6 * (n + window) entries and a row
+     * multiple. Variants agree to 2e-6. */
+    void (*ncc)(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window, size_t n,
+                int32_t *scratch, float *score);
+    /* The same over the pixels both windows have; AQM_SCORE_MISSING with fewer than `min_count`. */
+    void (*ncc_masked)(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                       int32_t *scratch, float *score);
+    /* Structural similarity (Wang et al. 2004, eq. 13, box window, K1 = 0.01, K2 = 0.03). */
+    void (*ssim)(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
+                 size_t n, int32_t *scratch, float *score);
+    void (*ssim_masked)(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                        int32_t *scratch, float *score);
+
+    /* Joins the scores of several sources: the mean of the best 1 of 1, 2 of 2..4, 3 of 5..6, 4 of
+     * 7 or more that are not missing, so that an occluded source does not count (Kang, Szeliski &
+     * Chai 2001). Missing where all are. */
+    void (*join)(const float *const *scores, size_t source_count, size_t n, float *out);
+
+    /* Takes the scores of plane `plane` (0, 1, ...) into the search. Maxima nearer than
+     * `merge_planes` are the same peak. */
+    void (*track)(const float *score, int plane, int merge_planes, size_t n, const AqmPeaks *peaks);
+} AqmKernels;
+
+/* The fastest table this processor can run (features as base/cpu.h's aqm_cpu_features gives them).
+ */
+const AqmKernels *aqm_kernels(unsigned cpu_features);
+
+extern const AqmKernels aqm_kernels_reference;
+#if defined(__x86_64__)
+extern const AqmKernels aqm_kernels_avx2;
+#endif
+
+#endif

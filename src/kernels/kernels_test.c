@@ -1,0 +1,378 @@
+/* Every variant against the reference, and the reference against definitions written out plainly.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "kernels/kernels.h"
+#include "math/rng.h"
+
+enum { MAX_ROW = 256, IMAGE_W = 93, IMAGE_H = 57, STRIDE = 96, MAX_WINDOW = 31, GUARD = 16 };
+
+static const AqmKernels *variants[4];
+static int variant_count;
+
+static int collect_variants(void **state) {
+    (void)state;
+    variants[variant_count++] = &aqm_kernels_reference;
+    if (aqm_kernels(aqm_cpu_features()) != &aqm_kernels_reference)
+        variants[variant_count++] = aqm_kernels(aqm_cpu_features());
+    else
+        print_message("no other variant than the reference runs on this machine\n");
+    return 0;
+}
+
+/* kind 0: any values; 1: extremes only; 2: a bright flat patch with a little noise. */
+static int16_t random_gray(AqmRng *rng, int kind, double missing) {
+    if (aqm_rng_uniform(rng) < missing)
+        return AQM_GRAY_MISSING;
+    if (kind == 1)
+        return aqm_rng_u32(rng) & 1 ? AQM_GRAY_MAX : AQM_GRAY_MIN;
+    if (kind == 2)
+        return (int16_t)(1000 + (int)(aqm_rng_u32(rng) % 5));
+    return (int16_t)((int)(aqm_rng_u32(rng) % 2048) - 1024);
+}
+
+static void fill_image(AqmRng *rng, int kind, double missing,
+                       int16_t data[(IMAGE_H + 1) * STRIDE]) {
+    for (int y = 0; y <= IMAGE_H; y++)
+        for (int x = 0; x < STRIDE; x++)
+            data[y * STRIDE + x] = random_gray(rng, kind, missing);
+}
+
+static void samples_are_bilinear(void **state) {
+    (void)state;
+    static int16_t data[(IMAGE_H + 1) * STRIDE];
+    AqmRng rng = aqm_rng(1, 1);
+    fill_image(&rng, 0, 0.0, data);
+    const AqmGray image = {data, STRIDE, IMAGE_W, IMAGE_H};
+    float u[64], v[64];
+    int16_t out[64];
+    for (int k = 0; k < 64; k++) {
+        u[k] = (float)(aqm_rng_uniform(&rng) * (IMAGE_W - 1));
+        v[k] = (float)(aqm_rng_uniform(&rng) * (IMAGE_H - 1));
+    }
+    u[0] = (float)(IMAGE_W - 1), v[0] = (float)(IMAGE_H - 1);
+    u[1] = v[1] = 0.0f;
+    for (int variant = 0; variant < variant_count; variant++) {
+        variants[variant]->sample(&image, u, v, 64, out);
+        for (int k = 0; k < 64; k++) {
+            const int x = (int)u[k], y = (int)v[k];
+            const double a = u[k] - (float)x, b = v[k] - (float)y;
+            const int16_t *p = data + y * STRIDE + x, *q = p + STRIDE;
+            const double exact =
+                (1 - b) * ((1 - a) * p[0] + a * p[1]) + b * ((1 - a) * q[0] + a * q[1]);
+            /* weights rounded to 1/256 of a span of 2047, in both directions, and the result */
+            assert_true(fabs(out[k] - exact) < 0.5 + 2 * 2047.0 / 512 + 0.01);
+        }
+    }
+}
+
+static void variants_sample_the_same_and_stay_in_bounds(void **state) {
+    (void)state;
+    static int16_t data[(IMAGE_H + 1) * STRIDE];
+    AqmRng rng = aqm_rng(2, 1);
+    for (int trial = 0; trial < 60; trial++) {
+        fill_image(&rng, trial % 3, 0.02, data);
+        const AqmGray image = {data, STRIDE, IMAGE_W, IMAGE_H};
+        float u[MAX_ROW], v[MAX_ROW];
+        const size_t n = 8 * (1 + aqm_rng_u32(&rng) % (MAX_ROW / 8));
+        for (size_t k = 0; k < n; k++) {
+            u[k] = (float)(aqm_rng_uniform(&rng) * (IMAGE_W + 20) - 10);
+            v[k] = (float)(aqm_rng_uniform(&rng) * (IMAGE_H + 20) - 10);
+        }
+        u[0] = NAN, v[1] = INFINITY, u[2] = -1e30f, v[3] = 1e30f;
+        int16_t expected[MAX_ROW], out[MAX_ROW + GUARD];
+        variants[0]->sample_masked(&image, u, v, n, expected);
+        assert_int_equal(expected[0], AQM_GRAY_MISSING);
+        assert_int_equal(expected[3], AQM_GRAY_MISSING);
+        for (int variant = 1; variant < variant_count; variant++) {
+            memset(out, 0x5a, sizeof out);
+            variants[variant]->sample_masked(&image, u, v, n, out);
+            assert_memory_equal(out, expected, n * sizeof *out);
+            for (int k = 0; k < GUARD; k++)
+                assert_int_equal(out[n + (size_t)k], 0x5a5a);
+        }
+    }
+}
+
+typedef struct Rows {
+    int16_t i[MAX_WINDOW + 3][MAX_ROW], j[MAX_WINDOW + 3][MAX_ROW];
+    int window, rows;
+    size_t columns, n; /* padded columns; windows */
+} Rows;
+
+static void fill_rows(AqmRng *rng, int kind, double missing, Rows *rows) {
+    static const int windows[] = {3, 5, 7, 11, 15, 21, 31};
+    rows->window = windows[aqm_rng_u32(rng) % 7];
+    rows->rows = rows->window + (int)(aqm_rng_u32(rng) % 3);
+    rows->n = 1 + aqm_rng_u32(rng) % (MAX_ROW - 2 * AQM_ROW_MULTIPLE - MAX_WINDOW);
+    rows->columns = (rows->n + (size_t)rows->window + 14) / 16 * 16;
+    for (int r = 0; r < rows->rows; r++)
+        for (size_t c = 0; c < rows->columns; c++) {
+            rows->i[r][c] = random_gray(rng, kind, missing);
+            rows->j[r][c] = aqm_rng_u32(rng) & 1 ? rows->i[r][c] : random_gray(rng, kind, missing);
+        }
+}
+
+typedef struct Sums {
+    int32_t block[6][MAX_ROW];
+} Sums;
+
+static AqmColumnSums sums_of(Sums *s) {
+    return (AqmColumnSums){s->block[0], s->block[1], s->block[2],
+                           s->block[3], s->block[4], s->block[5]};
+}
+
+static void run_columns(const AqmKernels *kernels, const Rows *rows, bool is_masked, Sums *out) {
+    int16_t blank[MAX_ROW];
+    for (int k = 0; k < MAX_ROW; k++)
+        blank[k] = is_masked ? AQM_GRAY_MISSING : 0;
+    memset(out, 0, sizeof *out);
+    const AqmColumnSums sums = sums_of(out);
+    for (int r = 0; r < rows->rows; r++) {
+        const bool is_full = r >= rows->window;
+        const int old = is_full ? r - rows->window : 0;
+        (is_masked ? kernels->columns_masked
+                   : kernels->columns)(rows->i[r], rows->j[r], is_full ? rows->i[old] : blank,
+                                       is_full ? rows->j[old] : blank, rows->columns, &sums);
+    }
+}
+
+/* The score of window x by definition, in double; -2 where too few pixels are there. */
+static double definition(const Rows *rows, size_t x, int min_count, bool is_ssim) {
+    double n = 0, si = 0, sj = 0, sii = 0, sjj = 0, sij = 0;
+    for (int r = rows->rows - rows->window; r < rows->rows; r++)
+        for (size_t c = x; c < x + (size_t)rows->window; c++) {
+            if (rows->i[r][c] == AQM_GRAY_MISSING || rows->j[r][c] == AQM_GRAY_MISSING)
+                continue;
+            const double i = rows->i[r][c] + AQM_GRAY_CENTER, j = rows->j[r][c] + AQM_GRAY_CENTER;
+            n++, si += i, sj += j, sii += i * i, sjj += j * j, sij += i * j;
+        }
+    if (n < min_count)
+        return -2;
+    const double mi = si / n, mj = sj / n, vi = sii / n - mi * mi, vj = sjj / n - mj * mj;
+    const double cov = sij / n - mi * mj, c1 = pow(0.01 * 2047, 2), c2 = pow(0.03 * 2047, 2);
+    if (is_ssim)
+        return (2 * mi * mj + c1) * (2 * cov + c2) / ((mi * mi + mj * mj + c1) * (vi + vj + c2));
+    const double flat = pow(0.25 * 2047 / 255, 2);
+    return vi <= flat || vj <= flat ? 0 : cov / sqrt(vi * vj);
+}
+
+static void check_scores(const AqmKernels *kernels, const Rows *rows, bool is_masked, bool is_ssim,
+                         const float *expected, float *score) {
+    static int32_t scratch[8 * (MAX_ROW + MAX_WINDOW)];
+    static int32_t sum[MAX_ROW];
+    static float variance[MAX_ROW], inverse[MAX_ROW];
+    const int count = rows->window * rows->window, min_count = (count + 1) / 2;
+    Sums s;
+    run_columns(kernels, rows, is_masked, &s);
+    const AqmColumnSums sums = sums_of(&s);
+    for (size_t x = 0; x < rows->n && !is_masked; x++) {
+        double si = 0, sii = 0;
+        for (int r = rows->rows - rows->window; r < rows->rows; r++)
+            for (size_t c = x; c < x + (size_t)rows->window; c++)
+                si += rows->i[r][c], sii += (double)rows->i[r][c] * rows->i[r][c];
+        const double v = count * sii - si * si, flat = 0.25 * 2047 / 255 * count;
+        sum[x] = (int32_t)si;
+        variance[x] = (float)v;
+        inverse[x] = v > flat * flat ? (float)(1 / sqrt(v)) : 0.0f;
+    }
+    const AqmReferenceStats reference = {sum, variance, inverse};
+    if (is_masked)
+        (is_ssim ? kernels->ssim_masked : kernels->ncc_masked)(&sums, rows->window, min_count,
+                                                               rows->n, scratch, score);
+    else
+        (is_ssim ? kernels->ssim : kernels->ncc)(&sums, &reference, rows->window, rows->n, scratch,
+                                                 score);
+    for (size_t x = 0; x < rows->n; x++) {
+        assert_true(fabs(score[x] - definition(rows, x, min_count, is_ssim)) < 2e-5);
+        if (expected)
+            assert_true(fabs((double)(score[x] - expected[x])) <= 2e-6);
+    }
+}
+
+static void scores_are_the_definitions(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(3, 1);
+    static Rows rows;
+    for (int trial = 0; trial < 120; trial++) {
+        const bool is_masked = trial & 1, is_ssim = trial & 2;
+        fill_rows(&rng, trial / 4 % 3, is_masked ? 0.05 * (trial / 12 % 12) : 0.0, &rows);
+        float expected[MAX_ROW], score[MAX_ROW];
+        check_scores(variants[0], &rows, is_masked, is_ssim, NULL, expected);
+        for (int variant = 1; variant < variant_count; variant++)
+            check_scores(variants[variant], &rows, is_masked, is_ssim, expected, score);
+    }
+}
+
+static void column_sums_agree_bit_for_bit(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(4, 1);
+    static Rows rows;
+    for (int trial = 0; trial < 60; trial++) {
+        const bool is_masked = trial & 1;
+        fill_rows(&rng, trial / 2 % 3, is_masked ? 0.3 : 0.0, &rows);
+        Sums expected, out;
+        run_columns(variants[0], &rows, is_masked, &expected);
+        for (int variant = 1; variant < variant_count; variant++) {
+            run_columns(variants[variant], &rows, is_masked, &out);
+            for (int k = 0; k < (is_masked ? 6 : 3); k++)
+                assert_memory_equal(out.block[k], expected.block[k],
+                                    rows.columns * sizeof(int32_t));
+        }
+    }
+}
+
+static int descending(const void *a, const void *b) {
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x < y) - (x > y);
+}
+
+static void joining_leaves_the_occluded_out(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(5, 1);
+    float scores[9][MAX_ROW], out[MAX_ROW];
+    const float *rows[9];
+    for (int trial = 0; trial < 40; trial++) {
+        const size_t sources = aqm_rng_u32(&rng) % 10, n = 1 + aqm_rng_u32(&rng) % MAX_ROW;
+        for (size_t s = 0; s < sources; s++) {
+            rows[s] = scores[s];
+            for (size_t x = 0; x < n; x++)
+                scores[s][x] = aqm_rng_uniform(&rng) < 0.3 ? AQM_SCORE_MISSING
+                                                           : (float)(2 * aqm_rng_uniform(&rng) - 1);
+        }
+        for (int variant = 0; variant < variant_count; variant++) {
+            variants[variant]->join(rows, sources, n, out);
+            for (size_t x = 0; x < n; x++) {
+                float sorted[9];
+                size_t valid = 0;
+                for (size_t s = 0; s < sources; s++)
+                    if (scores[s][x] > -1.5f)
+                        sorted[valid++] = scores[s][x];
+                qsort(sorted, valid, sizeof *sorted, descending);
+                const size_t take = valid < 2 ? valid : valid < 5 ? 2 : valid < 7 ? 3 : 4;
+                float sum = 0;
+                for (size_t k = 0; k < take; k++)
+                    sum += sorted[k];
+                assert_true(fabsf(out[x] - (take ? sum / (float)take : AQM_SCORE_MISSING)) < 1e-6f);
+            }
+        }
+    }
+}
+
+enum { PLANES = 40 };
+
+/* Runs the tracker over score curves and reads one pixel's outcome. */
+static AqmPeaks track_curve(const AqmKernels *kernels, const float *curve, int merge, float *block,
+                            int32_t *plane) {
+    for (int k = 0; k < 6; k++)
+        block[k] = AQM_SCORE_MISSING;
+    *plane = -1;
+    const AqmPeaks peaks = {block, block + 1, block + 2, block + 3, block + 4, plane, block + 5};
+    for (int k = 0; k < PLANES; k++)
+        kernels->track(curve + k, k, merge, 1, &peaks);
+    return peaks;
+}
+
+static void tracking_finds_the_two_best_maxima(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(6, 1);
+    for (int trial = 0; trial < 500; trial++) {
+        float curve[PLANES], block[6];
+        for (int k = 0; k < PLANES; k++)
+            curve[k] = (float)aqm_rng_uniform(&rng);
+        curve[0] = curve[PLANES - 1] = -0.5f; /* rises from the first plane: no edge maximum */
+        int best = -1;
+        for (int k = 1; k + 1 < PLANES; k++)
+            if (curve[k] > curve[k - 1] && curve[k] >= curve[k + 1] &&
+                (best < 0 || curve[k] > curve[best]))
+                best = k;
+        float second = AQM_SCORE_MISSING;
+        for (int k = 1; k + 1 < PLANES; k++)
+            if (k != best && curve[k] > curve[k - 1] && curve[k] >= curve[k + 1])
+                second = fmaxf(second, curve[k]);
+        for (int variant = 0; variant < variant_count; variant++) {
+            int32_t plane;
+            const AqmPeaks p = track_curve(variants[variant], curve, 0, block, &plane);
+            assert_int_equal(plane, best);
+            assert_true(*p.best == curve[best] && *p.best_below == curve[best - 1] &&
+                        *p.best_above == curve[best + 1] && *p.second == second);
+        }
+    }
+}
+
+static void ripples_on_one_peak_are_one_peak(void **state) {
+    (void)state;
+    float curve[PLANES], block[6];
+    for (int k = 0; k < PLANES; k++)
+        curve[k] = 0.9f - 0.02f * (float)abs(k - 20) + (k % 2 ? 0.03f : 0.0f);
+    int32_t plane;
+    const AqmPeaks p = track_curve(&aqm_kernels_reference, curve, PLANES, block, &plane);
+    assert_true(plane == 19 || plane == 21);
+    assert_true(*p.second < *p.best);
+    /* a score that falls from the first plane on outweighs a lower maximum inside */
+    for (int k = 0; k < PLANES; k++)
+        curve[k] = k == 30 ? 0.5f : 0.9f - 0.02f * (float)k;
+    const AqmPeaks q = track_curve(&aqm_kernels_reference, curve, 2, block, &plane);
+    assert_true(*q.second > *q.best);
+}
+
+static void projection_variants_agree(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(7, 1);
+    const AqmProjector p = {.R = {1, 0, 0, 0, 1, 0, 0, 0, 1},
+                            .fx = 1400,
+                            .fy = 1390,
+                            .cx = 800,
+                            .cy = 600,
+                            .water_z = 0.978,
+                            .n = 1.333};
+    double X[32], Y[32], Z[32];
+    float u[32], v[32], eu[32], ev[32];
+    for (int k = 0; k < 32; k++) {
+        X[k] = aqm_rng_uniform(&rng) - 0.5;
+        Y[k] = aqm_rng_uniform(&rng) - 0.5;
+        Z[k] = 0.98 + 0.5 * aqm_rng_uniform(&rng);
+    }
+    Z[3] = 0.5; /* above the water */
+    variants[0]->project(&p, X, Y, Z, 32, eu, ev);
+    assert_true(isnan(eu[3]) && isnan(ev[3]));
+    for (int k = 0; k < 32; k++) {
+        if (k == 3)
+            continue;
+        /* Snell at the point where the straight line from the camera meets the water */
+        const double ax = (eu[k] - p.cx) / p.fx, ay = (ev[k] - p.cy) / p.fy, r = hypot(ax, ay);
+        const double sine = r / sqrt(1 + r * r) / p.n, bent = sine / sqrt(1 - sine * sine);
+        const double reach = r * p.water_z + bent * (Z[k] - p.water_z);
+        assert_true(fabs(reach - hypot(X[k], Y[k])) * 1400 < 1e-3);
+    }
+    for (int variant = 1; variant < variant_count; variant++) {
+        variants[variant]->project(&p, X, Y, Z, 32, u, v);
+        assert_memory_equal(u, eu, 3 * sizeof *u);
+        assert_memory_equal(v + 4, ev + 4, 28 * sizeof *v);
+        assert_true(isnan(u[3]));
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(samples_are_bilinear),
+        cmocka_unit_test(variants_sample_the_same_and_stay_in_bounds),
+        cmocka_unit_test(scores_are_the_definitions),
+        cmocka_unit_test(column_sums_agree_bit_for_bit),
+        cmocka_unit_test(joining_leaves_the_occluded_out),
+        cmocka_unit_test(tracking_finds_the_two_best_maxima),
+        cmocka_unit_test(ripples_on_one_peak_are_one_peak),
+        cmocka_unit_test(projection_variants_agree),
+    };
+    return cmocka_run_group_tests(tests, collect_variants, NULL);
+}

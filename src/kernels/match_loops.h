@@ -1,0 +1,251 @@
+/* Loops of matching in plain C, compiled once for any processor (match_ref.c, the reference) and
+ * once more for AVX2 (match_avx2.c), where the compiler makes vectors of them. Only additions,
+ * exact integer products and correctly rounded operations are used and contraction is off, so both
+ * give the same bits. Included by those two files only. */
+#ifndef AQM_KERNELS_MATCH_LOOPS_H
+#define AQM_KERNELS_MATCH_LOOPS_H
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/kernels.h"
+
+static void loops_project(const AqmProjector *p, const double *X, const double *Y, const double *Z,
+                          size_t n, float *u, float *v) {
+    const double n2 = p->n * p->n, m2 = n2 - 1.0, hc = p->water_z - p->C[2], inv_n = 1.0 / p->n;
+    const double *R = p->R;
+    for (size_t k = 0; k < n; k++) {
+        const double x = X[k] - p->C[0], y = Y[k] - p->C[1], h = Z[k] - p->water_z;
+        const double r2 = m2 * (x * x + y * y);
+        double z = hc + h * inv_n;
+        for (int step = 0; step < 3; step++) {
+            const double iz2 = 1.0 / (z * z), g2 = n2 + r2 * iz2, g = sqrt(g2);
+            const double f = z - hc - h / g, slope = 1.0 - h * r2 * iz2 / (z * g2 * g);
+            z -= f / slope;
+        }
+        const double cx = R[0] * x + R[1] * y + R[2] * z, cy = R[3] * x + R[4] * y + R[5] * z;
+        const double cz = R[6] * x + R[7] * y + R[8] * z;
+        const double scale = cz > 1e-9 && h > 0.0 ? 1.0 / cz : (double)NAN;
+        u[k] = (float)(p->fx * cx * scale + p->cx);
+        v[k] = (float)(p->fy * cy * scale + p->cy);
+    }
+}
+
+static void loops_spread(const float *top, const float *bottom, float down, size_t cells,
+                         float *restrict out) {
+    float left = top[0] + down * (bottom[0] - top[0]);
+    for (size_t c = 0; c < cells; c++) {
+        const float right = top[c + 1] + down * (bottom[c + 1] - top[c + 1]);
+        const float step = (right - left) * 0.125f;
+        for (int k = 0; k < 8; k++)
+            out[8 * c + (size_t)k] = left + (float)k * step;
+        left = right;
+    }
+}
+
+static void loops_columns_masked(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
+                                 const int16_t *j_old, size_t n, const AqmColumnSums *sums) {
+    int32_t *restrict j = sums->j, *restrict jj = sums->jj, *restrict ij = sums->ij;
+    int32_t *restrict count = sums->count, *restrict i = sums->i, *restrict ii = sums->ii;
+    for (size_t k = 0; k < n; k++) {
+        const int has_new = (i_new[k] != AQM_GRAY_MISSING) & (j_new[k] != AQM_GRAY_MISSING);
+        const int has_old = (i_old[k] != AQM_GRAY_MISSING) & (j_old[k] != AQM_GRAY_MISSING);
+        const int32_t in = has_new ? i_new[k] : 0, jn = has_new ? j_new[k] : 0;
+        const int32_t io = has_old ? i_old[k] : 0, jo = has_old ? j_old[k] : 0;
+        count[k] += has_new - has_old;
+        i[k] += in - io;
+        j[k] += jn - jo;
+        ii[k] += in * in - io * io;
+        jj[k] += jn * jn - jo * jo;
+        ij[k] += in * jn - io * jo;
+    }
+}
+
+/* out[x] = c[x] + ... + c[x + window - 1] for x < n, from sums over powers of two: sum(2k) at x is
+ * sum(k) at x plus sum(k) at x + k. `power` has room for n + window entries. */
+static void loops_box(const int32_t *c, int window, size_t n, int32_t *restrict power,
+                      int32_t *restrict out) {
+    const size_t length = n + (size_t)window - 1;
+    size_t covered = 0; /* columns from x that out[x] has taken */
+    memset(out, 0, n * sizeof *out);
+    memcpy(power, c, length * sizeof *power);
+    for (size_t bit = 1;; bit *= 2) {
+        if ((size_t)window & bit) {
+            for (size_t x = 0; x < n; x++)
+                out[x] += power[x + covered];
+            covered += bit;
+        }
+        if (covered == (size_t)window)
+            return;
+        for (size_t x = 0; x + 2 * bit <= length; x++)
+            power[x] += power[x + bit];
+    }
+}
+
+/* Windows whose standard deviation is below a quarter of an 8-bit level hold nothing but rounding.
+ */
+static inline float flat_variance(int count) {
+    const float deviation = 0.25f * (float)AQM_GRAY_WHITE / 255.0f, n = (float)count;
+    return deviation * deviation * n * n;
+}
+
+static inline float ncc_of(double covariance, float variance_i, float variance_j, float flat) {
+    const int usable = (variance_i > flat) & (variance_j > flat);
+    const float product = usable ? sqrtf(variance_i) * sqrtf(variance_j) : 1.0f;
+    const float score = (float)covariance / product;
+    return usable ? score : 0.0f;
+}
+
+static void loops_ncc(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
+                      size_t n, int32_t *scratch, float *restrict score) {
+    const size_t pitch = n + (size_t)window;
+    int32_t *restrict power = scratch, *restrict j = scratch + pitch;
+    int32_t *restrict jj = scratch + 2 * pitch, *restrict ij = scratch + 3 * pitch;
+    loops_box(sums->j, window, n, power, j);
+    loops_box(sums->jj, window, n, power, jj);
+    loops_box(sums->ij, window, n, power, ij);
+    const double count = (double)(window * window);
+    const float flat = flat_variance(window * window);
+    for (size_t x = 0; x < n; x++) {
+        const double sj = j[x];
+        const float variance = (float)(count * (double)jj[x] - sj * sj);
+        const float covariance = (float)(count * (double)ij[x] - (double)reference->sum[x] * sj);
+        const float deviation = sqrtf(variance > flat ? variance : 1.0f);
+        const float value = covariance * reference->inverse_deviation[x] / deviation;
+        score[x] = variance > flat ? value : 0.0f;
+    }
+}
+
+/* The six box sums of a masked row, in the order count, i, ii, j, jj, ij. */
+static void masked_boxes(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
+                         int32_t *box[6]) {
+    const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
+    const size_t pitch = n + (size_t)window;
+    for (int k = 0; k < 6; k++) {
+        box[k] = scratch + (size_t)(k + 1) * pitch;
+        loops_box(columns[k], window, n, scratch, box[k]);
+    }
+}
+
+static void loops_ncc_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                             int32_t *scratch, float *restrict score) {
+    int32_t *box[6];
+    masked_boxes(sums, window, n, scratch, box);
+    const int32_t *restrict counts = box[0], *restrict i = box[1], *restrict ii = box[2];
+    const int32_t *restrict j = box[3], *restrict jj = box[4], *restrict ij = box[5];
+    for (size_t x = 0; x < n; x++) {
+        const double count = counts[x], si = i[x], sj = j[x];
+        const float variance_i = (float)(count * (double)ii[x] - si * si);
+        const float variance_j = (float)(count * (double)jj[x] - sj * sj);
+        const double covariance = count * (double)ij[x] - si * sj;
+        const float value = ncc_of(covariance, variance_i, variance_j, flat_variance(counts[x]));
+        score[x] = counts[x] >= min_count ? value : AQM_SCORE_MISSING;
+    }
+}
+
+static inline float ssim_of(double count, double si, double sj, double variance_i,
+                            double variance_j, double covariance) {
+    const double white = AQM_GRAY_WHITE, c1 = 0.01 * 0.01 * white * white;
+    const double c2 = 0.03 * 0.03 * white * white, inverse = 1.0 / count,
+                 inverse2 = inverse * inverse;
+    const double mi = si * inverse + AQM_GRAY_CENTER, mj = sj * inverse + AQM_GRAY_CENTER;
+    const double luminance = (2.0 * mi * mj + c1) / (mi * mi + mj * mj + c1);
+    return (float)(luminance * (2.0 * covariance * inverse2 + c2) /
+                   ((variance_i + variance_j) * inverse2 + c2));
+}
+
+static void loops_ssim(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
+                       size_t n, int32_t *scratch, float *restrict score) {
+    const size_t pitch = n + (size_t)window;
+    int32_t *restrict power = scratch, *restrict j = scratch + pitch;
+    int32_t *restrict jj = scratch + 2 * pitch, *restrict ij = scratch + 3 * pitch;
+    loops_box(sums->j, window, n, power, j);
+    loops_box(sums->jj, window, n, power, jj);
+    loops_box(sums->ij, window, n, power, ij);
+    const double count = (double)(window * window);
+    for (size_t x = 0; x < n; x++) {
+        const double si = reference->sum[x], sj = j[x];
+        score[x] = ssim_of(count, si, sj, (double)reference->variance[x],
+                           count * (double)jj[x] - sj * sj, count * (double)ij[x] - si * sj);
+    }
+}
+
+static void loops_ssim_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                              int32_t *scratch, float *restrict score) {
+    int32_t *box[6];
+    masked_boxes(sums, window, n, scratch, box);
+    for (size_t x = 0; x < n; x++) {
+        const double count = box[0][x] > 0 ? box[0][x] : 1, si = box[1][x], sj = box[3][x];
+        const float value =
+            ssim_of(count, si, sj, count * (double)box[2][x] - si * si,
+                    count * (double)box[4][x] - sj * sj, count * (double)box[5][x] - si * sj);
+        score[x] = box[0][x] >= min_count ? value : AQM_SCORE_MISSING;
+    }
+}
+
+enum { JOIN_BLOCK = 64 };
+
+static void join_block(const float *const *scores, size_t source_count, size_t at, size_t n,
+                       float *restrict out) {
+    float top[4][JOIN_BLOCK];
+    float valid[JOIN_BLOCK];
+    for (size_t x = 0; x < n; x++) {
+        top[0][x] = top[1][x] = top[2][x] = top[3][x] = AQM_SCORE_MISSING;
+        valid[x] = 0.0f;
+    }
+    for (size_t s = 0; s < source_count; s++) {
+        const float *restrict row = scores[s] + at;
+        for (size_t x = 0; x < n; x++) {
+            float value = row[x];
+            valid[x] += value > -1.5f ? 1.0f : 0.0f;
+            for (int k = 0; k < 4; k++) { /* keeps the four largest in order */
+                const float larger = value > top[k][x] ? value : top[k][x];
+                value = value > top[k][x] ? top[k][x] : value;
+                top[k][x] = larger;
+            }
+        }
+    }
+    for (size_t x = 0; x < n; x++) {
+        const float two = top[0][x] + top[1][x], three = two + top[2][x], four = three + top[3][x];
+        const float mean = valid[x] >= 6.5f   ? 0.25f * four
+                           : valid[x] >= 4.5f ? three / 3.0f
+                           : valid[x] >= 1.5f ? 0.5f * two
+                                              : top[0][x];
+        out[at + x] = mean;
+    }
+}
+
+static void loops_join(const float *const *scores, size_t source_count, size_t n, float *out) {
+    for (size_t at = 0; at < n; at += JOIN_BLOCK)
+        join_block(scores, source_count, at, n - at < JOIN_BLOCK ? n - at : JOIN_BLOCK, out);
+}
+
+static void loops_track(const float *score, int plane, int merge_planes, size_t n,
+                        const AqmPeaks *peaks) {
+    float *restrict before = peaks->before, *restrict last = peaks->last;
+    float *restrict best = peaks->best, *restrict below = peaks->best_below;
+    float *restrict above = peaks->best_above, *restrict second = peaks->second;
+    int32_t *restrict best_plane = peaks->best_plane;
+    for (size_t x = 0; x < n; x++) {
+        const float b = before[x], c = last[x], a = score[x];
+        /* is the plane before this one a maximum with both neighbours present? */
+        const int is_peak = (plane >= 2) & (c > b) & (c >= a) & (b > -1.5f) & (a > -1.5f);
+        const int is_better = is_peak & (c > best[x]);
+        const int is_other = plane - 1 - best_plane[x] > merge_planes;
+        const float demoted = is_better & is_other ? best[x] : AQM_SCORE_MISSING;
+        const float lesser = is_peak & !is_better & is_other ? c : AQM_SCORE_MISSING;
+        /* a score that falls away from the first plane has its maximum before it */
+        const float edge = (plane == 1) & (c > a) ? c : AQM_SCORE_MISSING;
+        const float interior = demoted > lesser ? demoted : lesser;
+        const float rival = interior > edge ? interior : edge;
+        second[x] = rival > second[x] ? rival : second[x];
+        best[x] = is_better ? c : best[x];
+        below[x] = is_better ? b : below[x];
+        above[x] = is_better ? a : above[x];
+        best_plane[x] = is_better ? plane - 1 : best_plane[x];
+        before[x] = c;
+        last[x] = a;
+    }
+}
+
+#endif
