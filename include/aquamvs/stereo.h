@@ -49,13 +49,15 @@ typedef struct AqmDepthRange {
     double min_m, max_m;
 } AqmDepthRange;
 
-/* The depth range of view `reference` by a coarse sweep at low resolution, from the water surface
- * down, widened by `margin_m`. NO_DATA where too few pixels match to tell. */
-AQM_API AQM_NODISCARD AqmStatus aqm_stereo_find_range(const AqmStereoView *views, size_t view_count,
-                                                      size_t reference, const size_t *sources,
-                                                      size_t source_count, double margin_m,
-                                                      int threads, AqmDepthRange *out,
-                                                      AqmDiag *diag);
+/* The depth range of every non-auxiliary view by coarse sweeps at low resolution, from the water
+ * surface down, checked between the views and widened by `margin_m` (metres of ray depth). Sources
+ * as aqm_stereo_select_sources picks them. ranges: view_count entries, NaN for auxiliary views.
+ * NO_DATA where too few pixels match anywhere to tell. */
+AQM_API AQM_NODISCARD AqmStatus aqm_stereo_find_ranges(const AqmStereoView *views,
+                                                       size_t view_count, int num_neighbors,
+                                                       bool include_center, double margin_m,
+                                                       int threads, AqmDepthRange *ranges,
+                                                       AqmDiag *diag);
 
 /* The source views of `reference`: the `num_neighbors` best other non-auxiliary views by overlap
  * and angle, then, with include_center, every auxiliary one. `range` may be NULL (not yet known).

@@ -1,0 +1,148 @@
+#include "stages/stereo/stereo_image.h"
+
+#include <math.h>
+
+#include "base/alloc.h"
+
+static AqmStatus create_empty(AqmStereoImage **out, int width, int height, AqmDiag *diag) {
+    AqmStereoImage *image = aqm_calloc(1, sizeof *image);
+    if (!image)
+        return aqm_fail_memory(diag, "a matching image", 1, sizeof *image);
+    image->width = width;
+    image->height = height;
+    image->stride = (width + 1 + AQM_ROW_MULTIPLE - 1) / AQM_ROW_MULTIPLE * AQM_ROW_MULTIPLE;
+    image->blocks_x = (width + AQM_BLOCK - 1) / AQM_BLOCK;
+    image->blocks_y = (height + AQM_BLOCK - 1) / AQM_BLOCK;
+    const size_t rows = (size_t)height + 1, stride = (size_t)image->stride;
+    const size_t table = ((size_t)image->blocks_x + 1) * ((size_t)image->blocks_y + 1);
+    image->gray = aqm_calloc(rows * stride, sizeof *image->gray);
+    image->holes = aqm_calloc(table, sizeof *image->holes);
+    if (!image->gray || !image->holes) {
+        aqm_stereo_image_destroy(&image);
+        return aqm_fail_memory(diag, "a matching image", rows * stride, sizeof(int16_t));
+    }
+    *out = image;
+    return AQM_OK;
+}
+
+void aqm_stereo_image_destroy(AqmStereoImage **image) {
+    if (!image || !*image)
+        return;
+    aqm_free((*image)->gray);
+    aqm_free((*image)->holes);
+    aqm_free(*image);
+    *image = NULL;
+}
+
+static bool block_has_hole(const AqmStereoImage *image, int bx, int by) {
+    const int x1 = (bx + 1) * AQM_BLOCK, y1 = (by + 1) * AQM_BLOCK;
+    for (int y = by * AQM_BLOCK; y < y1 && y < image->height; y++)
+        for (int x = bx * AQM_BLOCK; x < x1 && x < image->width; x++)
+            if (image->gray[y * image->stride + x] == AQM_GRAY_MISSING)
+                return true;
+    return false;
+}
+
+/* Repeats the last column and row, and sums up the blocks with holes. */
+static void finish(AqmStereoImage *image) {
+    const int w = image->width, h = image->height;
+    const ptrdiff_t stride = image->stride;
+    for (int y = 0; y < h; y++)
+        for (ptrdiff_t x = w; x < stride; x++)
+            image->gray[y * stride + x] = image->gray[y * stride + w - 1];
+    for (ptrdiff_t x = 0; x < stride; x++)
+        image->gray[h * stride + x] = image->gray[(h - 1) * stride + x];
+    const int pitch = image->blocks_x + 1;
+    for (int by = 0; by < image->blocks_y; by++)
+        for (int bx = 0; bx < image->blocks_x; bx++) {
+            int32_t *above = image->holes + by * pitch + bx, *here = above + pitch;
+            here[1] = here[0] + above[1] - above[0] + block_has_hole(image, bx, by);
+        }
+}
+
+/* Luminance (ITU-R BT.601) of a pixel, in the samples' own scale. */
+static double luminance(const AqmImageView *image, const void *row, int x) {
+    const int c = image->channels;
+    if (image->type == AQM_U8) {
+        const uint8_t *p = (const uint8_t *)row + (size_t)x * (size_t)c;
+        return c == 1 ? p[0] : 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+    }
+    const uint16_t *p = (const uint16_t *)row + (size_t)x * (size_t)c;
+    return c == 1 ? p[0] : 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
+}
+
+AqmStatus aqm_stereo_image_create(AqmStereoImage **out, const AqmImageView *image,
+                                  const AqmImageView *mask, double full_scale, AqmDiag *diag) {
+    if (!(full_scale > 0.0))
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "full scale is %g: must be positive", full_scale);
+    if (mask && (mask->width != image->width || mask->height != image->height ||
+                 mask->channels != 1 || mask->type != AQM_U8))
+        return aqm_fail(
+            diag, AQM_ERROR_ARGUMENT,
+            "mask is %d x %d px with %d channels: must be 8-bit, one channel, %d x %d px",
+            mask->width, mask->height, mask->channels, image->width, image->height);
+    AqmStereoImage *made = NULL;
+    AQM_TRY(create_empty(&made, image->width, image->height, diag));
+    const double scale = AQM_GRAY_WHITE / full_scale;
+    for (int y = 0; y < image->height; y++) {
+        const char *row = (const char *)image->data + (size_t)y * image->stride;
+        const uint8_t *keep = mask ? (const uint8_t *)mask->data + (size_t)y * mask->stride : NULL;
+        int16_t *gray = made->gray + y * made->stride;
+        for (int x = 0; x < image->width; x++) {
+            const double value = scale * luminance(image, row, x) - AQM_GRAY_CENTER;
+            gray[x] = (int16_t)(keep && !keep[x]       ? AQM_GRAY_MISSING
+                                : value < AQM_GRAY_MAX ? (int)floor(value + 0.5)
+                                                       : AQM_GRAY_MAX);
+        }
+    }
+    finish(made);
+    *out = made;
+    return AQM_OK;
+}
+
+AqmGray aqm_stereo_image_gray(const AqmStereoImage *image) {
+    return (AqmGray){image->gray, image->stride, image->width, image->height};
+}
+
+bool aqm_stereo_image_is_whole(const AqmStereoImage *image, int x0, int y0, int x1, int y1) {
+    const int pitch = image->blocks_x + 1;
+    const int bx0 = x0 / AQM_BLOCK, by0 = y0 / AQM_BLOCK;
+    const int bx1 = x1 / AQM_BLOCK + 1, by1 = y1 / AQM_BLOCK + 1;
+    const int32_t *t = image->holes;
+    return t[by1 * pitch + bx1] - t[by0 * pitch + bx1] - t[by1 * pitch + bx0] +
+               t[by0 * pitch + bx0] ==
+           0;
+}
+
+AqmStatus aqm_stereo_image_halve(const AqmStereoImage *image, AqmStereoImage **out, AqmDiag *diag) {
+    const int w = image->width / 2, h = image->height / 2;
+    if (w < 16 || h < 16)
+        return aqm_fail(diag, AQM_ERROR_NO_DATA, "an image of %d x %d px is too small to halve",
+                        image->width, image->height);
+    AqmStereoImage *half = NULL;
+    AQM_TRY(create_empty(&half, w, h, diag));
+    for (int y = 0; y < h; y++) {
+        const int16_t *top = image->gray + 2 * y * image->stride, *bottom = top + image->stride;
+        int16_t *row = half->gray + y * half->stride;
+        for (int x = 0; x < w; x++) {
+            const int a = top[2 * x], b = top[2 * x + 1], c = bottom[2 * x], d = bottom[2 * x + 1];
+            const bool hole = a == AQM_GRAY_MISSING || b == AQM_GRAY_MISSING ||
+                              c == AQM_GRAY_MISSING || d == AQM_GRAY_MISSING;
+            row[x] = (int16_t)(hole ? AQM_GRAY_MISSING : (a + b + c + d + 2) >> 2);
+        }
+    }
+    finish(half);
+    *out = half;
+    return AQM_OK;
+}
+
+AqmView aqm_view_halve(const AqmView *view) {
+    AqmView half = *view;
+    half.width = view->width / 2;
+    half.height = view->height / 2;
+    half.fx = 0.5 * view->fx;
+    half.fy = 0.5 * view->fy;
+    half.cx = 0.5 * (view->cx - 0.5);
+    half.cy = 0.5 * (view->cy - 0.5);
+    return half;
+}

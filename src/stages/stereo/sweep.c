@@ -1,0 +1,357 @@
+/* Plane sweep (Collins 1996; Yang & Pollefeys 2003) through refracting water, exhaustive.
+ *
+ * Hypotheses are horizontal planes h_k below the surface: the bed of a tank is nearly horizontal,
+ * and a plane of constant h fits it better than one of constant ray depth in a tilted camera. They
+ * are even in 1 / (h_c + h / n), the inverse apparent depth, in which a step moves a source pixel
+ * by about the same amount everywhere (h_c: camera over the water; n: refractive index).
+ *
+ * The reference image is cut into tiles; each tile is one thread's work from first to last plane,
+ * so no cost volume is ever held, only `batch` planes of a tile's scores. Per plane and source the
+ * warp is exact at knots 8 px apart and linear between them (at most 0.008 px off on a ring of
+ * twelve). Scores of the sources are joined plane by plane (kernels.h, join); what survives at each
+ * pixel are the two best local maxima over the planes. The answer is the better one, refined by a
+ * parabola through its neighbours; how far it stands above the other and how sharp it is make the
+ * confidence. A pixel whose best score lies on the first or last plane has no answer: its depth is
+ * outside.
+ *
+ * Cost: pixels * planes * sources samples; the sums do not depend on the window. */
+#include "stages/stereo/sweep.h"
+
+#include <math.h>
+
+#include "aquamvs/geometry.h"
+#include "base/alloc.h"
+#include "base/cpu.h"
+
+static AqmProjector projector_of(const AqmView *view) {
+    AqmProjector p = {.fx = view->fx,
+                      .fy = view->fy,
+                      .cx = view->cx,
+                      .cy = view->cy,
+                      .water_z = view->water_z,
+                      .n = view->n};
+    for (int k = 0; k < 9; k++)
+        p.R[k] = view->R[k];
+    for (int k = 0; k < 3; k++)
+        p.C[k] = view->C[k];
+    return p;
+}
+
+AqmStatus aqm_sweep_create(AqmSweep **out, const AqmStereoView *views, size_t reference,
+                           const size_t *sources, size_t source_count, AqmCost cost, int window,
+                           int threads, AqmDiag *diag) {
+    AqmSweep *sweep = aqm_calloc(1, sizeof *sweep);
+    AqmSweepSource *made = aqm_calloc(source_count, sizeof *made);
+    if (!sweep || !made) {
+        aqm_free(sweep);
+        aqm_free(made);
+        return aqm_fail_memory(diag, "a plane sweep", source_count, sizeof *made);
+    }
+    for (size_t s = 0; s < source_count; s++)
+        made[s] = (AqmSweepSource){projector_of(views[sources[s]].view), views[sources[s]].image};
+    *sweep = (AqmSweep){.kernels = aqm_kernels(aqm_cpu_features()),
+                        .view = views[reference].view,
+                        .image = views[reference].image,
+                        .sources = made,
+                        .source_count = source_count,
+                        .cost = cost,
+                        .window = window,
+                        .threads = aqm_thread_count(threads)};
+    *out = sweep;
+    return AQM_OK;
+}
+
+void aqm_sweep_destroy(AqmSweep **sweep) {
+    if (!sweep || !*sweep)
+        return;
+    aqm_free((*sweep)->sources);
+    aqm_free(*sweep);
+    *sweep = NULL;
+}
+
+/* ---- planes ---------------------------------------------------------------------------------- */
+
+/* How far, in source pixels, the middle of the reference image moves per unit of 1 / apparent
+ * depth: focal length times baseline, the largest over the sources. */
+static double disparity_scale(const AqmSweep *sweep) {
+    double largest = 0.0;
+    for (size_t s = 0; s < sweep->source_count; s++) {
+        const AqmProjector *p = &sweep->sources[s].projector;
+        const double dx = p->C[0] - sweep->view->C[0], dy = p->C[1] - sweep->view->C[1];
+        const double dz = p->C[2] - sweep->view->C[2];
+        const double scale = fmax(p->fx, p->fy) * sqrt(dx * dx + dy * dy + dz * dz);
+        largest = scale > largest ? scale : largest;
+    }
+    return largest;
+}
+
+static double inverse_depth(const AqmView *view, double h) {
+    return 1.0 / (view->water_z - view->C[2] + h / view->n);
+}
+
+int aqm_plane_count_for(const AqmSweep *sweep, double h_min_m, double h_max_m, double step_px) {
+    const double span = inverse_depth(sweep->view, h_min_m) - inverse_depth(sweep->view, h_max_m);
+    return 1 + (int)ceil(span * disparity_scale(sweep) / step_px);
+}
+
+double aqm_sweep_metres_per_px(const AqmSweep *sweep, double h) {
+    const double inverse = inverse_depth(sweep->view, h);
+    return sweep->view->n / (inverse * inverse * fmax(disparity_scale(sweep), 1e-9));
+}
+
+AqmPlanes aqm_planes(const AqmSweep *sweep, double h_min_m, double h_max_m, int count) {
+    const double first = inverse_depth(sweep->view, h_min_m);
+    const double step = (inverse_depth(sweep->view, h_max_m) - first) / (double)(count - 1);
+    return (AqmPlanes){
+        .inverse_first = first,
+        .inverse_step = step,
+        .camera_height_m = sweep->view->water_z - sweep->view->C[2],
+        .n = sweep->view->n,
+        .count = count,
+        .step_px = fmax(1e-6, -step * disparity_scale(sweep)),
+    };
+}
+
+double aqm_plane_h(const AqmPlanes *planes, double index) {
+    const double inverse = planes->inverse_first + index * planes->inverse_step;
+    return planes->n * (1.0 / inverse - planes->camera_height_m);
+}
+
+/* ---- one tile -------------------------------------------------------------------------------- */
+
+enum {
+    KNOTS_X = (AQM_TILE_WIDTH + 48) / AQM_KNOT + 1, /* windows up to 31 px, rounded up to 16 */
+    KNOTS_Y = (AQM_TILE_HEIGHT + 32) / AQM_KNOT + 2,
+    KNOTS = (KNOTS_X * KNOTS_Y + 7) / 8 * 8
+};
+
+/* A tile's knots: where the ray of each meets the plane h is (ox + h tx, oy + h ty). */
+typedef struct Knots {
+    int across, down;
+    size_t count; /* rounded up to 8 */
+    double ox[KNOTS], oy[KNOTS], tx[KNOTS], ty[KNOTS];
+    double X[KNOTS], Y[KNOTS], Z[KNOTS];
+    float u[KNOTS], v[KNOTS]; /* in the source at work */
+} Knots;
+
+typedef struct Scratch {
+    AqmTileScratch tile;
+    Knots *knots;
+    float *scores; /* batch x sources x tile area */
+    float *peaks;  /* 6 x tile area */
+    int32_t *best_plane;
+    float *joined; /* a row */
+    bool *is_seen; /* batch x sources */
+} Scratch;
+
+static const size_t tile_area = (size_t)AQM_TILE_WIDTH * AQM_TILE_HEIGHT;
+
+static void scratch_free(Scratch *scratch) {
+    aqm_sweep_tile_scratch_free(&scratch->tile);
+    aqm_free(scratch->knots);
+    aqm_free(scratch->scores);
+    aqm_free(scratch->peaks);
+    aqm_free(scratch->best_plane);
+    aqm_free(scratch->joined);
+    aqm_free(scratch->is_seen);
+}
+
+static AqmStatus scratch_create(Scratch *scratch, const AqmSweep *sweep, int batch, AqmDiag *diag) {
+    const size_t slots = (size_t)batch * sweep->source_count;
+    *scratch = (Scratch){0};
+    const AqmStatus status = aqm_sweep_tile_scratch_create(&scratch->tile, sweep->window, diag);
+    scratch->knots = aqm_alloc(1, sizeof *scratch->knots);
+    scratch->scores = aqm_alloc(slots * tile_area, sizeof(float));
+    scratch->peaks = aqm_alloc(6 * tile_area, sizeof(float));
+    scratch->best_plane = aqm_alloc(tile_area, sizeof(int32_t));
+    scratch->joined = aqm_alloc(AQM_TILE_WIDTH, sizeof(float));
+    scratch->is_seen = aqm_alloc(slots, sizeof(bool));
+    if (status == AQM_OK && scratch->knots && scratch->scores && scratch->peaks &&
+        scratch->best_plane && scratch->joined && scratch->is_seen)
+        return AQM_OK;
+    scratch_free(scratch);
+    return aqm_fail_memory(diag, "a tile of the plane sweep", slots * tile_area, sizeof(float));
+}
+
+static void cast_knots(const AqmView *view, const AqmTile *tile, Knots *knots) {
+    knots->across = (int)(tile->pitch / AQM_KNOT) + 1;
+    knots->down = (tile->rows + AQM_KNOT - 1) / AQM_KNOT + 1;
+    const int count = knots->across * knots->down;
+    knots->count = (size_t)((count + 7) / 8 * 8);
+    for (int k = 0; k < (int)knots->count; k++) {
+        const double u = tile->x0 - tile->radius + k % knots->across * AQM_KNOT;
+        const double v = tile->y0 - tile->radius + k / knots->across * AQM_KNOT;
+        AqmRay ray;
+        const bool hits = k < count && aqm_view_cast(view, u, v, &ray);
+        knots->ox[k] = hits ? ray.origin[0] : (double)NAN;
+        knots->oy[k] = hits ? ray.origin[1] : (double)NAN;
+        knots->tx[k] = hits ? ray.direction[0] / ray.direction[2] : (double)NAN;
+        knots->ty[k] = hits ? ray.direction[1] / ray.direction[2] : (double)NAN;
+    }
+}
+
+/* Projects the knots of plane h into a source. Says whether any of the tile can be seen there
+ * (is_seen) and whether all of it lies on present pixels (returned). */
+static bool warp_knots(const AqmSweep *sweep, const AqmSweepSource *source, double h, Knots *knots,
+                       bool *is_seen) {
+    for (size_t k = 0; k < knots->count; k++) {
+        knots->X[k] = knots->ox[k] + h * knots->tx[k];
+        knots->Y[k] = knots->oy[k] + h * knots->ty[k];
+        knots->Z[k] = source->projector.water_z + h;
+    }
+    sweep->kernels->project(&source->projector, knots->X, knots->Y, knots->Z, knots->count,
+                            knots->u, knots->v);
+    float u0 = INFINITY, v0 = INFINITY, u1 = -INFINITY, v1 = -INFINITY;
+    bool has_gap = false;
+    for (int k = 0; k < knots->across * knots->down; k++) {
+        const float u = knots->u[k], v = knots->v[k];
+        has_gap |= isnan(u);
+        u0 = u < u0 ? u : u0;
+        v0 = v < v0 ? v : v0;
+        u1 = u > u1 ? u : u1;
+        v1 = v > v1 ? v : v1;
+    }
+    const float right = (float)(source->image->width - 1),
+                last = (float)(source->image->height - 1);
+    *is_seen = u1 >= 0.0f && v1 >= 0.0f && u0 <= right && v0 <= last;
+    return !has_gap && u0 >= 0.0f && v0 >= 0.0f && u1 <= right && v1 <= last &&
+           aqm_stereo_image_is_whole(source->image, (int)u0, (int)v0, (int)fminf(u1 + 1.0f, right),
+                                     (int)fminf(v1 + 1.0f, last));
+}
+
+typedef struct KnotRows {
+    const AqmKernels *kernels;
+    const Knots *knots;
+} KnotRows;
+
+static void positions_from_knots(const void *context, int row, float *u, float *v) {
+    const KnotRows *rows = context;
+    const Knots *knots = rows->knots;
+    const int top = row / AQM_KNOT * knots->across, bottom = top + knots->across;
+    const float down = (float)(row % AQM_KNOT) / AQM_KNOT;
+    const size_t cells = (size_t)knots->across - 1;
+    rows->kernels->spread(knots->u + top, knots->u + bottom, down, cells, u);
+    rows->kernels->spread(knots->v + top, knots->v + bottom, down, cells, v);
+}
+
+static AqmPeaks peaks_at(const Scratch *scratch, size_t at) {
+    float *p = scratch->peaks + at;
+    return (AqmPeaks){.before = p,
+                      .last = p + tile_area,
+                      .best = p + 2 * tile_area,
+                      .best_below = p + 3 * tile_area,
+                      .best_above = p + 4 * tile_area,
+                      .second = p + 5 * tile_area,
+                      .best_plane = scratch->best_plane + at};
+}
+
+static void clear_peaks(Scratch *scratch) {
+    for (size_t k = 0; k < 6 * tile_area; k++)
+        scratch->peaks[k] = AQM_SCORE_MISSING;
+    for (size_t k = 0; k < tile_area; k++)
+        scratch->best_plane[k] = -1;
+}
+
+/* Joins the sources' scores of one plane and takes them into the search. */
+static void search_plane(const AqmSweep *sweep, const AqmTile *tile, int plane, int merge_planes,
+                         size_t slot, Scratch *scratch) {
+    const float *rows[64];
+    for (int y = 0; y < tile->height; y++) {
+        const size_t at = (size_t)y * AQM_TILE_WIDTH, n = (size_t)tile->width;
+        size_t seen = 0;
+        for (size_t s = 0; s < sweep->source_count && seen < 64; s++)
+            if (scratch->is_seen[slot + s])
+                rows[seen++] = scratch->scores + (slot + s) * tile_area + at;
+        sweep->kernels->join(rows, seen, n, scratch->joined);
+        const AqmPeaks peaks = peaks_at(scratch, at);
+        sweep->kernels->track(scratch->joined, plane, merge_planes, n, &peaks);
+    }
+}
+
+/* Confidence from a maximum, its runner-up and the drop in score a pixel away from it.
+ * The drop is what the parabola says for a shift of one source pixel; 0.1 is a broad, unsafe peak.
+ */
+static float confidence_of(float best, float second, float drop_px) {
+    const float lead = best - (second > 0.0f ? second : 0.0f);
+    if (!(lead > 0.0f) || !(drop_px > 0.0f))
+        return 0.0f;
+    const float uniqueness = lead / best, sharpness = drop_px / (drop_px + 0.1f);
+    return (best < 1.0f ? best : 1.0f) * sqrtf(uniqueness) * sharpness;
+}
+
+static void finish_tile(const AqmSweep *sweep, const AqmTile *tile, const AqmPlanes *planes,
+                        const Scratch *scratch, float *h, float *confidence) {
+    const float step2 = (float)(planes->step_px * planes->step_px);
+    for (int y = 0; y < tile->height; y++) {
+        const AqmPeaks p = peaks_at(scratch, (size_t)y * AQM_TILE_WIDTH);
+        const size_t row = (size_t)(tile->y0 + y) * (size_t)sweep->view->width;
+        const int16_t *center =
+            scratch->tile.reference + (size_t)(y + tile->radius) * tile->pitch + tile->radius;
+        for (int x = 0; x < tile->width; x++) {
+            const size_t at = row + (size_t)(tile->x0 + x);
+            const bool is_known = p.best_plane[x] >= 0 && p.best[x] > 0.0f &&
+                                  center[x] != AQM_GRAY_MISSING && p.last[x] <= p.best[x] &&
+                                  p.second[x] <= p.best[x];
+            h[at] = NAN;
+            confidence[at] = 0.0f;
+            if (!is_known)
+                continue;
+            const float below = p.best_below[x], best = p.best[x], above = p.best_above[x];
+            const float shift = aqm_parabola_peak(below, best, above);
+            const float drop = (best - 0.5f * (below + above)) / step2;
+            h[at] = (float)aqm_plane_h(planes, (double)p.best_plane[x] + (double)shift);
+            confidence[at] = confidence_of(best, p.second[x], drop);
+        }
+    }
+}
+
+static void sweep_tile(const AqmSweep *sweep, const AqmPlanes *planes, int batch, size_t index,
+                       Scratch *scratch, float *h, float *confidence) {
+    AqmTile tile = aqm_sweep_tile(sweep, index);
+    aqm_sweep_tile_load(sweep, &tile, &scratch->tile);
+    cast_knots(sweep->view, &tile, scratch->knots);
+    clear_peaks(scratch);
+    const int merge_planes = 1 + (int)ceil(1.0 / planes->step_px); /* a peak is 2 px wide or so */
+    const KnotRows rows = {sweep->kernels, scratch->knots};
+    for (int first = 0; first < planes->count; first += batch) {
+        const int end = first + batch < planes->count ? first + batch : planes->count;
+        for (size_t s = 0; s < sweep->source_count; s++)
+            for (int k = first; k < end; k++) {
+                const size_t slot = (size_t)(k - first) * sweep->source_count + s;
+                const bool is_inside = warp_knots(sweep, &sweep->sources[s], aqm_plane_h(planes, k),
+                                                  scratch->knots, &scratch->is_seen[slot]);
+                if (scratch->is_seen[slot])
+                    aqm_sweep_tile_score(sweep, &tile, &sweep->sources[s], is_inside,
+                                         positions_from_knots, &rows, &scratch->tile,
+                                         scratch->scores + slot * tile_area);
+            }
+        for (int k = first; k < end; k++)
+            search_plane(sweep, &tile, k, merge_planes, (size_t)(k - first) * sweep->source_count,
+                         scratch);
+    }
+    finish_tile(sweep, &tile, planes, scratch, h, confidence);
+}
+
+AqmStatus aqm_sweep_planes(const AqmSweep *sweep, const AqmPlanes *planes, int batch, float *h,
+                           float *confidence, AqmDiag *diag) {
+    const int tiles = (int)aqm_sweep_tile_count(sweep->view);
+    int failed = 0;
+#pragma omp parallel num_threads(sweep->threads)
+    {
+        Scratch scratch;
+        const bool is_ready = scratch_create(&scratch, sweep, batch, NULL) == AQM_OK;
+        if (!is_ready) {
+#pragma omp atomic write
+            failed = 1;
+        }
+#pragma omp for schedule(dynamic, 1)
+        for (int index = 0; index < tiles; index++)
+            if (is_ready)
+                sweep_tile(sweep, planes, batch, (size_t)index, &scratch, h, confidence);
+        if (is_ready)
+            scratch_free(&scratch);
+    }
+    return failed ? aqm_fail_memory(diag, "the tiles of the plane sweep",
+                                    (size_t)batch * sweep->source_count * tile_area, sizeof(float))
+                  : AQM_OK;
+}

@@ -1,0 +1,106 @@
+/* The sweep over tiles of the reference image; the method is told in sweep.c.
+ *
+ * Inside this stage a hypothesis is `h`, metres straight down from the water surface; ray depth is
+ * h / d_z with d the refracted ray's unit direction. */
+#ifndef AQM_STEREO_SWEEP_H
+#define AQM_STEREO_SWEEP_H
+
+#include "stages/stereo/stereo_image.h"
+
+typedef struct AqmSweepSource {
+    AqmProjector projector;
+    const AqmStereoImage *image;
+} AqmSweepSource;
+
+typedef struct AqmSweep {
+    const AqmKernels *kernels;
+    const AqmView *view; /* reference */
+    const AqmStereoImage *image;
+    AqmSweepSource *sources;
+    size_t source_count;
+    AqmCost cost;
+    int window, threads;
+} AqmSweep;
+
+AqmStatus aqm_sweep_create(AqmSweep **out, const AqmStereoView *views, size_t reference,
+                           const size_t *sources, size_t source_count, AqmCost cost, int window,
+                           int threads, AqmDiag *diag);
+void aqm_sweep_destroy(AqmSweep **sweep);
+
+/* Horizontal planes h_k, evenly spaced in 1 / (h_c + h / n). */
+typedef struct AqmPlanes {
+    double inverse_first, inverse_step; /* of 1 / apparent depth; step < 0 */
+    double camera_height_m, n;
+    int count;
+    double step_px; /* largest move of a source pixel from one plane to the next, about */
+} AqmPlanes;
+
+AqmPlanes aqm_planes(const AqmSweep *sweep, double h_min_m, double h_max_m, int count);
+double aqm_plane_h(const AqmPlanes *planes, double index);
+/* The number of planes that keeps step_px at `step_px`. */
+int aqm_plane_count_for(const AqmSweep *sweep, double h_min_m, double h_max_m, double step_px);
+
+/* Searches all planes at every reference pixel; h (NaN = none) and confidence: height x width. */
+AqmStatus aqm_sweep_planes(const AqmSweep *sweep, const AqmPlanes *planes, int batch, float *h,
+                           float *confidence, AqmDiag *diag);
+
+/* Metres of h that move a source pixel by one pixel at depth h, about. */
+double aqm_sweep_metres_per_px(const AqmSweep *sweep, double h);
+
+/* Looks again near a known surface: `steps` offsets of `step_px` to either side of `base` (h of a
+ * smooth surface, NaN = none), with this sweep's window. h is replaced where it lies within that
+ * reach of the base and a maximum is found inside it. */
+AqmStatus aqm_sweep_near(const AqmSweep *sweep, const float *base, double step_px, int steps,
+                         float *h, AqmDiag *diag);
+
+/* A smooth surface through h for aqm_sweep_near: medians of 3 x 3, then twice the mean over 7 x 7
+ * of what lies within `tolerance_px` of the pixel's own, so that steps stay steps. base may not be
+ * h. */
+AqmStatus aqm_smooth_surface(const AqmSweep *sweep, const float *h, double tolerance_px,
+                             float *base, AqmDiag *diag);
+
+/* ---- tiles, shared by both ------------------------------------------------------------------- */
+
+enum { AQM_TILE_WIDTH = 192, AQM_TILE_HEIGHT = 96, AQM_KNOT = 8 };
+
+typedef struct AqmTile {
+    int x0, y0, width, height; /* output pixels */
+    int radius;                /* half window */
+    int columns, rows;         /* with the halo */
+    size_t pitch;              /* columns rounded up to AQM_ROW_MULTIPLE */
+    bool is_whole;             /* every reference pixel of it, halo and all, is present */
+} AqmTile;
+
+/* What one thread needs to score a tile; sized for the largest tile of the sweep. */
+typedef struct AqmTileScratch {
+    int16_t *reference, *source; /* rows x pitch */
+    int16_t *blank, *missing;    /* a row of zeros, a row of missing pixels */
+    float *u, *v;                /* a row of positions */
+    AqmColumnSums sums;          /* pitch each, in one block at sums.j */
+    size_t sums_size;            /* of that block, bytes */
+    int32_t *box;
+    int32_t *reference_sum;
+    float *reference_variance, *reference_inverse; /* height x AQM_TILE_WIDTH */
+} AqmTileScratch;
+
+size_t aqm_sweep_tile_count(const AqmView *view);
+AqmTile aqm_sweep_tile(const AqmSweep *sweep, size_t index);
+AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, int window, AqmDiag *diag);
+void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch);
+
+/* Copies the reference region in and, where it is whole, takes its window statistics. */
+void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *scratch);
+
+/* Fills u, v of one row (0 .. tile->rows - 1) of positions in the source. */
+typedef void (*AqmRowPositions)(const void *context, int row, float *u, float *v);
+
+/* Scores of all windows of the tile against a source sampled at the given positions. `is_inside`:
+ * all positions lie inside the source and on present pixels. score: height x AQM_TILE_WIDTH. */
+void aqm_sweep_tile_score(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
+                          bool is_inside, AqmRowPositions positions, const void *context,
+                          AqmTileScratch *scratch, float *score);
+
+/* Peak of the parabola through scores at -1, 0, 1, in -0.5..0.5. */
+float aqm_parabola_peak(float below, float best, float above);
+
+#endif
