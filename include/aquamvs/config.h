@@ -103,23 +103,35 @@ AQM_API AQM_NODISCARD AqmStatus aqm_config_create(AqmConfig **out, AqmDiag *diag
 AQM_API void aqm_config_destroy(AqmConfig **config);
 
 /* Reads a YAML file, then applies the `overrides` ("section.key=value", as --set gives them), then
- * the preset (only to what neither wrote). Relative paths are taken relative to the file. CONFIG
- * errors read "file:line:column: key: what, the value, what is allowed". Unknown keys warn through
- * `log` with file:line and the nearest known name. */
+ * the preset (only to what neither wrote). Relative paths, those of overrides too, are taken
+ * relative to the file. CONFIG errors read "file:line:column: key: what, the value, what is
+ * allowed", or "--set key=value: ..." (an unknown key is an error there); IO where the file cannot
+ * be read; MEMORY. Unknown keys of the file warn through `log` with file:line:column and the
+ * nearest known name. *out is NULL on failure. Where AquaMVS has another default: matcher_type is
+ * sift and surface_method heightfield here; min_consistent_views counts the reference view. */
 AQM_API AQM_NODISCARD AqmStatus aqm_config_read(const char *path, const char *const *overrides,
                                                 size_t override_count, const AqmLog *log,
                                                 AqmConfig **out, AqmDiag *diag);
 
 /* The configuration as YAML, all defaults written out; reading it back gives the same one. Paths
  * are written relative to `relative_to` (a folder) where they lie below it, NULL = absolute. The
- * caller frees *text with aqm_free_buffer. */
+ * caller frees *text with aqm_free_buffer. CONFIG if a path is not UTF-8 (YAML cannot hold it);
+ * MEMORY; *text is NULL then. */
 AQM_API AQM_NODISCARD AqmStatus aqm_config_to_yaml(const AqmConfig *config, const char *relative_to,
                                                    char **text, AqmDiag *diag);
 
-/* Sets the numbers of a preset (for `init --preset`). */
+/* Sets the numbers of a preset, whatever they were (for `init --preset`); quality_preset itself
+ * stays as it is. AQM_PRESET_NONE sets nothing. */
 AQM_API void aqm_config_apply_preset(AqmConfig *config, AqmPreset preset);
 
-/* Adds a camera to the input map. */
+/* Sets one key by its name ("reconstruction.num_depths") from a text as --set takes it; relative
+ * paths are taken relative to the working directory. CONFIG if there is no such key or the value is
+ * not allowed (the configuration is unchanged then); MEMORY. */
+AQM_API AQM_NODISCARD AqmStatus aqm_config_set(AqmConfig *config, const char *name,
+                                               const char *value, AqmDiag *diag);
+
+/* Adds a camera to the input map. CONFIG if its name is taken, too long (AQM_NAME_MAX), or cannot
+ * be a file name; MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_config_add_input(AqmConfig *config, const char *camera,
                                                      const char *path, AqmDiag *diag);
 

@@ -183,34 +183,51 @@ static AqmStatus apply_file(Reader *reader, const AqmTextBuffer *text) {
 /* ---- overrides --------------------------------------------------------------------------------
  */
 
-static AqmStatus fail_unknown_override(const char *override, const char *section, const char *key,
-                                       AqmDiag *diag) {
-    char near_name[AQM_OPTION_NAME_MAX] = "";
-    const AqmOption *nearest = aqm_option_nearest(section, key);
+/* The option of that full name, or NULL with a message that begins with `source`. */
+static const AqmOption *find_by_name(const char *name, size_t length, const char *source,
+                                     AqmDiag *diag) {
+    char section[AQM_OPTION_NAME_MAX] = "", near_name[AQM_OPTION_NAME_MAX] = "";
+    if (length < sizeof section)
+        memcpy(section, name, length);
+    char *dot = strchr(section, '.');
+    const char *key = dot ? dot + 1 : section;
+    if (dot)
+        *dot = '\0';
+    const AqmOption *option = aqm_option_find(dot ? section : "", key);
+    if (option)
+        return option;
+    const AqmOption *nearest = aqm_option_nearest(dot ? section : "", key);
     if (nearest)
         aqm_option_name(nearest, near_name);
-    return aqm_fail(diag, AQM_ERROR_CONFIG, "--set %.200s: there is no such key%s%s%s", override,
-                    nearest ? "; did you mean " : "", near_name, nearest ? "?" : "");
+    (void)aqm_fail(diag, AQM_ERROR_CONFIG, "%.220s: there is no such key%s%s%s", source,
+                   nearest ? "; did you mean " : "", near_name, nearest ? "?" : "");
+    return NULL;
 }
 
 static AqmStatus apply_override(Reader *reader, const char *override) {
     const char *equals = strchr(override, '=');
-    char name[AQM_OPTION_NAME_MAX];
-    if (!equals || equals == override || (size_t)(equals - override) >= sizeof name)
-        return aqm_fail(reader->diag, AQM_ERROR_CONFIG,
-                        "--set %.200s: `section.key=value` is expected", override);
-    memcpy(name, override, (size_t)(equals - override));
-    name[equals - override] = '\0';
-    char *dot = strchr(name, '.');
-    if (dot)
-        *dot = '\0';
-    const char *section = dot ? name : "", *key = dot ? dot + 1 : name;
-    const AqmOption *option = aqm_option_find(section, key);
+    char shown[256];
+    snprintf(shown, sizeof shown, "--set %.200s", override);
+    if (!equals || equals == override)
+        return aqm_fail(reader->diag, AQM_ERROR_CONFIG, "%s: `section.key=value` is expected",
+                        shown);
+    const AqmOption *option =
+        find_by_name(override, (size_t)(equals - override), shown, reader->diag);
     if (!option)
-        return fail_unknown_override(override, section, key, reader->diag);
+        return AQM_ERROR_CONFIG;
     const AqmValueSource source = {.override = override, .folder = reader->folder};
     AQM_TRY(aqm_value_set_text(reader->config, option, equals + 1, &source, reader->diag));
     reader->given[aqm_option_index(option)] = (Given){.given = true, .override = override};
+    return AQM_OK;
+}
+
+AqmStatus aqm_config_set(AqmConfig *config, const char *name, const char *value, AqmDiag *diag) {
+    const AqmOption *option = find_by_name(name, strlen(name), name, diag);
+    if (!option)
+        return AQM_ERROR_CONFIG;
+    const AqmValueSource source = {.folder = ""};
+    AQM_TRY(aqm_value_set_text(config, option, value, &source, diag));
+    aqm_config_share_threads(config);
     return AQM_OK;
 }
 

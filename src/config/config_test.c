@@ -142,9 +142,9 @@ static void wrong_values_are_refused_with_their_place(void **state) {
         {BASE "reconstruction:\n  num_depths: [1]\n",
          "5:3: reconstruction.num_depths: a list is not an integer; allowed: 8..4096 planes"},
         {BASE "reconstruction:\n  voxel_size: .nan\n",
-         "5:15: reconstruction.voxel_size: '.nan' is not a number; allowed: 1e-9..1000 m"},
+         "5:15: reconstruction.voxel_size: '.nan' is not a number; allowed: 1e-6..1000 m"},
         {BASE "reconstruction:\n  voxel_size:\n",
-         "5:3: reconstruction.voxel_size: null is not a number; allowed: 1e-9..1000 m"},
+         "5:3: reconstruction.voxel_size: null is not a number; allowed: 1e-6..1000 m"},
         {BASE "reconstruction:\n  depth_range: [1, 0.5]\n",
          "5:3: reconstruction.depth_range: min 1 is not below max 0.5; allowed: 0 <= min < max"},
         {BASE "reconstruction:\n  depth_range: [-1, 0.5]\n",
@@ -221,6 +221,25 @@ static void wrong_overrides_are_refused(void **state) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_refused(BASE, cases[i][0], cases[i][1]);
+}
+
+static void keys_can_be_set_by_name(void **state) {
+    (void)state;
+    AqmConfig *config = NULL;
+    AqmDiag diag = {0};
+    assert_int_equal(aqm_config_create(&config, &diag), AQM_OK);
+    assert_int_equal(aqm_config_set(config, "runtime.threads", "2", &diag), AQM_OK);
+    assert_int_equal(config->reconstruction.stereo.threads, 2);
+    assert_int_equal(aqm_config_set(config, "output_dir", "here", &diag), AQM_OK);
+    assert_string_equal(config->output_dir, "here");
+    assert_int_equal(aqm_config_set(config, "runtime.threads", "-2", &diag), AQM_ERROR_CONFIG);
+    assert_string_equal(diag.message, "runtime.threads: '-2' is out of range; allowed: 0..1024");
+    assert_int_equal(config->runtime.threads, 2);
+    diag = (AqmDiag){0};
+    assert_int_equal(aqm_config_set(config, "threads", "2", &diag), AQM_ERROR_CONFIG);
+    assert_string_equal(diag.message,
+                        "threads: there is no such key; did you mean runtime.threads?");
+    aqm_config_destroy(&config);
 }
 
 static void unknown_keys_warn_with_the_nearest_name(void **state) {
@@ -350,6 +369,45 @@ static void the_table_is_sound(void **state) {
         if (i > 0 && strcmp(info->section, aqm_option_info(i - 1)->section) == 0)
             assert_string_not_equal(info->key, aqm_option_info(i - 1)->key);
     }
+}
+
+/* Sets every number to its least (or largest) value; odd ones stay odd. */
+static void set_all_to_limit(AqmConfig *config, bool largest) {
+    for (size_t i = 0; i < aqm_option_count(); i++) {
+        const AqmOption *option = aqm_option_at(i);
+        void *field = (char *)config + option->offset;
+        const double value = largest ? option->max : option->min;
+        if (option->kind == AQM_OPTION_INT)
+            *(int *)field = (int)value;
+        else if (option->kind == AQM_OPTION_FLOAT)
+            *(double *)field = value;
+    }
+}
+
+static void the_table_agrees_with_the_stages(void **state) {
+    (void)state;
+    AqmConfig *config = NULL;
+    assert_int_equal(aqm_config_create(&config, NULL), AQM_OK);
+    const AqmStereoOptions stereo = aqm_stereo_options_default();
+    const AqmFusionOptions fusion = aqm_fusion_options_default();
+    assert_int_equal(config->reconstruction.stereo.num_depths, stereo.num_depths);
+    assert_int_equal(config->reconstruction.stereo.cost, stereo.cost);
+    assert_int_equal(config->reconstruction.stereo.window_size, stereo.window_size);
+    assert_int_equal(config->reconstruction.stereo.depth_batch_size, stereo.depth_batch_size);
+    const AqmFusionOptions *ours = &config->reconstruction.fusion;
+    assert_int_equal(ours->min_consistent_views, fusion.min_consistent_views);
+    assert_true(ours->depth_tolerance_m == fusion.depth_tolerance_m);
+    assert_true(ours->min_confidence == fusion.min_confidence);
+    assert_true(ours->voxel_size_m == fusion.voxel_size_m);
+    assert_int_equal(ours->outlier_removal_enabled, fusion.outlier_removal_enabled);
+    assert_int_equal(ours->outlier_nb_neighbors, fusion.outlier_nb_neighbors);
+    assert_true(ours->outlier_std_ratio == fusion.outlier_std_ratio);
+    for (int largest = 0; largest < 2; largest++) {
+        set_all_to_limit(config, largest);
+        assert_int_equal(aqm_stereo_options_validate(&config->reconstruction.stereo, NULL), AQM_OK);
+        assert_int_equal(aqm_fusion_options_validate(ours, NULL), AQM_OK);
+    }
+    aqm_config_destroy(&config);
 }
 
 /* ---- what this version cannot do --------------------------------------------------------------
@@ -500,6 +558,7 @@ int main(void) {
         cmocka_unit_test(wrong_values_are_refused_with_their_place),
         cmocka_unit_test(texts_that_are_no_configuration_are_refused),
         cmocka_unit_test(wrong_overrides_are_refused),
+        cmocka_unit_test(keys_can_be_set_by_name),
         cmocka_unit_test(unknown_keys_warn_with_the_nearest_name),
         cmocka_unit_test(presets_fill_only_what_was_left_out),
         cmocka_unit_test(anchors_and_merged_maps_work),
@@ -507,6 +566,7 @@ int main(void) {
         cmocka_unit_test(a_path_that_is_no_text_cannot_be_written),
         cmocka_unit_test(numbers_do_not_depend_on_the_locale),
         cmocka_unit_test(the_table_is_sound),
+        cmocka_unit_test(the_table_agrees_with_the_stages),
         cmocka_unit_test(missing_pathways_are_errors_with_a_way_out),
         cmocka_unit_test(what_is_left_out_warns),
         cmocka_unit_test(every_failed_allocation_is_survived_without_a_leak),
