@@ -1,0 +1,56 @@
+/* aquamvs VERB ...: finds the verb and hands over. */
+#include <stdio.h>
+#include <string.h>
+
+#include <aquamvs/status.h>
+
+#include "cli.h"
+#include "commands.h"
+
+typedef struct Verb {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} Verb;
+
+static const Verb verbs[] = {
+    {"info", aqm_cmd_info, "what this build and this machine can do"},
+};
+enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };
+
+static void print_usage(FILE *file) {
+    fprintf(file, "usage: aquamvs VERB [ARGUMENTS]\n\n"
+                  "Surfaces under water from synchronised cameras that look through the water's "
+                  "surface.\n\nverbs:\n");
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        fprintf(file, "  %-14s%s\n", verbs[i].name, verbs[i].help);
+    fprintf(file, "\n`aquamvs VERB --help` says more about each; `aquamvs --version`.\n");
+}
+
+static int fail_unknown(const char *word) {
+    const char *names[VERB_COUNT];
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        names[i] = verbs[i].name;
+    const char *nearest = cli_nearest(word, names, VERB_COUNT);
+    return cli_fail("", "there is no verb '%s'%s%s%s; see aquamvs --help", word,
+                    nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_usage(stderr);
+        return CLI_WRONG;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        print_usage(stdout);
+        return CLI_DONE;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("aquamvs %s\n", aqm_version());
+        return CLI_DONE;
+    }
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].run(argc - 1, argv + 1);
+    return fail_unknown(argv[1]);
+}
