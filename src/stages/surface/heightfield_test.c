@@ -1,0 +1,391 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "aquamvs/surface.h"
+#include "base/alloc.h"
+#include "math/rng.h"
+#include "math/stats.h"
+
+/* The surface of all scenes: 5 mm waves of 50 mm over a tilted floor at 1.2 m. */
+static double truth(double x, double y) {
+    return 1.2 + 0.1 * y + 0.005 * sin(6.283185307179586 / 0.05 * x + 0.4);
+}
+
+static double slope_x(double x) {
+    const double k = 6.283185307179586 / 0.05;
+    return 0.005 * k * cos(k * x + 0.4);
+}
+
+static void add_point(AqmCloud *cloud, double x, double y, double z) {
+    const size_t i = cloud->count++;
+    cloud->position[3 * i] = (float)x, cloud->position[3 * i + 1] = (float)y;
+    cloud->position[3 * i + 2] = (float)z;
+    memset(cloud->normal + 3 * i, 0, 3 * sizeof(float));
+    cloud->color[3 * i] = 100, cloud->color[3 * i + 1] = x < 0.0 ? 50 : 200;
+    cloud->color[3 * i + 2] = 7;
+    cloud->confidence[i] = 0.5f;
+    cloud->views[i] = 3;
+}
+
+static AqmCloud *empty_cloud(size_t capacity) {
+    AqmCloud *cloud = NULL;
+    assert_int_equal(aqm_cloud_create(&cloud, capacity, NULL), AQM_OK);
+    return cloud;
+}
+
+/* |x|, |y| <= half, one point in each square of `spacing` at a random place, Gaussian noise. */
+static AqmCloud *wave_cloud(double half, double spacing, double noise) {
+    const int n = (int)round(2.0 * half / spacing);
+    AqmCloud *cloud = empty_cloud((size_t)n * (size_t)n + 5000);
+    AqmRng rng = aqm_rng(5, 0);
+    for (int j = 0; j < n; j++)
+        for (int i = 0; i < n; i++) {
+            const double x = -half + spacing * (i + aqm_rng_uniform(&rng));
+            const double y = -half + spacing * (j + aqm_rng_uniform(&rng));
+            add_point(cloud, x, y, truth(x, y) + noise * aqm_rng_normal(&rng));
+        }
+    return cloud;
+}
+
+static AqmMesh *make_mesh(const AqmCloud *cloud, double resolution, int threads) {
+    AqmHeightfieldOptions options = aqm_heightfield_options_default();
+    options.grid_resolution_m = resolution;
+    options.threads = threads;
+    AqmMesh *mesh = NULL;
+    AqmDiag diag = {0};
+    const AqmStatus status = aqm_surface_heightfield(cloud, &options, &mesh, &diag);
+    if (status != AQM_OK)
+        print_message("%s\n", diag.message);
+    assert_int_equal(status, AQM_OK);
+    return mesh;
+}
+
+static double vertex_error(const AqmMesh *mesh, size_t i) {
+    const float *p = mesh->position + 3 * i;
+    return (double)p[2] - truth(p[0], p[1]);
+}
+
+/* Vertices and the middles of the triangles, mm. */
+static double rms_mm(const AqmMesh *mesh, double *bias) {
+    double squares = 0.0, sum = 0.0;
+    for (size_t i = 0; i < mesh->vertex_count; i++)
+        squares += vertex_error(mesh, i) * vertex_error(mesh, i), sum += vertex_error(mesh, i);
+    for (size_t t = 0; t < mesh->triangle_count; t++) {
+        double p[3] = {0};
+        for (int k = 0; k < 9; k++)
+            p[k % 3] += mesh->position[3 * (size_t)mesh->triangles[3 * t + k / 3] + k % 3] / 3.0;
+        const double e = p[2] - truth(p[0], p[1]);
+        squares += e * e, sum += e;
+    }
+    const double count = (double)(mesh->vertex_count + mesh->triangle_count);
+    *bias = 1000.0 * sum / count;
+    return 1000.0 * sqrt(squares / count);
+}
+
+static void clean_points_give_the_wave_back(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.1, 0.001, 0.0);
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 0);
+    double bias;
+    const double rms = rms_mm(mesh, &bias);
+    print_message("clean: rms %.4f mm, bias %.4f mm\n", rms, bias);
+    /* chords of 2 mm sag by 79 / m * (2 mm)^2 / 8 = 0.04 mm at a crest; a plane fit would lower it
+     * by 0.1 mm, half a cell off would be 0.4 mm */
+    assert_true(rms < 0.03 && fabs(bias) < 0.005);
+    assert_true(mesh->vertex_count >= 99 * 99);
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void noise_is_averaged(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.1, 0.001, 0.0003);
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 0);
+    double bias;
+    const double rms = rms_mm(mesh, &bias);
+    print_message("0.3 mm of noise: rms %.4f mm, bias %.4f mm\n", rms, bias);
+    assert_true(rms < 0.12 && fabs(bias) < 0.01);
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void outliers_do_not_move_it(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.1, 0.001, 0.0003);
+    AqmMesh *clean = make_mesh(cloud, 0.002, 0);
+    AqmRng rng = aqm_rng(9, 0);
+    for (size_t i = 0, count = cloud->count / 20; i < count; i++) { /* 5 % */
+        const double x = 0.2 * (aqm_rng_uniform(&rng) - 0.5);
+        const double y = 0.2 * (aqm_rng_uniform(&rng) - 0.5);
+        add_point(cloud, x, y, truth(x, y) + (aqm_rng_uniform(&rng) < 0.5 ? 0.02 : -0.02));
+    }
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 0);
+    double worst = 0.0, squares = 0.0;
+    assert_int_equal(mesh->vertex_count, clean->vertex_count);
+    for (size_t i = 0; i < mesh->vertex_count; i++) {
+        const double z = mesh->position[3 * i + 2], was = clean->position[3 * i + 2];
+        worst = fmax(worst, 1000.0 * fabs(z - was)), squares += (z - was) * (z - was);
+    }
+    print_message("5 %% outliers: moved by %.4f mm rms, %.4f mm at most\n",
+                  1000.0 * sqrt(squares / (double)mesh->vertex_count), worst);
+    assert_true(worst < 0.1);
+    aqm_mesh_destroy(&clean);
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void normals_and_colors_follow_the_points(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.06, 0.001, 0.0);
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 0);
+    for (size_t i = 0; i < mesh->vertex_count; i++) {
+        const float *p = mesh->position + 3 * i, *n = mesh->normal + 3 * i;
+        const double s = slope_x(p[0]), length = sqrt(1.0 + s * s + 0.01);
+        const double cosine = (n[0] * s + n[1] * 0.1 - n[2]) / length;
+        assert_true(cosine > cos(0.25)); /* planes through half a window, at the rim */
+        if (fabsf(p[0]) < 0.05f && fabsf(p[1]) < 0.05f)
+            assert_true(cosine > cos(0.02));
+        assert_int_equal(mesh->color[3 * i], 100);
+        assert_int_equal(mesh->color[3 * i + 2], 7);
+        if (fabsf(p[0]) > 0.005f)
+            assert_int_equal(mesh->color[3 * i + 1], p[0] < 0.0f ? 50 : 200);
+    }
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static int by_value(const void *a, const void *b) {
+    const uint64_t p = *(const uint64_t *)a, q = *(const uint64_t *)b;
+    return p < q ? -1 : p > q;
+}
+
+/* Every directed edge at most once, so no edge has more than two triangles and neighbours are wound
+ * alike; all face -Z; every vertex is used. */
+static void assert_sound(const AqmMesh *mesh) {
+    uint64_t *edges = malloc(3 * mesh->triangle_count * sizeof *edges);
+    bool *used = calloc(mesh->vertex_count, sizeof *used);
+    for (size_t t = 0; t < mesh->triangle_count; t++) {
+        const uint32_t *v = mesh->triangles + 3 * t;
+        const float *a = mesh->position + 3 * (size_t)v[0], *b = mesh->position + 3 * (size_t)v[1];
+        const float *c = mesh->position + 3 * (size_t)v[2];
+        assert_true((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]) < 0.0f);
+        for (int k = 0; k < 3; k++) {
+            assert_true(v[k] < mesh->vertex_count);
+            used[v[k]] = true;
+            edges[3 * t + (size_t)k] = (uint64_t)v[k] << 32 | v[(k + 1) % 3];
+        }
+    }
+    qsort(edges, 3 * mesh->triangle_count, sizeof *edges, by_value);
+    for (size_t i = 1; i < 3 * mesh->triangle_count; i++)
+        assert_true(edges[i] != edges[i - 1]);
+    for (size_t i = 0; i < mesh->vertex_count; i++)
+        assert_true(used[i]);
+    free(edges);
+    free(used);
+}
+
+/* Drops the points within `radius` of (x, y). */
+static void punch(AqmCloud *cloud, double x, double y, double radius) {
+    size_t kept = 0;
+    for (size_t i = 0; i < cloud->count; i++) {
+        const float *p = cloud->position + 3 * i;
+        if (hypot(p[0] - x, p[1] - y) < radius)
+            continue;
+        memmove(cloud->position + 3 * kept, p, 3 * sizeof *p);
+        memmove(cloud->color + 3 * kept, cloud->color + 3 * i, 3);
+        kept++;
+    }
+    cloud->count = kept;
+}
+
+static size_t vertices_within(const AqmMesh *mesh, double x, double y, double radius) {
+    size_t count = 0;
+    for (size_t i = 0; i < mesh->vertex_count; i++)
+        count += hypot(mesh->position[3 * i] - x, mesh->position[3 * i + 1] - y) < radius;
+    return count;
+}
+
+static void small_holes_close_and_large_ones_stay_open(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.1, 0.001, 0.0);
+    punch(cloud, 0.05, 0.05, 0.0035);
+    punch(cloud, -0.031, 0.02, 0.0035); /* across a border of blocks */
+    punch(cloud, -0.05, -0.05, 0.015);
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 0);
+    assert_sound(mesh);
+    /* closed: all nodes of a disc of 12 mm are there, and right */
+    assert_true(vertices_within(mesh, 0.05, 0.05, 0.006) >= 25);
+    assert_true(vertices_within(mesh, -0.031, 0.02, 0.006) >= 25);
+    double bias;
+    const double rms = rms_mm(mesh, &bias);
+    print_message("holes: rms %.4f mm\n", rms);
+    assert_true(rms < 0.03);
+    /* open: nothing farther than a cell (and a point's spacing) from the rim; rim not eroded */
+    assert_int_equal(vertices_within(mesh, -0.05, -0.05, 0.015 - 0.0022), 0);
+    assert_true(vertices_within(mesh, -0.05, -0.05, 0.018) >
+                (size_t)(3.14159 * (18.0 * 18.0 - 15.0 * 15.0) / 4.0 * 0.9));
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void nothing_is_made_up_outside_the_points(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.05, 0.001, 0.0002);
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 0);
+    assert_sound(mesh);
+    float most = 0.0f;
+    for (size_t i = 0; i < mesh->vertex_count; i++)
+        most = fmaxf(most, fmaxf(fabsf(mesh->position[3 * i]), fabsf(mesh->position[3 * i + 1])));
+    assert_true(most <= 0.051f + 1e-6f && most >= 0.048f);
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void the_denser_of_two_layers_wins(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.05, 0.001, 0.0002);
+    AqmRng rng = aqm_rng(11, 0);
+    for (size_t i = 0; i < cloud->count; i++)
+        if (aqm_rng_uniform(&rng) < 0.35)
+            cloud->position[3 * i + 2] -= 0.03f; /* hangs over the floor */
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 0);
+    size_t wrong = 0;
+    for (size_t i = 0; i < mesh->vertex_count; i++)
+        wrong += fabs(vertex_error(mesh, i)) > 0.001;
+    print_message("two layers: %zu of %zu vertices on the other\n", wrong, mesh->vertex_count);
+    assert_true((double)wrong < 0.02 * (double)mesh->vertex_count);
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void far_outliers_cost_nothing(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.05, 0.001, 0.0002);
+    AqmMesh *clean = make_mesh(cloud, 0.002, 0);
+    AqmRng rng = aqm_rng(13, 0);
+    for (int i = 0; i < 3000; i++)
+        add_point(cloud, 1e4 * aqm_rng_normal(&rng), 1e4 * aqm_rng_normal(&rng),
+                  aqm_rng_normal(&rng));
+    add_point(cloud, 1e30, 0.0, 1.0);
+    add_point(cloud, -1e9, 1e9, 1.0);
+    add_point(cloud, NAN, 0.0, 1.0);
+    add_point(cloud, 0.0, 0.0, INFINITY);
+    aqm_alloc_reset_peak();
+    const size_t before = aqm_alloc_count().live_bytes;
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 1);
+    assert_true(aqm_alloc_count().peak_bytes - before < 8u << 20);
+    assert_int_equal(mesh->vertex_count, clean->vertex_count);
+    assert_memory_equal(mesh->position, clean->position, mesh->vertex_count * 3 * sizeof(float));
+    aqm_mesh_destroy(&mesh);
+    aqm_mesh_destroy(&clean);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void a_sparse_cloud_is_joined_over_its_gaps(void **state) {
+    (void)state;
+    AqmCloud *cloud = empty_cloud(2000);
+    AqmRng rng = aqm_rng(17, 0);
+    for (int i = 0; i < 900; i++) { /* on average 10 mm apart */
+        const double x = 0.3 * (aqm_rng_uniform(&rng) - 0.5);
+        const double y = 0.3 * (aqm_rng_uniform(&rng) - 0.5);
+        add_point(cloud, x, y, 1.2 + 0.2 * x - 0.1 * y);
+    }
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 0);
+    assert_sound(mesh);
+    assert_true((double)mesh->vertex_count > 0.85 * 150.0 * 150.0);
+    for (size_t i = 0; i < mesh->vertex_count; i++) {
+        const float *p = mesh->position + 3 * i;
+        assert_true(fabs((double)p[2] - (1.2 + 0.2 * (double)p[0] - 0.1 * (double)p[1])) < 1e-5);
+    }
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void any_number_of_threads_gives_the_same_bytes(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.1, 0.001, 0.0003);
+    punch(cloud, 0.0, 0.0, 0.003);
+    AqmMesh *one = make_mesh(cloud, 0.002, 1);
+    for (int threads = 2; threads <= 4; threads += 2) {
+        AqmMesh *more = make_mesh(cloud, 0.002, threads);
+        assert_int_equal(more->vertex_count, one->vertex_count);
+        assert_int_equal(more->triangle_count, one->triangle_count);
+        assert_memory_equal(more->position, one->position, one->vertex_count * 12);
+        assert_memory_equal(more->normal, one->normal, one->vertex_count * 12);
+        assert_memory_equal(more->color, one->color, one->vertex_count * 3);
+        assert_memory_equal(more->triangles, one->triangles, one->triangle_count * 12);
+        aqm_mesh_destroy(&more);
+    }
+    aqm_mesh_destroy(&one);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void too_little_data_is_said(void **state) {
+    (void)state;
+    AqmHeightfieldOptions options = aqm_heightfield_options_default();
+    AqmCloud *cloud = empty_cloud(10);
+    AqmMesh *mesh = NULL;
+    AqmDiag diag = {0};
+    assert_int_equal(aqm_surface_heightfield(cloud, &options, &mesh, &diag), AQM_ERROR_NO_DATA);
+    assert_non_null(strstr(diag.message, "grid_resolution"));
+    for (int i = 0; i < 9; i++)
+        add_point(cloud, i, -i, 1.0);
+    assert_int_equal(aqm_surface_heightfield(cloud, &options, &mesh, NULL), AQM_ERROR_NO_DATA);
+    options.grid_resolution_m = 0.0;
+    diag = (AqmDiag){0};
+    assert_int_equal(aqm_surface_heightfield(cloud, &options, &mesh, &diag), AQM_ERROR_ARGUMENT);
+    assert_non_null(strstr(diag.message, "grid_resolution is 0 m"));
+    assert_null(mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void failed_allocations_leave_nothing_behind(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.02, 0.001, 0.0);
+    AqmHeightfieldOptions options = aqm_heightfield_options_default();
+    const size_t before = aqm_alloc_count().live_bytes;
+    size_t n = 1;
+    for (;; n++) {
+        AqmMesh *mesh = NULL;
+        AqmDiag diag = {0};
+        aqm_alloc_fail_from(n);
+        const AqmStatus status = aqm_surface_heightfield(cloud, &options, &mesh, &diag);
+        aqm_alloc_fail_from(0);
+        if (status == AQM_OK) {
+            aqm_mesh_destroy(&mesh);
+            break;
+        }
+        assert_int_equal(status, AQM_ERROR_MEMORY);
+        assert_int_equal(diag.status, AQM_ERROR_MEMORY);
+        assert_null(mesh);
+        assert_int_equal(aqm_alloc_count().live_bytes, before);
+    }
+    assert_int_equal(aqm_alloc_count().live_bytes, before);
+    assert_true(n > 15);
+    aqm_cloud_destroy(&cloud);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(clean_points_give_the_wave_back),
+        cmocka_unit_test(noise_is_averaged),
+        cmocka_unit_test(outliers_do_not_move_it),
+        cmocka_unit_test(normals_and_colors_follow_the_points),
+        cmocka_unit_test(small_holes_close_and_large_ones_stay_open),
+        cmocka_unit_test(nothing_is_made_up_outside_the_points),
+        cmocka_unit_test(the_denser_of_two_layers_wins),
+        cmocka_unit_test(far_outliers_cost_nothing),
+        cmocka_unit_test(a_sparse_cloud_is_joined_over_its_gaps),
+        cmocka_unit_test(any_number_of_threads_gives_the_same_bytes),
+        cmocka_unit_test(too_little_data_is_said),
+        cmocka_unit_test(failed_allocations_leave_nothing_behind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
