@@ -402,10 +402,14 @@ static void the_table_agrees_with_the_stages(void **state) {
     assert_int_equal(ours->outlier_removal_enabled, fusion.outlier_removal_enabled);
     assert_int_equal(ours->outlier_nb_neighbors, fusion.outlier_nb_neighbors);
     assert_true(ours->outlier_std_ratio == fusion.outlier_std_ratio);
+    assert_true(config->reconstruction.heightfield.grid_resolution_m ==
+                aqm_heightfield_options_default().grid_resolution_m);
     for (int largest = 0; largest < 2; largest++) {
         set_all_to_limit(config, largest);
         assert_int_equal(aqm_stereo_options_validate(&config->reconstruction.stereo, NULL), AQM_OK);
         assert_int_equal(aqm_fusion_options_validate(ours, NULL), AQM_OK);
+        assert_int_equal(
+            aqm_heightfield_options_validate(&config->reconstruction.heightfield, NULL), AQM_OK);
     }
     aqm_config_destroy(&config);
 }
