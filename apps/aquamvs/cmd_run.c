@@ -35,7 +35,7 @@ static void catch_signals(void) {
 typedef struct Display {
     CliLog *log;
     bool on_terminal;
-    size_t failed; /* frames reported as failed so far */
+    size_t failed, skipped; /* frames reported so far */
 } Display;
 
 static void format_time(double seconds, char text[32]) {
@@ -72,11 +72,14 @@ static void show_progress(void *user, const AqmProgress *progress) {
         fflush(stderr);
         display->log->line_open = true;
     } else if (progress->frame_finished) {
-        const bool failed = progress->frames_failed > display->failed;
-        fprintf(stderr, "frame %d %s, %zu of %zu, %s\n", progress->frame,
-                failed ? "failed" : "done", ended, progress->frames_total, pace);
+        const char *end = progress->frames_failed > display->failed     ? "failed"
+                          : progress->frames_skipped > display->skipped ? "was finished before"
+                                                                        : "done";
+        fprintf(stderr, "frame %d %s, %zu of %zu, %s\n", progress->frame, end, ended,
+                progress->frames_total, pace);
     }
     display->failed = progress->frames_failed;
+    display->skipped = progress->frames_skipped;
 }
 
 /* ---- arguments ---------------------------------------------------------------------------------

@@ -29,6 +29,17 @@ pass_if() {
     "${@:1:$#-1}" || fail "$what"
 }
 
+# ends STATUS PATTERN ARGUMENTS...: the exit status of aquamvs; stdout or stderr has a line with PATTERN
+ends() {
+    local expected=$1 pattern=$2 code=0
+    shift 2
+    "$aquamvs" "$@" >"$work/out" 2>"$work/err" </dev/null || code=$?
+    pass_if test $code -eq "$expected" "aquamvs $*: exit status $expected, not $code"
+    pass_if grep -qE -- "$pattern" "$work/out" "$work/err" "aquamvs $*: '$pattern' in: $(cat "$work/out" "$work/err" | head -n 5)"
+    # Wrong use is told on stderr and leaves stdout alone.
+    [ "$expected" -ne 2 ] || pass_if test ! -s "$work/out" "aquamvs $*: nothing on stdout"
+}
+
 skip_all() {
     echo "SKIPPED: $*"
     exit 77
