@@ -9,7 +9,7 @@
 
 good=$work/good
 scene "$good" --frames 2
-reconstruct "$good/config.yaml" "$work/finished" || { cat "$work/run.log"; fail "the run with good input"; finish; }
+reconstruct "$good/config.yaml" "$work/finished" || { fail "the run with good input"; finish; }
 # Frames and calibration shortened: names of the cameras in the file, and the first of them.
 mapfile -t cameras < <(sed -n '/^camera_input_map:/,/^[^ ]/s/^  *\([^ :]*\): .*/\1/p' "$good/config.yaml")
 first=${cameras[0]}

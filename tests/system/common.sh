@@ -65,11 +65,14 @@ scene() {
 quick=(--set reconstruction.num_depths=24 --set reconstruction.window_size=7 --set reconstruction.voxel_size=0.003
     --set reconstruction.grid_resolution=0.006)
 
-# reconstruct CONFIG OUTPUT OPTIONS...: runs it; the messages are in $work/run.log; returns its exit status
+# reconstruct CONFIG OUTPUT OPTIONS...: runs it; the messages are in $work/run.log, their end is shown where it fails
 reconstruct() {
-    local config=$1 output=$2
+    local config=$1 output=$2 code
     shift 2
-    "$aquamvs" run "$config" --set output_dir="$output" "${quick[@]}" "$@" >"$work/run.log" 2>&1
+    "$aquamvs" run "$config" --set output_dir="$output" "${quick[@]}" "$@" >"$work/run.log" 2>&1 && return
+    code=$?
+    tail -n 5 "$work/run.log"
+    return $code
 }
 
 # The files of a folder with a digest of each, but for run.json (which holds times)

@@ -24,7 +24,7 @@ whole_files() { # OUTPUT CLEAN
 
 if [ "${2-}" != inside ]; then
     output=$work/output
-    reconstruct "$config" "$output" || { cat "$work/run.log"; fail "a run with room"; finish; }
+    reconstruct "$config" "$output" || { fail "a run with room"; finish; }
     mv "$output" "$work/clean"
     code=0
     (trap '' XFSZ && ulimit -f 16 && exec "$aquamvs" run "$config" --set output_dir="$output" "${quick[@]}") >"$work/run.txt" 2>&1 || code=$?
@@ -33,7 +33,7 @@ if [ "${2-}" != inside ]; then
     pass_if grep -qE "$output|frame_000000" "$work/run.txt" "the file is named: $(tail -n 3 "$work/run.txt")"
     pass_if test ! -e "$output/frame_000000/frame.json" "a frame that could not be written is not done"
     pass_if whole_files "$output" "$work/clean" "every file with its final name is whole"
-    pass_if reconstruct "$config" "$output" "with room again the run goes on: $(tail -n 2 "$work/run.log")"
+    pass_if reconstruct "$config" "$output" "with room again the run goes on"
     pass_if same_tree "$work/clean" "$output" "the same bytes after a full disk"
 
     enter=(unshare -m)
@@ -66,7 +66,7 @@ pass_if grep -qx precious "$disk/precious" "what was on the disk is as it was"
 rm -f "$disk/output/config.yaml"
 pass_if whole_files "$disk/output" "$outside/clean" "every file with its final name is whole"
 mount -o remount,size=64m "$disk"
-pass_if reconstruct "$config" "$disk/output" "with room again the run goes on: $(tail -n 2 "$work/run.log")"
+pass_if reconstruct "$config" "$disk/output" "with room again the run goes on"
 rm -f "$disk/output/config.yaml"
 pass_if test "$(cd "$disk/output" && find . -type f ! -name run.json | sort)" = "$(cd "$outside/clean" && find . -type f ! -name run.json ! -path ./config.yaml | sort)" "the same files after a full disk"
 pass_if whole_files "$disk/output" "$outside/clean" "the same bytes after a full disk"

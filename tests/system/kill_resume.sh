@@ -10,7 +10,7 @@ scene "$work/scene" --frames 3
 config=$work/scene/config.yaml
 output=$work/output
 begin=$(date +%s%N)
-reconstruct "$config" "$output" || { cat "$work/run.log"; fail "the run that is not killed"; finish; }
+reconstruct "$config" "$output" || { fail "the run that is not killed"; finish; }
 duration_ms=$((($(date +%s%N) - begin) / 1000000))
 mv "$output" "$work/clean"
 
@@ -43,6 +43,6 @@ for ((attempt = 0; attempt < 10 * kills_wanted && kills < kills_wanted; attempt+
     fi
 done
 pass_if test $kills -eq $kills_wanted "only $kills of $kills_wanted kills hit a run"
-pass_if reconstruct "$config" "$output" "the last resumed run: $(tail -n 2 "$work/run.log")"
+pass_if reconstruct "$config" "$output" "the last resumed run"
 pass_if same_tree "$work/clean" "$output" "the same bytes after $kills kills"
 finish
