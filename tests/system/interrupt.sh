@@ -24,7 +24,7 @@ first=$(stat -c '%i %y' "$output/frame_000000/point_cloud/fused.ply")
 
 pass_if reconstruct "$config" "$output" "the interrupted run goes on"
 pass_if grep -qiE 'skip|already' "$work/run.log" "the second run says that it skips what is finished"
-pass_if test "$first" = "$(stat -c '%i %Y' "$output/frame_000000/point_cloud/fused.ply")" "a finished frame is not written again"
+pass_if test "$first" = "$(stat -c '%i %y' "$output/frame_000000/point_cloud/fused.ply")" "a finished frame is not written again"
 pass_if same_tree "$work/clean" "$output" "the same bytes as without the interruption"
 
 written() { stat -c '%n %i %y' "$output"/frame_*/frame.json; }
