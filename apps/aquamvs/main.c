@@ -14,6 +14,7 @@ typedef struct Verb {
 } Verb;
 
 static const Verb verbs[] = {
+    {"init", aqm_cmd_init, "write a config.yaml for a folder of videos or image folders"},
     {"info", aqm_cmd_info, "what this build and this machine can do"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };
