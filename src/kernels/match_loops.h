@@ -235,7 +235,7 @@ static void loops_track(const float *score, int plane, int merge_planes, size_t 
         const float demoted = is_better & is_other ? best[x] : AQM_SCORE_MISSING;
         const float lesser = is_peak & !is_better & is_other ? c : AQM_SCORE_MISSING;
         /* a score that falls away from the first plane has its maximum before it */
-        const float edge = (plane == 1) & (c > a) ? c : AQM_SCORE_MISSING;
+        const float edge = ((plane == 1) & (c > a)) ? c : AQM_SCORE_MISSING;
         const float interior = demoted > lesser ? demoted : lesser;
         const float rival = interior > edge ? interior : edge;
         second[x] = rival > second[x] ? rival : second[x];

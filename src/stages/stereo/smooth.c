@@ -59,7 +59,7 @@ static void mean_row(const float *in, const float *tolerance, int width, int hei
             const int margin = dx < 0 ? -dx : dx;
             for (int x = margin; x < width - margin; x++) {
                 const float d = row[x + dx] - center[x], t = tolerance[x];
-                const float in_reach = (d < t) & (d > -t) ? 1.0f : 0.0f;
+                const float in_reach = ((d < t) & (d > -t)) ? 1.0f : 0.0f;
                 sum[x] += in_reach != 0.0f ? d : 0.0f;
                 count[x] += in_reach;
             }
