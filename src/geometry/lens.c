@@ -104,6 +104,27 @@ static bool invert_radial(const AqmCamera *camera, double target, double *s) {
     return true;
 }
 
+double aqm_lens_reach2(const AqmCamera *camera) {
+    const bool fisheye = camera->lens == AQM_LENS_FISHEYE;
+    const double end = fisheye ? HALF_PI : 100.0; /* 100: 89.4 degrees off the axis */
+    double low = 0.0, high = 0.0, g = 0.0, slope = 1.0;
+    for (double step = 0.005; slope > 0.0; step *= fisheye ? 1.0 : 1.02) {
+        low = high;
+        high += step;
+        if (high >= end)
+            return INFINITY;
+        if (!radial_curve(camera, high, &g, &slope))
+            slope = 0.0;
+    }
+    for (int i = 0; i < 60; i++) {
+        const double middle = 0.5 * (low + high);
+        const bool rising = radial_curve(camera, middle, &g, &slope) && slope > 0.0;
+        *(rising ? &low : &high) = middle;
+    }
+    const double reach = fisheye ? tan(low) : low;
+    return reach * reach;
+}
+
 /* One step of Newton in the plane with the pinhole lens's Jacobian; false where it folds. */
 static bool correct_tangential(const AqmCamera *camera, double xd, double yd, double *x,
                                double *y) {
@@ -178,22 +199,22 @@ static inline double series_atan(double r) {
     return 4.0 * t * (1.0 - q * sum);
 }
 
-static void span_fisheye(const AqmCamera *camera, double x_first, double x_step, double y,
-                         int count, double *restrict raw_u, double *restrict raw_v) {
+static void span_fisheye(const AqmCamera *camera, double reach2, double x_first, double x_step,
+                         double y, int count, double *restrict raw_u, double *restrict raw_v) {
     const double k1 = camera->distortion[0], k2 = camera->distortion[1], k3 = camera->distortion[2],
                  k4 = camera->distortion[3];
     const double fx = camera->K[0], cx = camera->K[2], fy = camera->K[4], cy = camera->K[5];
     for (int i = 0; i < count; i++) {
-        const double x = x_first + x_step * i;
-        const double r = sqrt(x * x + y * y + 1e-300), theta = series_atan(r), q = theta * theta;
+        const double x = x_first + x_step * i, r2 = x * x + y * y;
+        const double r = sqrt(r2 + 1e-300), theta = series_atan(r), q = theta * theta;
         const double scale = theta * (1.0 + q * (k1 + q * (k2 + q * (k3 + q * k4)))) / r;
-        raw_u[i] = fx * (x * scale) + cx;
+        raw_u[i] = r2 <= reach2 ? fx * (x * scale) + cx : NAN;
         raw_v[i] = fy * (y * scale) + cy;
     }
 }
 
-static void span_pinhole(const AqmCamera *camera, double x_first, double x_step, double y,
-                         int count, double *restrict raw_u, double *restrict raw_v) {
+static void span_pinhole(const AqmCamera *camera, double reach2, double x_first, double x_step,
+                         double y, int count, double *restrict raw_u, double *restrict raw_v) {
     const double *k = camera->distortion;
     const double k1 = k[K1], k2 = k[K2], k3 = k[K3], k4 = k[K4], k5 = k[K5], k6 = k[K6];
     const double p1 = k[P1], p2 = k[P2];
@@ -202,18 +223,20 @@ static void span_pinhole(const AqmCamera *camera, double x_first, double x_step,
         const double x = x_first + x_step * i, q = x * x + y * y;
         const double a =
             (1.0 + q * (k1 + q * (k2 + q * k3))) / (1.0 + q * (k4 + q * (k5 + q * k6)));
-        raw_u[i] = fx * (a * x + 2.0 * p1 * x * y + p2 * (q + 2.0 * x * x)) + cx;
+        const double xd = a * x + 2.0 * p1 * x * y + p2 * (q + 2.0 * x * x);
+        raw_u[i] = q <= reach2 ? fx * xd + cx : NAN;
         raw_v[i] = fy * (a * y + p1 * (q + 2.0 * y * y) + 2.0 * p2 * x * y) + cy;
     }
 }
 
-void aqm_raw_span_from_undistorted(const AqmCamera *camera, const double K_new[9], double u_first,
-                                   double v, int count, double *raw_u, double *raw_v) {
+void aqm_raw_span_from_undistorted(const AqmCamera *camera, const double K_new[9], double reach2,
+                                   double u_first, double v, int count, double *raw_u,
+                                   double *raw_v) {
     assert(camera->lens == AQM_LENS_PINHOLE || camera->lens == AQM_LENS_FISHEYE);
     const double x = (u_first - K_new[2]) / K_new[0], step = 1.0 / K_new[0];
     const double y = (v - K_new[5]) / K_new[4];
     if (camera->lens == AQM_LENS_FISHEYE)
-        span_fisheye(camera, x, step, y, count, raw_u, raw_v);
+        span_fisheye(camera, reach2, x, step, y, count, raw_u, raw_v);
     else
-        span_pinhole(camera, x, step, y, count, raw_u, raw_v);
+        span_pinhole(camera, reach2, x, step, y, count, raw_u, raw_v);
 }

@@ -95,15 +95,35 @@ static void spans_agree_with_single_pixels(void **state) {
     double u[301], v[301];
     for (int c = 0; c < 3; c++)
         for (int row = 0; row < 1200; row += 50) {
-            aqm_raw_span_from_undistorted(&cameras[c], K_new, 700.0, row, 301, u, v);
+            aqm_raw_span_from_undistorted(&cameras[c], K_new, aqm_lens_reach2(&cameras[c]), 700.0,
+                                          row, 301, u, v);
             for (int i = 0; i < 301; i++) {
                 double raw_u, raw_v;
                 aqm_raw_from_undistorted(&cameras[c], K_new, 700.0 + i, row, &raw_u, &raw_v);
                 assert_true(fabs(raw_u - u[i]) < 1e-4 && fabs(raw_v - v[i]) < 1e-4);
             }
         }
-    aqm_raw_span_from_undistorted(&cameras[2], K_new, 790.3, 600.7, 1, u, v); /* r = 0 */
+    aqm_raw_span_from_undistorted(&cameras[2], K_new, INFINITY, 790.3, 600.7, 1, u, v); /* r = 0 */
     assert_true(fabs(u[0] - 805) < 1e-9 && fabs(v[0] - 610) < 1e-9);
+}
+
+static void the_reach_ends_at_the_turn_or_the_pole(void **state) {
+    (void)state;
+    const double turn[] = {-1.0 / 3.0}, pole[] = {0, 0, 0, 0, 0, -0.25}, bent[] = {-0.3};
+    const AqmCamera folding = camera_with(AQM_LENS_PINHOLE, turn, 1);
+    const AqmCamera rational = camera_with(AQM_LENS_PINHOLE, pole, 6);
+    const AqmCamera fisheye = camera_with(AQM_LENS_FISHEYE, bent, 1); /* theta^2 = 1 / 0.9 */
+    const AqmCamera wide = camera_with(AQM_LENS_FISHEYE, FISHEYE4, 4);
+    const AqmCamera brown = camera_with(AQM_LENS_PINHOLE, NULL, 0);
+    assert_true(fabs(aqm_lens_reach2(&folding) - 1.0) < 1e-12);
+    assert_true(fabs(aqm_lens_reach2(&rational) - 4.0) < 1e-6);
+    assert_true(fabs(sqrt(aqm_lens_reach2(&fisheye)) - tan(sqrt(1.0 / 0.9))) < 1e-9);
+    assert_true(isinf(aqm_lens_reach2(&wide)) && isinf(aqm_lens_reach2(&brown)));
+    const double K_new[9] = {100, 0, 0, 0, 100, 0, 0, 0, 1};
+    double u[200], v[200];
+    aqm_raw_span_from_undistorted(&folding, K_new, aqm_lens_reach2(&folding), 0, 0, 200, u, v);
+    for (int i = 0; i < 200; i++)
+        assert_int_equal(isnan(u[i]), i > 100);
 }
 
 static void an_ideal_lens_keeps_K_to_the_bit(void **state) {
@@ -158,6 +178,7 @@ int main(void) {
         cmocka_unit_test(the_axis_maps_to_itself),
         cmocka_unit_test(beyond_the_turning_point_there_is_no_inverse),
         cmocka_unit_test(spans_agree_with_single_pixels),
+        cmocka_unit_test(the_reach_ends_at_the_turn_or_the_pole),
         cmocka_unit_test(an_ideal_lens_keeps_K_to_the_bit),
         cmocka_unit_test(new_matrices_are_those_of_opencv),
         cmocka_unit_test(a_lens_without_an_inverse_is_named),

@@ -5,8 +5,8 @@
  * Snell's law in its vector form for a vertical normal: with d the unit direction in air, the
  * horizontal part becomes d_xy / n and the vertical part what keeps the length 1. Cost: a
  * projection takes three (fast) or three to five (reference) Newton steps of one root and two
- * divisions each. The same points follow from the Fermat form of Glaeser & Schrocker 2000,
- * "Reflections on refractions", where the unknown is the place on the surface instead. */
+ * divisions each. (The model: Treibitz, Schechner, Kunz & Singh 2012, "Flat refractive geometry";
+ * that a flat surface has no single viewpoint is why z depends on the point.) */
 #include "geometry/refraction.h"
 
 #include <assert.h>

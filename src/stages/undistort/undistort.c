@@ -5,7 +5,9 @@
  * Positions are rounded to 1/2048 px and the four weights are integers that sum to 2^22, so that
  * the result is the same on every machine: at most half a grey level from the real-valued bilinear
  * value plus gradient / 4096. A pixel whose footprint is not whole is 0, in image and mask.
- * Cost: about 20 ns a pixel for three 8-bit channels, one thread. */
+ * Beyond the radius where the lens model turns or has a pole it would show the scene a second
+ * time, folded: 0 there too.
+ * Cost: 13 ns (pinhole) or 20 ns (fisheye) a pixel for three 8-bit channels, one thread. */
 #include "aquamvs/undistort.h"
 
 #include <math.h>
@@ -32,7 +34,7 @@ typedef struct Footprint {
 
 /* false where the footprint is not inside a width x height image. */
 static inline bool footprint_at(double u, double v, int width, int height, Footprint *out) {
-    /* beyond any image, and NaN where the lens model has a pole: not converted to integers */
+    /* beyond any image, and NaN beyond the lens's reach: not converted to integers */
     if (!(u > -1.0 && v > -1.0 && u < 65536.0 && v < 65536.0))
         return false;
     const int fine_u = (int)floor(u * WEIGHT_ONE + 0.5), fine_v = (int)floor(v * WEIGHT_ONE + 0.5);
@@ -104,13 +106,13 @@ static int span_at(int x, int width) {
     return width - x < SPAN ? width - x : SPAN;
 }
 
-static void remap_row(const AqmCamera *camera, const double K_new[9], const AqmImageView *raw,
-                      int row, char *out) {
+static void remap_row(const AqmCamera *camera, const double K_new[9], double reach2,
+                      const AqmImageView *raw, int row, char *out) {
     const size_t pixel = (size_t)raw->channels * (size_t)raw->type;
     for (int x = 0; x < raw->width; x += SPAN) {
         const int count = span_at(x, raw->width);
         double u[SPAN], v[SPAN];
-        aqm_raw_span_from_undistorted(camera, K_new, x, row, count, u, v);
+        aqm_raw_span_from_undistorted(camera, K_new, reach2, x, row, count, u, v);
         remap_span(raw, u, v, count, out + (size_t)x * pixel);
     }
 }
@@ -121,6 +123,7 @@ AqmStatus aqm_undistort_image(const AqmCamera *camera, const double K_new[9],
     AqmImage *image = NULL;
     AQM_TRY(aqm_image_create(&image, raw->width, raw->height, raw->channels, raw->type, diag));
     const bool copy = is_identity(camera, K_new);
+    const double reach2 = aqm_lens_reach2(camera);
     const size_t row_bytes = (size_t)raw->width * (size_t)raw->channels * (size_t)raw->type;
 #pragma omp parallel for num_threads(aqm_thread_count(threads)) schedule(static)
     for (int row = 0; row < raw->height; row++) {
@@ -128,7 +131,7 @@ AqmStatus aqm_undistort_image(const AqmCamera *camera, const double K_new[9],
         if (copy)
             memcpy(target, (const char *)raw->data + (size_t)row * raw->stride, row_bytes);
         else
-            remap_row(camera, K_new, raw, row, target);
+            remap_row(camera, K_new, reach2, raw, row, target);
     }
     *out = image;
     return AQM_OK;
@@ -149,13 +152,13 @@ static bool keeps_footprint(const AqmImageView *mask, Footprint f) {
     return keeps(mask, f.x, f.y) && keeps(mask, x, f.y) && keeps(mask, f.x, y) && keeps(mask, x, y);
 }
 
-static void mask_row(const AqmCamera *camera, const double K_new[9], const AqmImageView *raw_mask,
-                     int row, uint8_t *out) {
+static void mask_row(const AqmCamera *camera, const double K_new[9], double reach2,
+                     const AqmImageView *raw_mask, int row, uint8_t *out) {
     const bool exact = is_identity(camera, K_new);
     for (int x = 0; x < camera->width; x += SPAN) {
         const int count = span_at(x, camera->width);
         double u[SPAN], v[SPAN];
-        aqm_raw_span_from_undistorted(camera, K_new, x, row, count, u, v);
+        aqm_raw_span_from_undistorted(camera, K_new, reach2, x, row, count, u, v);
         for (int i = 0; i < count; i++) {
             Footprint f = {x + i, row, 0, 0};
             const bool inside =
@@ -173,9 +176,11 @@ AqmStatus aqm_undistort_mask(const AqmCamera *camera, const double K_new[9],
         AQM_TRY(check_size(camera, raw_mask, "mask", diag));
     AqmImage *mask = NULL;
     AQM_TRY(aqm_image_create(&mask, camera->width, camera->height, 1, AQM_U8, diag));
+    const double reach2 = aqm_lens_reach2(camera);
 #pragma omp parallel for num_threads(aqm_thread_count(threads)) schedule(static)
     for (int row = 0; row < camera->height; row++)
-        mask_row(camera, K_new, raw_mask, row, (uint8_t *)mask->data + (size_t)row * mask->stride);
+        mask_row(camera, K_new, reach2, raw_mask, row,
+                 (uint8_t *)mask->data + (size_t)row * mask->stride);
     *out = mask;
     return AQM_OK;
 }

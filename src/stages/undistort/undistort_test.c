@@ -183,6 +183,30 @@ static void a_mask_keeps_only_whole_footprints(void **state) {
     aqm_image_destroy(&same);
 }
 
+/* r - r^3/3 turns at r = 1; at r = 1.5 it is back inside the image. */
+static void a_lens_that_folds_shows_nothing_twice(void **state) {
+    (void)state;
+    const double k[] = {-1.0 / 3.0};
+    const AqmCamera camera = camera_with(AQM_LENS_PINHOLE, k, 1);
+    const double K_new[9] = {150, 0, 305, 0, 150, 200, 0, 0, 1};
+    AqmImage *raw = noise_image(1, AQM_U8), *got = NULL, *mask = NULL;
+    const AqmImageView view = aqm_image_view(raw);
+    assert_int_equal(aqm_undistort_image(&camera, K_new, &view, 2, &got, NULL), AQM_OK);
+    assert_int_equal(aqm_undistort_mask(&camera, K_new, NULL, 2, &mask, NULL), AQM_OK);
+    double u, v;
+    aqm_raw_from_undistorted(&camera, K_new, 305 + 225, 200, &u, &v);
+    assert_true(u > 0 && u < WIDTH && v > 0 && v < HEIGHT);
+    for (int x = 305; x < WIDTH; x++) {
+        const bool seen = x <= 305 + 150 && sample_of(mask, x, 200, 0) == 255.0;
+        assert_int_equal(sample_of(mask, x, 200, 0), seen ? 255 : 0);
+        assert_true(seen || sample_of(got, x, 200, 0) == 0.0);
+        assert_true(seen || x > 305 + 50);
+    }
+    aqm_image_destroy(&raw);
+    aqm_image_destroy(&got);
+    aqm_image_destroy(&mask);
+}
+
 static void padded_rows_and_any_thread_count_give_the_same_bytes(void **state) {
     (void)state;
     const AqmCamera camera = camera_with(AQM_LENS_FISHEYE, FISHEYE4, 4);
@@ -235,6 +259,7 @@ int main(void) {
         cmocka_unit_test(a_ramp_shows_no_shift),
         cmocka_unit_test(an_ideal_lens_copies_the_image),
         cmocka_unit_test(a_mask_keeps_only_whole_footprints),
+        cmocka_unit_test(a_lens_that_folds_shows_nothing_twice),
         cmocka_unit_test(padded_rows_and_any_thread_count_give_the_same_bytes),
         cmocka_unit_test(wrong_sizes_and_lack_of_memory_are_refused),
     };
