@@ -11,8 +11,11 @@ extern "C" {
 typedef enum AqmColorNorm { AQM_COLOR_GAIN, AQM_COLOR_HISTOGRAM } AqmColorNorm;
 
 /* Changes the images in place (all the same type and channel count): `gain` scales each channel of
- * each image so that its mean equals the mean over all images; `histogram` maps each channel's
- * distribution onto the mean distribution (by quantiles). */
+ * each image so that its mean equals the mean over all images (pixels with a channel at 0 or at the
+ * top of the range are not counted in the means; an image of nothing else stays as it is);
+ * `histogram` maps each channel's distribution onto the mean distribution (by quantiles; Delon
+ * 2004). Sizes may differ. Fewer than two images: nothing to do. On an error no image is changed:
+ * ARGUMENT for images of different types or channel counts; MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_color_normalize(AqmImage *const *images, size_t image_count,
                                                     AqmColorNorm method, AqmDiag *diag);
 

@@ -9,15 +9,17 @@ extern "C" {
 #endif
 
 /* Bilinear remap of `raw` (the camera's size) to the undistorted image of the same size, channels
- * and sample type. All-zero distortion with K_new = K copies. ARGUMENT on a size mismatch; MEMORY.
- */
+ * and sample type: rounded to the nearest level, positions to 1/2048 px, 0 where the pixel's
+ * footprint does not lie inside the raw image. All-zero distortion with K_new = K copies. threads:
+ * 0 = all cores; the result does not depend on it. The caller destroys *out, which is untouched on
+ * an error. ARGUMENT on a size mismatch; MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_undistort_image(const AqmCamera *camera, const double K_new[9],
                                                     const AqmImageView *raw, int threads,
                                                     AqmImage **out, AqmDiag *diag);
 
 /* The pixels of the undistorted image that hold data: 255 where the pixel's footprint lies inside
  * the raw image and inside `raw_mask` (any nonzero = keep; NULL = keep all), else 0. U8, one
- * channel. */
+ * channel. Otherwise as aqm_undistort_image. */
 AQM_API AQM_NODISCARD AqmStatus aqm_undistort_mask(const AqmCamera *camera, const double K_new[9],
                                                    const AqmImageView *raw_mask, int threads,
                                                    AqmImage **out, AqmDiag *diag);

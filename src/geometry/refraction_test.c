@@ -192,6 +192,23 @@ static void what_cannot_be_seen_is_refused(void **state) {
     assert_true(rising > 100 && rising < 400);
 }
 
+/* The bounds that geometry.h states, for a camera 1 m over the water. */
+static void three_steps_are_enough_far_out(void **state) {
+    (void)state;
+    const AqmView view = view_at((const double[3]){0, 0, 0}, 0.0, 0.0, 1.0, 1.333);
+    double worst[2] = {0.0, 0.0};
+    for (int i = 0; i <= 160; i++)
+        for (int j = 1; j <= 80; j++) {
+            const double p[3] = {0.05 * i, 0.0, 1.0 + 0.05 * j};
+            double exact[2], fast[2];
+            assert_true(aqm_view_project(&view, p, exact));
+            assert_true(aqm_view_project_fast(&view, p, fast));
+            double *bound = &worst[j > 40];
+            *bound = fmax(*bound, pixel_error(exact, fast));
+        }
+    assert_true(worst[0] < 2e-5 && worst[1] < 0.005);
+}
+
 /* The bounds that refraction.h states, over its working volume. */
 static void two_steps_are_enough_in_the_working_volume(void **state) {
     (void)state;
@@ -220,6 +237,7 @@ int main(void) {
         cmocka_unit_test(straight_below_depth_is_divided_by_n),
         cmocka_unit_test(without_an_index_step_it_is_a_pinhole_camera),
         cmocka_unit_test(what_cannot_be_seen_is_refused),
+        cmocka_unit_test(three_steps_are_enough_far_out),
         cmocka_unit_test(two_steps_are_enough_in_the_working_volume),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
