@@ -1,5 +1,7 @@
 #include "io/atomic_file.h"
 
+#include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -137,4 +139,40 @@ AqmStatus aqm_make_folders(const char *path, AqmDiag *diag) {
     if (error != 0)
         return aqm_fail(diag, AQM_ERROR_IO, "cannot make the folder %s: %s", path, strerror(error));
     return AQM_OK;
+}
+
+/* ".NAME.PID.tmp", as aqm_atomic_open makes them. */
+static bool is_temporary(const char *name) {
+    const size_t length = strlen(name);
+    if (name[0] != '.' || length < 8 || strcmp(name + length - 4, ".tmp") != 0)
+        return false;
+    size_t digits = 0;
+    while (digits + 5 < length && isdigit((unsigned char)name[length - 5 - digits]))
+        digits++;
+    return digits > 0 && name[length - 5 - digits] == '.';
+}
+
+static void remove_temporaries_in(int folder, int levels) {
+    DIR *listing = fdopendir(folder);
+    if (!listing) {
+        (void)close(folder);
+        return;
+    }
+    for (const struct dirent *entry = readdir(listing); entry; entry = readdir(listing)) {
+        if (is_temporary(entry->d_name))
+            (void)unlinkat(folder, entry->d_name, 0);
+        else if (levels > 0 && entry->d_name[0] != '.') {
+            const int below =
+                openat(folder, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+            if (below >= 0)
+                remove_temporaries_in(below, levels - 1);
+        }
+    }
+    closedir(listing);
+}
+
+void aqm_remove_temporaries(const char *folder) {
+    const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor >= 0)
+        remove_temporaries_in(descriptor, 1);
 }

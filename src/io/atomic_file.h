@@ -30,4 +30,8 @@ void aqm_atomic_abort(AqmAtomicFile *file);
  * AQM_OK. The usual last line of a writer. */
 AqmStatus aqm_atomic_finish(AqmAtomicFile *file, AqmStatus status, AqmDiag *diag);
 
+/* Removes the temporaries that a killed process left in a folder and in its subfolders one level
+ * down. A missing folder is fine. */
+void aqm_remove_temporaries(const char *folder);
+
 #endif

@@ -42,6 +42,23 @@ static void nothing_is_seen_before_the_commit_or_after_an_abort(void **state) {
     assert_int_equal(count_files(*state), 0);
 }
 
+static void what_a_killed_process_left_is_cleared_away(void **state) {
+    char path[PATH_MAX];
+    in_folder(path, *state, "kept.tmp");
+    assert_int_equal(aqm_text_write(path, "not a temporary of ours", NULL), AQM_OK);
+    in_folder(path, *state, "d.txt");
+    AqmAtomicFile left;
+    assert_int_equal(aqm_atomic_open(&left, path, NULL), AQM_OK);
+    assert_int_equal(count_files(*state), 2);
+    aqm_remove_temporaries(*state);
+    assert_int_equal(count_files(*state), 1);
+    in_folder(path, *state, "kept.tmp");
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(unlink(path), 0);
+    aqm_atomic_abort(&left);
+    aqm_remove_temporaries("/nowhere/at/all");
+}
+
 /* A limit on the size of files is the full disk that needs no disk. */
 static void a_full_disk_costs_nothing_that_was_there(void **state) {
     char path[PATH_MAX];
@@ -126,6 +143,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         IN_FOLDER(text_arrives_whole_and_replaces_what_was_there),
         IN_FOLDER(nothing_is_seen_before_the_commit_or_after_an_abort),
+        IN_FOLDER(what_a_killed_process_left_is_cleared_away),
         IN_FOLDER(a_full_disk_costs_nothing_that_was_there),
         IN_FOLDER(a_missing_folder_and_a_folder_as_target_are_sentences),
         IN_FOLDER(folders_are_made_with_their_parents),

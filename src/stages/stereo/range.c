@@ -13,6 +13,7 @@
 #include "aquamvs/geometry.h"
 #include "base/alloc.h"
 #include "math/stats.h"
+#include "stages/stereo/level.h"
 #include "stages/stereo/sweep.h"
 
 enum { COARSE_WIDTH = 240, COARSE_WINDOW = 9, MIN_PIXELS = 150, MAX_VIEWS = 64 };
@@ -22,8 +23,7 @@ static const float min_confidence = 0.15f;
 
 /* One view at low resolution. */
 typedef struct Coarse {
-    AqmStereoImage *image; /* NULL at full resolution */
-    AqmView view;
+    const AqmView *view;
     float *h, *confidence; /* NULL for auxiliary views */
     double scale;          /* see metres_per_px */
     double h_low, h_high;  /* found; NaN = not */
@@ -34,16 +34,16 @@ typedef struct Search {
     size_t view_count, reference_count;
     int num_neighbors, threads;
     bool include_center;
+    AqmLevel level;
     Coarse coarse[MAX_VIEWS];
-    AqmStereoView stereo[MAX_VIEWS]; /* over `coarse` */
 } Search;
 
 static void release(Search *search) {
     for (size_t k = 0; k < search->view_count; k++) {
-        aqm_stereo_image_destroy(&search->coarse[k].image);
         aqm_free(search->coarse[k].h);
         search->coarse[k] = (Coarse){0};
     }
+    aqm_level_free(&search->level);
 }
 
 static int halvings_of(const AqmView *view) {
@@ -53,28 +53,25 @@ static int halvings_of(const AqmView *view) {
     return halvings;
 }
 
-static AqmStatus shrink(Search *search, size_t k, int finer, AqmDiag *diag) {
-    Coarse *coarse = &search->coarse[k];
-    coarse->view = *search->views[k].view;
-    search->stereo[k] =
-        (AqmStereoView){&coarse->view, search->views[k].image, search->views[k].is_auxiliary};
-    for (int i = halvings_of(&coarse->view) - finer; i > 0; i--) {
-        AqmStereoImage *half = NULL;
-        AQM_TRY(aqm_stereo_image_halve(search->stereo[k].image, &half, diag));
-        aqm_stereo_image_destroy(&coarse->image);
-        coarse->image = half;
-        search->stereo[k].image = half;
-        coarse->view = aqm_view_halve(&coarse->view);
+/* Takes every view to its coarse resolution, or `finer` steps above it. */
+static AqmStatus shrink(Search *search, int finer, AqmDiag *diag) {
+    int halvings[MAX_VIEWS];
+    for (size_t k = 0; k < search->view_count; k++) {
+        const int most = halvings_of(search->views[k].view);
+        halvings[k] = most > finer ? most - finer : 0;
     }
+    AQM_TRY(aqm_level_create(&search->level, search->views, search->view_count, halvings, diag));
+    for (size_t k = 0; k < search->view_count; k++)
+        search->coarse[k].view = &search->level.views[k];
     return AQM_OK;
 }
 
 static AqmStatus sweep_coarse(Search *search, size_t k, AqmDiag *diag) {
     size_t sources[MAX_VIEWS], source_count;
-    aqm_stereo_select_sources(search->stereo, search->view_count, k, search->num_neighbors,
+    aqm_stereo_select_sources(search->level.stereo, search->view_count, k, search->num_neighbors,
                               search->include_center, NULL, sources, &source_count);
     Coarse *coarse = &search->coarse[k];
-    const size_t pixels = (size_t)coarse->view.width * (size_t)coarse->view.height;
+    const size_t pixels = (size_t)coarse->view->width * (size_t)coarse->view->height;
     coarse->h = aqm_alloc(2 * pixels, sizeof *coarse->h);
     if (!coarse->h)
         return aqm_fail_memory(diag, "a coarse depth map", 2 * pixels, sizeof *coarse->h);
@@ -86,11 +83,11 @@ static AqmStatus sweep_coarse(Search *search, size_t k, AqmDiag *diag) {
     if (source_count == 0)
         return AQM_OK;
     AqmSweep *sweep = NULL;
-    AQM_TRY(aqm_sweep_create(&sweep, search->stereo, k, sources, source_count, AQM_COST_NCC,
+    AQM_TRY(aqm_sweep_create(&sweep, search->level.stereo, k, sources, source_count, AQM_COST_NCC,
                              COARSE_WINDOW, search->threads, diag));
-    const double camera_height = coarse->view.water_z - coarse->view.C[2];
+    const double camera_height = coarse->view->water_z - coarse->view->C[2];
     const double h_min = 0.002 * camera_height;
-    const double h_max = coarse->view.n * (apparent_limit - 1.0) * camera_height;
+    const double h_max = coarse->view->n * (apparent_limit - 1.0) * camera_height;
     const int wanted = aqm_plane_count_for(sweep, h_min, h_max, plane_step_px);
     const int count = wanted < 16 ? 16 : wanted > 2048 ? 2048 : wanted;
     coarse->scale = aqm_sweep_metres_per_px(sweep, 0.0) / (camera_height * camera_height);
@@ -104,7 +101,7 @@ static AqmStatus sweep_coarse(Search *search, size_t k, AqmDiag *diag) {
 /* Metres of h that move a source pixel by one pixel, about (n z^2 over focal length and baseline).
  */
 static double metres_per_px(const Coarse *coarse, double h) {
-    const double z = coarse->view.water_z - coarse->view.C[2] + h / coarse->view.n;
+    const double z = coarse->view->water_z - coarse->view->C[2] + h / coarse->view->n;
     return coarse->scale * z * z;
 }
 
@@ -118,12 +115,12 @@ static int votes(const Search *search, size_t k, const AqmRay *ray, double h) {
     for (size_t j = 0; j < search->view_count; j++) {
         const Coarse *other = &search->coarse[j];
         double pixel[2];
-        if (j == k || !other->h || !aqm_view_project(&other->view, point, pixel))
+        if (j == k || !other->h || !aqm_view_project(other->view, point, pixel))
             continue;
         const double u = floor(pixel[0] + 0.5), v = floor(pixel[1] + 0.5);
-        if (u < 0 || v < 0 || u > other->view.width - 1 || v > other->view.height - 1)
+        if (u < 0 || v < 0 || u > other->view->width - 1 || v > other->view->height - 1)
             continue;
-        const size_t at = (size_t)v * (size_t)other->view.width + (size_t)u;
+        const size_t at = (size_t)v * (size_t)other->view->width + (size_t)u;
         const double near_m = agree_px * metres_per_px(other, h);
         count += fabs((double)other->h[at] - h) < near_m;
     }
@@ -131,7 +128,7 @@ static int votes(const Search *search, size_t k, const AqmRay *ray, double h) {
 }
 
 static bool agrees_with_neighbors(const Coarse *coarse, int x, int y, double near_m) {
-    const int width = coarse->view.width;
+    const int width = coarse->view->width;
     const float *center = coarse->h + (size_t)y * (size_t)width + (size_t)x;
     int agree = 0;
     for (int k = 0; k < 9; k++)
@@ -145,7 +142,7 @@ enum { BINS = 256, MAX_GAP = 3 };
  * bins even in inverse apparent depth, runs of filled bins (with gaps of up to MAX_GAP) are bodies,
  * and a body with less than a twentieth of the largest one's values is chance. */
 static void bodies(const Coarse *coarse, const double *h, size_t count, double *low, double *high) {
-    const double camera_height = coarse->view.water_z - coarse->view.C[2], n = coarse->view.n;
+    const double camera_height = coarse->view->water_z - coarse->view->C[2], n = coarse->view->n;
     size_t bins[BINS + MAX_GAP + 1] = {0};
     for (size_t k = 0; k < count; k++) {
         const double nearness = camera_height / (camera_height + h[k] / n); /* 0..1 */
@@ -176,7 +173,7 @@ static void bodies(const Coarse *coarse, const double *h, size_t count, double *
 /* The range of h that view k is sure of; NaN where that is too little. */
 static AqmStatus collect(Search *search, size_t k, AqmDiag *diag) {
     Coarse *coarse = &search->coarse[k];
-    const int width = coarse->view.width, height = coarse->view.height;
+    const int width = coarse->view->width, height = coarse->view->height;
     const int needed_votes = search->reference_count >= 4 ? 2 : 1;
     double *found = aqm_alloc((size_t)width * (size_t)height, sizeof *found);
     if (!found)
@@ -191,7 +188,7 @@ static AqmStatus collect(Search *search, size_t k, AqmDiag *diag) {
                 continue;
             const double near_m = agree_px * metres_per_px(coarse, h);
             if (agrees_with_neighbors(coarse, x, y, near_m) &&
-                aqm_view_cast(&coarse->view, x, y, &ray) &&
+                aqm_view_cast(coarse->view, x, y, &ray) &&
                 votes(search, k, &ray, h) >= needed_votes)
                 found[count++] = h;
         }
@@ -219,8 +216,7 @@ static AqmDepthRange widen(const AqmView *view, double h_low, double h_high, dou
 }
 
 static AqmStatus search_level(Search *search, int finer, size_t *found, AqmDiag *diag) {
-    for (size_t k = 0; k < search->view_count; k++)
-        AQM_TRY(shrink(search, k, finer, diag));
+    AQM_TRY(shrink(search, finer, diag));
     for (size_t k = 0; k < search->view_count; k++)
         if (!search->views[k].is_auxiliary)
             AQM_TRY(sweep_coarse(search, k, diag));

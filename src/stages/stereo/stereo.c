@@ -5,7 +5,8 @@
 
 #include "aquamvs/geometry.h"
 #include "base/alloc.h"
-#include "stages/stereo/sweep.h"
+#include "base/cpu.h"
+#include "stages/stereo/search.h"
 
 /* The second look: offsets of a third of a pixel, one pixel to either side, in a window small
  * enough to follow a wave of a few dozen pixels; surfaces are smooth within two pixels of
@@ -113,22 +114,14 @@ AqmStatus aqm_stereo_estimate(const AqmStereoView *views, size_t view_count, siz
     if (!slope_range(view, &least, &largest))
         return aqm_fail(diag, AQM_ERROR_NO_DATA, "no ray of the reference view reaches the water");
     AqmDepthMap *map = NULL;
-    AqmSweep *sweep = NULL;
     AQM_TRY(aqm_depth_map_create(&map, view->width, view->height, diag));
-    AqmStatus status =
-        aqm_sweep_create(&sweep, views, reference, sources, source_count, options->cost,
-                         options->window_size, options->threads, diag);
-    if (status == AQM_OK) {
-        const double h_min = fmax(range->min_m * least, 1e-6), h_max = range->max_m * largest;
-        const AqmPlanes planes = aqm_planes(sweep, h_min, h_max, options->num_depths);
-        status = aqm_sweep_planes(sweep, &planes, options->depth_batch_size, map->depth_m,
-                                  map->confidence, diag);
-    }
+    AqmStatus status = aqm_search(views, view_count, reference, sources, source_count,
+                                  fmax(range->min_m * least, 1e-6), range->max_m * largest, options,
+                                  map->depth_m, map->confidence, diag);
     if (status == AQM_OK)
         status = look_again(views, reference, sources, source_count, options, map, diag);
     if (status == AQM_OK)
-        to_ray_depth(view, range, sweep->threads, map);
-    aqm_sweep_destroy(&sweep);
+        to_ray_depth(view, range, aqm_thread_count(options->threads), map);
     if (status != AQM_OK)
         aqm_depth_map_destroy(&map);
     *out = map;

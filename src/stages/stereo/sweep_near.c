@@ -136,9 +136,10 @@ static bool warp_surface(const AqmSweep *sweep, const AqmTile *tile, const AqmSw
             scratch->surface.dv[at + c] = per_step * (v1[c] - v0[c]);
             const float u_min = fminf(u0[c], u1[c]), u_max = fmaxf(u0[c], u1[c]);
             const float v_min = fminf(v0[c], v1[c]), v_max = fmaxf(v0[c], v1[c]);
-            /* half a pixel of room for the rounding of u + k du */
-            const bool is_in =
-                u_min >= 0.5f && v_min >= 0.5f && u_max <= right - 0.5f && v_max <= last - 0.5f;
+            /* half a pixel of room for the rounding of u + k du; one end may be NaN, which fminf
+             * and fmaxf would pass over, the sum is then NaN too */
+            const bool is_in = !isnan(u0[c] + u1[c]) && u_min >= 0.5f && v_min >= 0.5f &&
+                               u_max <= right - 0.5f && v_max <= last - 0.5f;
             all &= is_in;
             any |= is_in;
             low_u = fminf(low_u, u_min);

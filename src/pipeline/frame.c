@@ -1,0 +1,389 @@
+/* The stages of one frame, in order. Memory is given back as soon as nothing needs it: the raw
+ * images after undistortion, the matching images after stereo, the depth maps after fusion. */
+#include "pipeline/frame.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "aquamvs/undistort.h"
+#include "base/alloc.h"
+
+const char *aqm_stage_name(AqmStage stage) {
+    static const char *const names[AQM_STAGE_COUNT] = {"read",     "normalize", "undistort",
+                                                       "ranges",   "stereo",    "fusion",
+                                                       "outliers", "surface",   "write"};
+    return names[stage];
+}
+
+/* Everything a frame holds while it is made; arrays run over the cameras of the run. */
+typedef struct Frame {
+    const AqmFrameJob *job;
+    AqmFrameReport *report;
+    AqmLog log; /* keeps what it passes on for the report */
+    size_t count;
+    AqmImage **images; /* raw, then undistorted */
+    double *full_scale;
+    AqmStereoImage **stereo_images;
+    AqmStereoView *views; /* of the usable cameras, in camera order */
+    size_t *camera_of;    /* view to camera */
+    size_t view_count;
+    AqmDepthRange *ranges; /* per view */
+    AqmDepthMap **maps;    /* per view; NULL for auxiliary ones */
+    bool *has_map;         /* per camera: its depth map was written */
+    AqmCloud *cloud;
+    AqmMesh *mesh;
+} Frame;
+
+/* ---- housekeeping ---------------------------------------------------------------------------- */
+
+static void keep_warning(void *user, AqmLogLevel level, const char *message) {
+    Frame *frame = user;
+    aqm_log(frame->job->log, level, "%s", message);
+    if (level != AQM_LOG_WARNING)
+        return;
+    const size_t used = strlen(frame->report->warnings);
+    snprintf(frame->report->warnings + used, sizeof frame->report->warnings - used, "%s\n",
+             message);
+}
+
+static void frame_free(Frame *frame) {
+    for (size_t c = 0; c < frame->count; c++) {
+        if (frame->images)
+            aqm_image_destroy(&frame->images[c]);
+        if (frame->stereo_images)
+            aqm_stereo_image_destroy(&frame->stereo_images[c]);
+        if (frame->maps)
+            aqm_depth_map_destroy(&frame->maps[c]);
+    }
+    aqm_free(frame->images);
+    aqm_free(frame->full_scale);
+    aqm_free(frame->stereo_images);
+    aqm_free(frame->views);
+    aqm_free(frame->camera_of);
+    aqm_free(frame->ranges);
+    aqm_free(frame->maps);
+    aqm_free(frame->has_map);
+    aqm_cloud_destroy(&frame->cloud);
+    aqm_mesh_destroy(&frame->mesh);
+}
+
+static AqmStatus frame_create(Frame *frame, const AqmFrameJob *job, AqmFrameReport *report,
+                              AqmDiag *diag) {
+    const size_t count = job->inputs->camera_count;
+    *frame = (Frame){
+        .job = job,
+        .report = report,
+        .count = count,
+        .images = aqm_calloc(count, sizeof *frame->images),
+        .full_scale = aqm_calloc(count, sizeof *frame->full_scale),
+        .stereo_images = aqm_calloc(count, sizeof *frame->stereo_images),
+        .views = aqm_calloc(count, sizeof *frame->views),
+        .camera_of = aqm_calloc(count, sizeof *frame->camera_of),
+        .ranges = aqm_calloc(count, sizeof *frame->ranges),
+        .maps = aqm_calloc(count, sizeof *frame->maps),
+        .has_map = aqm_calloc(count, sizeof *frame->has_map),
+    };
+    frame->log = (AqmLog){keep_warning, frame};
+    if (frame->images && frame->full_scale && frame->stereo_images && frame->views &&
+        frame->camera_of && frame->ranges && frame->maps && frame->has_map)
+        return AQM_OK;
+    frame_free(frame);
+    return aqm_fail_memory(diag, "a frame", count, 64);
+}
+
+static AqmStatus enter(const Frame *frame, AqmStage stage, size_t done, size_t total,
+                       AqmDiag *diag) {
+    const AqmFrameJob *job = frame->job;
+    if (job->enter && job->enter(job->user, stage, done, total))
+        return aqm_fail(diag, AQM_ERROR_INTERRUPTED, "interrupted at stage %s",
+                        aqm_stage_name(stage));
+    return AQM_OK;
+}
+
+static void path_of(const Frame *frame, char path[PATH_MAX], const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static void path_of(const Frame *frame, char path[PATH_MAX], const char *format, ...) {
+    const int used = snprintf(path, PATH_MAX, "%s/", frame->job->folder);
+    va_list arguments;
+    va_start(arguments, format);
+    if (used > 0 && used < PATH_MAX)
+        vsnprintf(path + used, PATH_MAX - (size_t)used, format, arguments);
+    va_end(arguments);
+}
+
+static AqmStatus make_folder(const Frame *frame, const char *name, AqmDiag *diag) {
+    char path[PATH_MAX];
+    path_of(frame, path, "%s", name);
+    return aqm_make_folders(path, diag);
+}
+
+/* NULL where rig and world are the same frame. */
+static const double *world_rotation(const Frame *frame) {
+    static const double identity[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+    const double *rotation = frame->job->inputs->rig->world_from_rig;
+    return memcmp(rotation, identity, sizeof identity) == 0 ? NULL : rotation;
+}
+
+static const char *name_of(const Frame *frame, size_t view) {
+    return frame->job->inputs->cameras[frame->camera_of[view]].camera->name;
+}
+
+/* ---- images ---------------------------------------------------------------------------------- */
+
+static AqmStatus read_images(Frame *frame, AqmDiag *diag) {
+    const AqmFrameJob *job = frame->job;
+    return aqm_frame_read(job->inputs, job->frame, job->config->runtime.threads, frame->images,
+                          &frame->log, diag);
+}
+
+static AqmStatus normalize(Frame *frame, AqmDiag *diag) {
+    AqmImage *present[64];
+    size_t count = 0;
+    for (size_t c = 0; c < frame->count && count < 64; c++)
+        if (frame->images[c])
+            present[count++] = frame->images[c];
+    AqmDiag why = {0};
+    const AqmStatus status = aqm_color_normalize(
+        present, count, frame->job->config->preprocessing.color_norm_method, &why);
+    if (status ==
+        AQM_ERROR_ARGUMENT) { /* gray and colour cameras, or 8 and 16 bits, side by side */
+        aqm_log(&frame->log, AQM_LOG_WARNING, "frame %d: colours are not normalised: %s",
+                frame->job->frame, why.message);
+        return AQM_OK;
+    }
+    return status == AQM_OK ? AQM_OK : aqm_fail(diag, status, "%s", why.message);
+}
+
+/* Undistorts one camera's image and prepares it for matching. */
+static AqmStatus undistort(Frame *frame, size_t c, double white_16, AqmDiag *diag) {
+    const AqmInput *input = &frame->job->inputs->cameras[c];
+    const AqmImageView raw = aqm_image_view(frame->images[c]);
+    AqmImage *straight = NULL;
+    AQM_TRY(aqm_undistort_image(input->camera, input->K_new, &raw,
+                                frame->job->config->runtime.threads, &straight, diag));
+    aqm_image_destroy(&frame->images[c]);
+    frame->images[c] = straight;
+    frame->full_scale[c] = straight->type == AQM_U16 ? white_16 : 255.0;
+    const AqmImageView image = aqm_image_view(straight), mask = aqm_image_view(input->mask);
+    AQM_TRY(aqm_stereo_image_create(&frame->stereo_images[c], &image, &mask, frame->full_scale[c],
+                                    diag));
+    frame->camera_of[frame->view_count] = c;
+    frame->views[frame->view_count++] =
+        (AqmStereoView){&input->view, frame->stereo_images[c], input->camera->is_auxiliary};
+    return AQM_OK;
+}
+
+static AqmStatus undistort_images(Frame *frame, AqmDiag *diag) {
+    const double white_16 = aqm_frame_full_scale(frame->images, frame->count);
+    for (size_t c = 0; c < frame->count; c++)
+        if (frame->images[c])
+            AQM_TRY(undistort(frame, c, white_16, diag));
+    frame->report->cameras_used = frame->view_count;
+    return AQM_OK;
+}
+
+/* ---- depth ----------------------------------------------------------------------------------- */
+
+static AqmStatus find_ranges(Frame *frame, AqmDiag *diag) {
+    const AqmConfig *config = frame->job->config;
+    if (config->reconstruction.has_depth_range)
+        for (size_t v = 0; v < frame->view_count; v++)
+            frame->ranges[v] = config->reconstruction.depth_range;
+    else
+        AQM_TRY(aqm_stereo_find_ranges(
+            frame->views, frame->view_count, config->sparse_matching.num_neighbors,
+            config->sparse_matching.include_center, config->reconstruction.depth_margin,
+            config->runtime.threads, frame->ranges, diag));
+    for (size_t v = 0; v < frame->view_count; v++) {
+        if (frame->views[v].is_auxiliary)
+            continue;
+        frame->report->ranges[frame->camera_of[v]] = frame->ranges[v];
+        frame->report->references++;
+        aqm_log(&frame->log, AQM_LOG_INFO, "frame %d: camera %s: depth range %.4f..%.4f m",
+                frame->job->frame, name_of(frame, v), frame->ranges[v].min_m,
+                frame->ranges[v].max_m);
+    }
+    return AQM_OK;
+}
+
+static AqmStatus estimate_view(Frame *frame, size_t v, AqmDiag *diag) {
+    const AqmConfig *config = frame->job->config;
+    size_t sources[64], count = 0;
+    if (frame->view_count > 64)
+        return aqm_fail(diag, AQM_ERROR_UNSUPPORTED, "%zu cameras: at most 64", frame->view_count);
+    aqm_stereo_select_sources(
+        frame->views, frame->view_count, v, config->sparse_matching.num_neighbors,
+        config->sparse_matching.include_center, &frame->ranges[v], sources, &count);
+    if (count == 0) {
+        aqm_log(&frame->log, AQM_LOG_WARNING,
+                "frame %d: camera %s sees nothing that another camera sees; it has no depth map",
+                frame->job->frame, name_of(frame, v));
+        return AQM_OK;
+    }
+    AQM_TRY(aqm_stereo_estimate(frame->views, frame->view_count, v, sources, count,
+                                &frame->ranges[v], &config->reconstruction.stereo, &frame->maps[v],
+                                diag));
+    if (!config->runtime.keep_intermediates)
+        return AQM_OK;
+    char path[PATH_MAX];
+    path_of(frame, path, "depth_maps/%s.npz", name_of(frame, v));
+    frame->has_map[frame->camera_of[v]] = true;
+    return aqm_depth_map_write(path, frame->maps[v], diag);
+}
+
+static AqmStatus estimate_depths(Frame *frame, AqmDiag *diag) {
+    if (frame->job->config->runtime.keep_intermediates)
+        AQM_TRY(make_folder(frame, "depth_maps", diag));
+    size_t done = 0;
+    for (size_t v = 0; v < frame->view_count; v++) {
+        if (frame->views[v].is_auxiliary)
+            continue;
+        AQM_TRY(enter(frame, AQM_STAGE_STEREO, done++, frame->report->references, diag));
+        AQM_TRY(estimate_view(frame, v, diag));
+    }
+    for (size_t c = 0; c < frame->count; c++)
+        aqm_stereo_image_destroy(&frame->stereo_images[c]);
+    return AQM_OK;
+}
+
+/* ---- cloud and surface ----------------------------------------------------------------------- */
+
+static AqmStatus write_consistency(Frame *frame, const AqmFusionView *fusion, size_t count,
+                                   const size_t *view_of, AqmDiag *diag) {
+    AQM_TRY(make_folder(frame, "consistency_maps", diag));
+    for (size_t k = 0; k < count; k++) {
+        const size_t width = (size_t)fusion[k].view->width, height = (size_t)fusion[k].view->height;
+        uint8_t *counts = aqm_calloc(width * height, 1);
+        if (!counts)
+            return aqm_fail_memory(diag, "a consistency map", width * height, 1);
+        AqmStatus status = aqm_fusion_consistency(
+            fusion, count, k, &frame->job->config->reconstruction.fusion, counts, diag);
+        char path[PATH_MAX];
+        path_of(frame, path, "consistency_maps/%s.npz", name_of(frame, view_of[k]));
+        const AqmNpyArray array = {"consistency", AQM_NPY_U8, 2, {height, width}, counts};
+        if (status == AQM_OK)
+            status = aqm_npz_write(path, &array, 1, diag);
+        aqm_free(counts);
+        AQM_TRY(status);
+    }
+    return AQM_OK;
+}
+
+static AqmStatus fuse(Frame *frame, AqmDiag *diag) {
+    AqmFusionView fusion[64];
+    AqmImageView colors[64];
+    size_t view_of[64], count = 0;
+    for (size_t v = 0; v < frame->view_count; v++) {
+        const size_t c = frame->camera_of[v];
+        if (!frame->maps[v])
+            continue;
+        colors[count] = aqm_image_view(frame->images[c]);
+        fusion[count] = (AqmFusionView){frame->views[v].view, frame->maps[v], &colors[count],
+                                        frame->full_scale[c]};
+        view_of[count++] = v;
+    }
+    if (frame->job->config->runtime.save_consistency_maps)
+        AQM_TRY(write_consistency(frame, fusion, count, view_of, diag));
+    AQM_TRY(
+        aqm_fuse(fusion, count, &frame->job->config->reconstruction.fusion, &frame->cloud, diag));
+    for (size_t v = 0; v < frame->count; v++) {
+        aqm_depth_map_destroy(&frame->maps[v]);
+        aqm_image_destroy(&frame->images[v]);
+    }
+    if (frame->cloud->count == 0)
+        return aqm_fail(
+            diag, AQM_ERROR_NO_DATA,
+            "no point is agreed on by %d views: too few cameras overlap, the depth range is "
+            "wrong, or depth_tolerance (%g m) is too small",
+            frame->job->config->reconstruction.fusion.min_consistent_views,
+            frame->job->config->reconstruction.fusion.depth_tolerance_m);
+    return AQM_OK;
+}
+
+static AqmStatus remove_outliers(Frame *frame, AqmDiag *diag) {
+    return aqm_cloud_remove_outliers(frame->cloud, &frame->job->config->reconstruction.fusion,
+                                     &frame->report->points_removed, diag);
+}
+
+static AqmStatus make_surface(Frame *frame, AqmDiag *diag) {
+    AqmDiag why = {0};
+    const AqmStatus status = aqm_surface_heightfield(
+        frame->cloud, &frame->job->config->reconstruction.heightfield, &frame->mesh, &why);
+    if (status == AQM_ERROR_NO_DATA) {
+        aqm_log(&frame->log, AQM_LOG_WARNING, "frame %d: no surface: %s", frame->job->frame,
+                why.message);
+        return AQM_OK;
+    }
+    return status == AQM_OK ? AQM_OK : aqm_fail(diag, status, "%s", why.message);
+}
+
+/* Files of an earlier making of this frame that this one has nothing to put in the place of. */
+static void remove_stale(const Frame *frame) {
+    char path[PATH_MAX];
+    for (size_t c = 0; c < frame->count; c++) {
+        const char *name = frame->job->inputs->cameras[c].camera->name;
+        path_of(frame, path, "depth_maps/%s.npz", name);
+        if (!frame->has_map[c])
+            (void)unlink(path);
+        path_of(frame, path, "consistency_maps/%s.npz", name);
+        if (!frame->has_map[c] || !frame->job->config->runtime.save_consistency_maps)
+            (void)unlink(path);
+    }
+    path_of(frame, path, "mesh/surface.ply");
+    if (!frame->mesh)
+        (void)unlink(path);
+}
+
+static AqmStatus write_results(Frame *frame, AqmDiag *diag) {
+    char path[PATH_MAX];
+    AQM_TRY(make_folder(frame, "point_cloud", diag));
+    path_of(frame, path, "point_cloud/fused.ply");
+    AQM_TRY(aqm_ply_write_cloud(path, frame->cloud, world_rotation(frame), diag));
+    frame->report->points = frame->cloud->count;
+    remove_stale(frame);
+    if (!frame->mesh)
+        return AQM_OK;
+    AQM_TRY(make_folder(frame, "mesh", diag));
+    path_of(frame, path, "mesh/surface.ply");
+    AQM_TRY(aqm_ply_write_mesh(path, frame->mesh, world_rotation(frame), diag));
+    frame->report->vertices = frame->mesh->vertex_count;
+    frame->report->triangles = frame->mesh->triangle_count;
+    return AQM_OK;
+}
+
+/* ---- the order ------------------------------------------------------------------------------- */
+
+static bool is_wanted(const AqmConfig *config, AqmStage stage) {
+    if (stage == AQM_STAGE_NORMALIZE)
+        return config->preprocessing.color_norm_enabled;
+    return stage != AQM_STAGE_OUTLIERS || config->reconstruction.fusion.outlier_removal_enabled;
+}
+
+AqmStatus aqm_frame_make(const AqmFrameJob *job, AqmFrameReport *report, AqmDiag *diag) {
+    static AqmStatus (*const stages[AQM_STAGE_COUNT])(Frame *, AqmDiag *) = {
+        [AQM_STAGE_READ] = read_images,           [AQM_STAGE_NORMALIZE] = normalize,
+        [AQM_STAGE_UNDISTORT] = undistort_images, [AQM_STAGE_RANGES] = find_ranges,
+        [AQM_STAGE_STEREO] = estimate_depths,     [AQM_STAGE_FUSION] = fuse,
+        [AQM_STAGE_OUTLIERS] = remove_outliers,   [AQM_STAGE_SURFACE] = make_surface,
+        [AQM_STAGE_WRITE] = write_results,
+    };
+    Frame frame;
+    AQM_TRY(frame_create(&frame, job, report, diag));
+    AqmStatus status = AQM_OK;
+    for (int stage = 0; stage < AQM_STAGE_COUNT && status == AQM_OK; stage++) {
+        if (!is_wanted(job->config, (AqmStage)stage))
+            continue;
+        status = enter(&frame, (AqmStage)stage, 0, 1, diag);
+        const AqmTraceScope scope = aqm_trace_begin();
+        if (status == AQM_OK)
+            status = stages[stage](&frame, diag);
+        aqm_trace_end(&scope, &report->spans[stage]);
+    }
+    frame_free(&frame);
+    return status;
+}

@@ -1,0 +1,57 @@
+/* One frame, from the images of its cameras to the files of its folder. */
+#ifndef AQM_PIPELINE_FRAME_H
+#define AQM_PIPELINE_FRAME_H
+
+#include "base/trace.h"
+#include "pipeline/inputs.h"
+
+typedef enum AqmStage {
+    AQM_STAGE_READ,
+    AQM_STAGE_NORMALIZE,
+    AQM_STAGE_UNDISTORT,
+    AQM_STAGE_RANGES,
+    AQM_STAGE_STEREO,
+    AQM_STAGE_FUSION,
+    AQM_STAGE_OUTLIERS,
+    AQM_STAGE_SURFACE,
+    AQM_STAGE_WRITE,
+    AQM_STAGE_COUNT
+} AqmStage;
+
+const char *aqm_stage_name(AqmStage stage);
+
+/* What is told of a frame: to the log while it runs, to frame.json and run.json afterwards. */
+typedef struct AqmFrameReport {
+    AqmTraceSpan spans[AQM_STAGE_COUNT];
+    size_t cameras_used, references;
+    size_t points, points_removed, vertices, triangles;
+    AqmDepthRange *ranges; /* of each camera of the run; NaN where it has none */
+    char warnings[4096];   /* a line each */
+} AqmFrameReport;
+
+/* How a frame is to be made. `enter` is called at the start of each stage and for each reference
+ * view within stereo (done of total); it returns true to stop. */
+typedef struct AqmFrameJob {
+    const AqmConfig *config;
+    const AqmInputs *inputs;
+    int frame;          /* its number, in file names */
+    const char *folder; /* to write to; exists */
+    const AqmLog *log;
+    bool (*enter)(void *user, AqmStage stage, size_t done, size_t total);
+    void *user;
+} AqmFrameJob;
+
+/* Makes everything but frame.json. INTERRUPTED where `enter` stopped it; any other error is this
+ * frame's own. The report is filled as far as things went. */
+AqmStatus aqm_frame_make(const AqmFrameJob *job, AqmFrameReport *report, AqmDiag *diag);
+
+/* Reads one frame of every camera: images[c] is NULL for those left out, each with a warning that
+ * names it. NO_DATA where fewer than two cameras, or no reference, remain. */
+AqmStatus aqm_frame_read(const AqmInputs *inputs, int frame, int threads, AqmImage **images,
+                         const AqmLog *log, AqmDiag *diag);
+
+/* The sample value taken as white: 255 for 8-bit images; for 16-bit ones that of the smallest of
+ * the usual bit depths (10, 12, 14, 16) that holds every sample of the frame. */
+double aqm_frame_full_scale(AqmImage *const *images, size_t count);
+
+#endif

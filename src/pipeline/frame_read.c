@@ -1,0 +1,79 @@
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/cpu.h"
+#include "pipeline/frame.h"
+
+static AqmStatus read_camera(const AqmInputs *inputs, size_t c, int frame, AqmImage **out,
+                             AqmDiag *diag) {
+    const AqmInput *input = &inputs->cameras[c];
+    const int index = inputs->index[(size_t)frame * inputs->camera_count + c];
+    if (index < 0)
+        return aqm_fail(diag, AQM_ERROR_NO_DATA, "%s has no image for this frame", input->path);
+    AQM_TRY(aqm_frame_source_read(input->source, (size_t)index, out, diag));
+    if ((*out)->width == input->camera->width && (*out)->height == input->camera->height)
+        return AQM_OK;
+    const int width = (*out)->width, height = (*out)->height;
+    aqm_image_destroy(out);
+    return aqm_fail(diag, AQM_ERROR_FORMAT, "%s/%s is %d x %d px, the calibration says %d x %d",
+                    input->path, aqm_frame_source_name(input->source, (size_t)index), width, height,
+                    input->camera->width, input->camera->height);
+}
+
+AqmStatus aqm_frame_read(const AqmInputs *inputs, int frame, int threads, AqmImage **images,
+                         const AqmLog *log, AqmDiag *diag) {
+    const int count = (int)inputs->camera_count;
+    AqmDiag *reasons = aqm_calloc(inputs->camera_count, sizeof *reasons);
+    if (!reasons)
+        return aqm_fail_memory(diag, "reading a frame", inputs->camera_count, sizeof *reasons);
+#pragma omp parallel for num_threads(aqm_thread_count(threads)) schedule(dynamic, 1)
+    for (int c = 0; c < count; c++)
+        if (read_camera(inputs, (size_t)c, frame, &images[c], &reasons[c]) != AQM_OK)
+            images[c] = NULL;
+    size_t usable = 0, references = 0;
+    const char *last_reason = "";
+    for (int c = 0; c < count; c++) {
+        const AqmCamera *camera = inputs->cameras[c].camera;
+        usable += images[c] != NULL;
+        references += images[c] && !camera->is_auxiliary;
+        if (!images[c]) {
+            last_reason = reasons[c].message;
+            aqm_log(log, AQM_LOG_WARNING, "frame %d: camera %s is left out: %s", frame,
+                    camera->name, reasons[c].message);
+        }
+    }
+    AqmStatus status = AQM_OK;
+    if (usable < 2 || references < 1)
+        status = aqm_fail(diag, AQM_ERROR_NO_DATA,
+                          "%zu of %d cameras have a usable image, stereo needs two cameras; %s",
+                          usable, count, last_reason);
+    aqm_free(reasons);
+    return status;
+}
+
+static unsigned largest_sample(const AqmImage *image) {
+    unsigned largest = 0;
+    const size_t row_samples = (size_t)image->width * (size_t)image->channels;
+    for (int y = 0; y < image->height; y++) {
+        const uint16_t *row =
+            (const uint16_t *)((const char *)image->data + (size_t)y * image->stride);
+        for (size_t x = 0; x < row_samples; x++)
+            largest = row[x] > largest ? row[x] : largest;
+    }
+    return largest;
+}
+
+double aqm_frame_full_scale(AqmImage *const *images, size_t count) {
+    unsigned largest = 0;
+    for (size_t c = 0; c < count; c++)
+        if (images[c] && images[c]->type == AQM_U16) {
+            const unsigned own = largest_sample(images[c]);
+            largest = own > largest ? own : largest;
+        }
+    if (largest == 0)
+        return 255.0;
+    for (int bits = 10; bits < 16; bits += 2)
+        if (largest < 1u << bits)
+            return (double)((1u << bits) - 1);
+    return 65535.0;
+}
