@@ -158,6 +158,21 @@ static void new_matrices_are_those_of_opencv(void **state) {
     }
 }
 
+/* Odd sizes, unequal focal lengths and a wide angle: the corners of OpenCV's fisheye estimate. */
+static void an_odd_fisheye_is_as_opencv_has_it(void **state) {
+    (void)state;
+    AqmCamera camera = camera_with(AQM_LENS_FISHEYE, FISHEYE4, 4);
+    const double K[9] = {700, 0, 950, 0, 715, 550, 0, 0, 1},
+                 expected[4] = {574.1758, 586.4796, 805.6690, 563.9537};
+    double K_new[9];
+    camera.width = 1921;
+    camera.height = 1083;
+    memcpy(camera.K, K, sizeof K);
+    assert_int_equal(aqm_new_camera_matrix(&camera, K_new, NULL), AQM_OK);
+    assert_true(fabs(K_new[0] - expected[0]) < 1e-3 && fabs(K_new[4] - expected[1]) < 1e-3);
+    assert_true(fabs(K_new[2] - expected[2]) < 1e-3 && fabs(K_new[5] - expected[3]) < 1e-3);
+}
+
 static void a_lens_without_an_inverse_is_named(void **state) {
     (void)state;
     const double k[] = {-40.0};
@@ -181,6 +196,7 @@ int main(void) {
         cmocka_unit_test(the_reach_ends_at_the_turn_or_the_pole),
         cmocka_unit_test(an_ideal_lens_keeps_K_to_the_bit),
         cmocka_unit_test(new_matrices_are_those_of_opencv),
+        cmocka_unit_test(an_odd_fisheye_is_as_opencv_has_it),
         cmocka_unit_test(a_lens_without_an_inverse_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

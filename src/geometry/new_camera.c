@@ -90,15 +90,22 @@ static AqmStatus new_pinhole(const AqmCamera *camera, double K_new[9], AqmDiag *
     return AQM_OK;
 }
 
+static const double HALF_PI = 1.57079632679489661923;
+
 static AqmStatus new_fisheye(const AqmCamera *camera, double K_new[9], AqmDiag *diag) {
     const double *K = camera->K, w = camera->width, h = camera->height;
-    const double middles[4][2] = {{w / 2, 0}, {w, h / 2}, {w / 2, h}, {0, h / 2}};
+    const double half_w = camera->width / 2, half_h = camera->height / 2; /* whole pixels */
+    const double middles[4][2] = {{half_w, 0}, {w, half_h}, {half_w, h}, {0, half_h}};
     const double aspect = K[0] / K[4]; /* work with square pixels: y counts in units of fx */
     double x[4], y[4], center_x = 0.0, center_y = 0.0;
     for (int i = 0; i < 4; i++) {
         const double xd = (middles[i][0] - K[2]) / K[0], yd = (middles[i][1] - K[5]) / K[4];
-        if (!aqm_lens_undistort(camera, xd, yd, &x[i], &y[i]))
+        /* where the equidistant angle is beyond 90 degrees, OpenCV scales the point at 90 */
+        const double beyond = fmax(1.0, hypot(xd, yd) / HALF_PI);
+        if (!aqm_lens_undistort(camera, xd / beyond, yd / beyond, &x[i], &y[i]))
             return no_inverse(camera, diag);
+        x[i] *= beyond;
+        y[i] *= beyond;
         center_x += aspect * x[i] / 4.0;
         center_y += y[i] / 4.0;
         y[i] *= aspect;
