@@ -2,25 +2,30 @@
  *
  * Intersection: along O + s d let g(s) = O_z + s d_z - f(O_xy + s d_xy). The planes of the model
  * shifted to the lowest and the highest relief bracket every root. Where the slope bound S and the
- * ray's own inclination give S |d_xy| < d_z, g grows strictly and the root is unique; elsewhere the
- * bracket is walked in equal steps to the first change of sign. Newton's method, falling back to
- * bisection when it leaves the bracket, finishes. After a step of size e the error left is about
- * f'' e^2 / 2: with steps below 1e-7 m and the curvatures of a sand bed (100 / m) that is 1e-12 m.
+ * ray's own inclination give S |d_xy| < d_z, g grows strictly and the root is unique. Elsewhere the
+ * ray first approaches in steps of -g / (d_z + S |d_xy|), the largest that cannot jump over a root
+ * (sphere tracing, Hart 1996; at least 10 um, so that a ray which all but touches a crest passes
+ * it), until it is 0.1 mm above and closing in. Newton's method, falling back to bisection when it
+ * leaves the bracket, finishes. After a step of size e the error left is
+ * about f'' |d_xy|^2 e^2 / 2: with the last step below 3 um and the curvatures of a sand bed (up to
+ * 100 / m) at most 4e-10 m, 2 % of the rounding of a depth stored as float.
  *
  * Distance: Gauss-Newton on the foot point (x, y): the residual p - (x, y, f) is projected on the
  * tangent plane, 2x2 system [1 + fx^2, fx fy; fx fy, 1 + fy^2] step = [rx + fx rz, ry + fy rz].
  * Steps are limited to 2 mm so that a point far off a rough surface does not jump across crests,
  * and the smallest distance met is the answer.
  *
- * Cost: 20 to 40 ns a term and evaluation; two to three evaluations a ray with a good guess. */
+ * Cost: 20 ns a term and evaluation; one or two evaluations a ray with a good guess, a dozen more
+ * for a ray that must approach. */
 #include "geometry/surface_model.h"
 
 #include <math.h>
 
 #include "base/alloc.h"
 
-static const double newton_step_m = 1e-7; /* see above */
-enum { NEWTON_STEPS = 60, MARCH_STEPS = 64, FOOT_STEPS = 16, SLOPE_SAMPLES = 40000 };
+static const double newton_step_m = 3e-6; /* see above */
+static const double least_step_m = 1e-5;
+enum { NEWTON_STEPS = 60, FOOT_STEPS = 16, SLOPE_SAMPLES = 40000 };
 
 AqmStatus aqm_surface_model_create(AqmSurfaceModel **out, AqmDiag *diag) {
     AqmSurfaceModel *model = aqm_calloc(1, sizeof *model);
@@ -161,32 +166,35 @@ typedef struct Crossing {
     const AqmRay *ray;
 } Crossing;
 
-/* g(s) and its derivative: negative above the surface. */
-static double below(Crossing c, double s, double *derivative) {
+/* g(s), negative above the surface, and the gradient of the surface there. */
+static double below(Crossing c, double s, double gradient[2]) {
     const double *o = c.ray->origin, *d = c.ray->direction;
-    double gradient[2];
     const double f = aqm_surface_gradient(c.model, o[0] + s * d[0], o[1] + s * d[1], gradient);
-    *derivative = d[2] - gradient[0] * d[0] - gradient[1] * d[1];
     return o[2] + s * d[2] - f;
 }
 
-/* Narrows [a, b] to the first of MARCH_STEPS equal pieces at whose end the ray is below. */
-static bool march(Crossing c, double *a, double *b) {
-    const double start = *a, step = (*b - *a) / MARCH_STEPS;
-    double derivative;
-    for (int i = 1; i <= MARCH_STEPS; i++) {
-        const double s = i == MARCH_STEPS ? *b : start + i * step;
-        if (below(c, s, &derivative) >= 0.0) {
-            *a = start + (i - 1) * step;
+/* Narrows [*a, *b], above the surface at *a and not at *b, to begin just above the first root. */
+static void approach(Crossing c, double slope_bound, double *a, double *b) {
+    const double *d = c.ray->direction, flat = sqrt(d[0] * d[0] + d[1] * d[1]);
+    const double fastest = d[2] + slope_bound * flat;
+    for (double s = *a; s <= *b;) {
+        double slope[2];
+        const double g = below(c, s, slope);
+        const double closing = d[2] - slope[0] * d[0] - slope[1] * d[1];
+        if (g >= 0.0) { /* within the last step; *a is still above */
             *b = s;
-            return true;
+            return;
         }
+        *a = s;
+        if (g > -1e-4 && closing > 0.3 * d[2])
+            return;
+        s += fmax(-g / fastest, least_step_m);
     }
-    return false;
 }
 
-bool aqm_surface_intersect(const AqmSurfaceModel *model, const AqmSurfaceBounds *bounds,
-                           const AqmRay *ray, double guess_m, double *depth_m) {
+bool aqm_surface_intersect_gradient(const AqmSurfaceModel *model, const AqmSurfaceBounds *bounds,
+                                    const AqmRay *ray, double guess_m, double *depth_m,
+                                    double gradient[2]) {
     const double *o = ray->origin, *d = ray->direction;
     const double closing = d[2] - bounds->gx * d[0] - bounds->gy * d[1];
     if (!(closing > 1e-9))
@@ -195,19 +203,22 @@ bool aqm_surface_intersect(const AqmSurfaceModel *model, const AqmSurfaceBounds 
     const double mean = bounds->z0 + bounds->gx * o[0] + bounds->gy * o[1] - o[2];
     /* a nanometre wider, so that rounding never leaves the root of a plane outside */
     double a = (mean + bounds->low) / closing - 1e-9, b = (mean + bounds->high) / closing + 1e-9;
-    double derivative;
+    double slope[2];
     if (!(b > 0.0))
         return false;
     if (a < 0.0) {
         a = 0.0;
-        if (below(c, 0.0, &derivative) >= 0.0)
+        if (below(c, 0.0, slope) >= 0.0)
             return false;
     }
-    if (bounds->slope * sqrt(d[0] * d[0] + d[1] * d[1]) >= 0.98 * d[2] && !march(c, &a, &b))
-        return false;
     double s = guess_m > a && guess_m < b ? guess_m : 0.5 * (a + b);
+    if (bounds->slope * sqrt(d[0] * d[0] + d[1] * d[1]) >= 0.98 * d[2]) {
+        approach(c, bounds->slope, &a, &b);
+        s = a;
+    }
     for (int i = 0; i < NEWTON_STEPS; i++) {
-        const double g = below(c, s, &derivative);
+        const double g = below(c, s, slope);
+        const double derivative = d[2] - slope[0] * d[0] - slope[1] * d[1];
         if (g < 0.0)
             a = s;
         else
@@ -221,11 +232,18 @@ bool aqm_surface_intersect(const AqmSurfaceModel *model, const AqmSurfaceBounds 
             break;
     }
     *depth_m = s;
+    gradient[0] = slope[0], gradient[1] = slope[1];
     return true;
 }
 
+bool aqm_surface_intersect(const AqmSurfaceModel *model, const AqmSurfaceBounds *bounds,
+                           const AqmRay *ray, double guess_m, double *depth_m) {
+    double gradient[2];
+    return aqm_surface_intersect_gradient(model, bounds, ray, guess_m, depth_m, gradient);
+}
+
 double aqm_surface_distance(const AqmSurfaceModel *model, const double point[3]) {
-    const double longest_step_m = 0.002, settled_m = 1e-9;
+    const double longest_step_m = 0.002, settled_m = 1e-8;
     double g[2];
     const double above = point[2] - aqm_surface_gradient(model, point[0], point[1], g);
     const double reach = above / (1.0 + g[0] * g[0] + g[1] * g[1]);

@@ -59,9 +59,13 @@ double aqm_surface_gradient(const AqmSurfaceModel *model, double x, double y, do
 AqmSurfaceBounds aqm_surface_bounds(const AqmSurfaceModel *model, double extent_m);
 
 /* Ray depth of the first crossing of the surface from above; `guess_m` is where to start (NAN =
- * not known). false (depth untouched) where the ray begins below the surface or never meets it. */
+ * not known). false (output untouched) where the ray begins below the surface or never meets it. */
 bool aqm_surface_intersect(const AqmSurfaceModel *model, const AqmSurfaceBounds *bounds,
                            const AqmRay *ray, double guess_m, double *depth_m);
+/* The same, and the gradient of the surface there. */
+bool aqm_surface_intersect_gradient(const AqmSurfaceModel *model, const AqmSurfaceBounds *bounds,
+                                    const AqmRay *ray, double guess_m, double *depth_m,
+                                    double gradient[2]);
 
 /* Distance of a point to the surface, metres; positive where the point lies deeper (larger Z). */
 double aqm_surface_distance(const AqmSurfaceModel *model, const double point[3]);

@@ -19,6 +19,10 @@ outcome() {
 outcome 0 --help
 mapfile -t verbs < <(sed -n '/^verbs:/,/^$/s/^  \([a-z][a-z-]*\) .*/\1/p' "$work/out")
 pass_if test ${#verbs[@]} -gt 0 "the help lists the verbs"
+for source in "$(dirname "$0")"/../../apps/aquamvs/cmd_*.c; do
+    verb=$(basename "$source" .c | sed 's/^cmd_//; s/_/-/g')
+    pass_if grep -qx "$verb" <(printf '%s\n' "${verbs[@]}") "$(basename "$source") has its verb in the help"
+done
 outcome 0 --version
 pass_if grep -qE '[0-9]+\.[0-9]+\.[0-9]+' "$work/out" "the version is a version"
 outcome 0 info

@@ -1,0 +1,102 @@
+/* A sand bed is a self-affine surface (Musgrave, Kolb & Mace 1989 build theirs of the same sum):
+ * plane waves of random direction and phase whose lengths fall geometrically from 0.65 m to 24 mm
+ * and whose amplitudes fall with them, wavelength^H, H = 0.9; on it travelling ripples, a mound in
+ * a shallow moat, and a crater with a rim. */
+#include "synth/synth_scene.h"
+
+#include <math.h>
+
+#include "synth/synth_random.h"
+
+static const double pi = 3.14159265358979323846;
+
+static AqmSurfaceTerm plane(double z0, double gx, double gy) {
+    return (AqmSurfaceTerm){AQM_TERM_PLANE, {.plane = {z0, gx, gy}}};
+}
+
+static AqmSurfaceTerm wave(double amplitude, double wavelength, double azimuth, double phase) {
+    const double k = 2.0 * pi / wavelength;
+    return (AqmSurfaceTerm){AQM_TERM_SINE,
+                            {.sine = {amplitude, k * cos(azimuth), k * sin(azimuth), phase}}};
+}
+
+static AqmSurfaceTerm hill(double height, double cx, double cy, double radius, double sigma) {
+    return (AqmSurfaceTerm){AQM_TERM_HILL, {.hill = {height, cx, cy, radius, sigma}}};
+}
+
+static AqmStatus add_waves(const AqmSynthOptions *options, int frame, AqmSurfaceModel *model,
+                           AqmDiag *diag) {
+    const double drift = 0.35 * frame, a = 0.5 * options->amplitude_m;
+    AQM_TRY(aqm_surface_model_add(model, wave(a, options->wavelength_m, 0.0, 0.4 + drift), diag));
+    return aqm_surface_model_add(model, wave(a, options->wavelength_m, 0.5 * pi, 1.1), diag);
+}
+
+static AqmStatus add_relief(uint64_t seed, AqmSurfaceModel *model, AqmDiag *diag) {
+    enum { WAVES = 28 };
+    const double longest_m = 0.65, shortest_m = 0.024;
+    AqmRng rng = aqm_synth_rng(seed, AQM_USE_RELIEF, 0, 0, 0);
+    for (int i = 0; i < WAVES; i++) {
+        const double even = longest_m * pow(shortest_m / longest_m, i / (WAVES - 1.0));
+        const double length = even * (1.0 + aqm_rng_spread(&rng, 0.1));
+        const double amplitude =
+            0.0042 * pow(length / 0.3, 0.9) * (1.0 + aqm_rng_spread(&rng, 0.4));
+        const double azimuth = 2.0 * pi * aqm_rng_uniform(&rng);
+        const double phase = 2.0 * pi * aqm_rng_uniform(&rng);
+        AQM_TRY(aqm_surface_model_add(model, wave(amplitude, length, azimuth, phase), diag));
+    }
+    return AQM_OK;
+}
+
+static AqmStatus add_sandbed(uint64_t seed, int frame, AqmSurfaceModel *model, AqmDiag *diag) {
+    AQM_TRY(add_relief(seed, model, diag));
+    /* Z points down: a mound is negative */
+    const double growth = 1.0 + 0.15 * frame;
+    const AqmSurfaceTerm features[] = {
+        wave(0.0018, 0.062, 0.35, 0.6 + 0.5 * frame), /* ripples and their sharper crests */
+        wave(0.0007, 0.033, 0.48, 1.9 + 0.9 * frame),
+        hill(-0.036 * growth, -0.11, 0.08, 0.0, 0.05), /* mound */
+        hill(0.004 * growth, -0.11, 0.08, 0.13, 0.02), /* its moat */
+        hill(0.029 * growth, 0.09, -0.06, 0.0, 0.042), /* crater */
+        hill(-0.007 * growth, 0.09, -0.06, 0.1, 0.018) /* its rim */
+    };
+    for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+        AQM_TRY(aqm_surface_model_add(model, features[i], diag));
+    return AQM_OK;
+}
+
+double aqm_synth_board_azimuth(int frame) {
+    return (30.0 + 25.0 * frame) * pi / 180.0;
+}
+
+static AqmStatus add_terms(const AqmSynthOptions *options, double water_z, int frame,
+                           AqmSurfaceModel *model, AqmDiag *diag) {
+    const double tilt = tan(options->tilt_deg * pi / 180.0),
+                 azimuth = aqm_synth_board_azimuth(frame);
+    switch (options->scene) {
+    case AQM_SCENE_PLANE:
+        return aqm_surface_model_add(model, plane(water_z + 0.2 + 0.001 * frame, 0.0, 0.0), diag);
+    case AQM_SCENE_UNDULATING:
+        AQM_TRY(aqm_surface_model_add(model, plane(water_z + 0.2, 0.0, 0.0), diag));
+        return add_waves(options, frame, model, diag);
+    case AQM_SCENE_SANDBED:
+        AQM_TRY(aqm_surface_model_add(model, plane(water_z + 0.35, 0.018, -0.014), diag));
+        return add_sandbed(options->seed, frame, model, diag);
+    case AQM_SCENE_BOARD:
+        return aqm_surface_model_add(
+            model, plane(water_z + 0.25, tilt * cos(azimuth), tilt * sin(azimuth)), diag);
+    }
+    return aqm_fail(diag, AQM_ERROR_ARGUMENT, "scene %d is unknown", (int)options->scene);
+}
+
+AqmStatus aqm_synth_surface(const AqmSynthOptions *options, double water_z, int frame,
+                            AqmSurfaceModel **out, AqmDiag *diag) {
+    AqmSurfaceModel *model = NULL;
+    AQM_TRY(aqm_surface_model_create(&model, diag));
+    const AqmStatus status = add_terms(options, water_z, frame, model, diag);
+    if (status != AQM_OK) {
+        aqm_surface_model_destroy(&model);
+        return status;
+    }
+    *out = model;
+    return AQM_OK;
+}
