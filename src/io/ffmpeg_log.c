@@ -17,7 +17,10 @@ static void keep(void *object, int level, const char *format, va_list arguments)
         av_log_default_callback(object, level, format, arguments);
         return;
     }
-    if (level > AV_LOG_ERROR || log->reason[0] != '\0')
+    /* the TIFF decoder calls every tag that it does not need an error */
+    if (level > AV_LOG_ERROR || strncmp(format, "Unknown or unsupported tag", 26) == 0)
+        return;
+    if (log->problems++ > 0)
         return;
     vsnprintf(log->reason, sizeof log->reason, format, arguments);
     size_t length = strlen(log->reason);
@@ -38,6 +41,10 @@ void aqm_ffmpeg_log_begin(AqmFfmpegLog *log) {
 
 void aqm_ffmpeg_log_end(AqmFfmpegLog *log) {
     innermost = log->outer;
+}
+
+unsigned aqm_ffmpeg_problems(void) {
+    return innermost ? innermost->problems : 0;
 }
 
 const char *aqm_ffmpeg_reason(const AqmFfmpegLog *log, int code, char text[240]) {

@@ -12,13 +12,17 @@
 #include "base/diag.h"
 
 typedef struct AqmFfmpegLog {
-    char reason[240]; /* the first message of a problem; "" where there was none */
+    char reason[240];  /* the first message of a problem; "" where there was none */
+    unsigned problems; /* how many there were */
     struct AqmFfmpegLog *outer;
 } AqmFfmpegLog;
 
 /* Begins to keep messages. Every begin needs its end, on the same thread, innermost first. */
 void aqm_ffmpeg_log_begin(AqmFfmpegLog *log);
 void aqm_ffmpeg_log_end(AqmFfmpegLog *log);
+
+/* Problems so far in this thread's innermost log; 0 where none is open. */
+unsigned aqm_ffmpeg_problems(void);
 
 /* "reason" or, where nothing was said, FFmpeg's words for the error code (0 = none). */
 const char *aqm_ffmpeg_reason(const AqmFfmpegLog *log, int code, char text[240]);

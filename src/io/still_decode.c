@@ -50,7 +50,9 @@ static AqmStatus decode(const char *path, enum AVCodecID id, AVPacket *packet, A
         return aqm_fail(diag, codec ? AQM_ERROR_MEMORY : AQM_ERROR_UNSUPPORTED,
                         "%s: no decoder for %s", path, avcodec_get_name(id));
     context->thread_count = 1;
-    context->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
+    context->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
+    if (id != AV_CODEC_ID_TIFF) /* where unknown tags would count; its log is looked at instead */
+        context->err_recognition |= AV_EF_EXPLODE;
     AqmFfmpegLog log;
     aqm_ffmpeg_log_begin(&log);
     int code = avcodec_open2(context, codec, NULL);
@@ -62,8 +64,10 @@ static AqmStatus decode(const char *path, enum AVCodecID id, AVPacket *packet, A
         code = avcodec_receive_frame(context, frame);
     avcodec_free_context(&context);
     aqm_ffmpeg_log_end(&log);
+    /* what these two decoders put up with is named only in their log */
+    const bool complained = (id == AV_CODEC_ID_TIFF || id == AV_CODEC_ID_BMP) && log.reason[0];
     const bool partial = (frame->flags & AV_FRAME_FLAG_CORRUPT) || frame->decode_error_flags != 0;
-    if (code < 0 || partial)
+    if (code < 0 || partial || complained)
         return aqm_ffmpeg_fail(&log, code, diag, path, "the image cannot be decoded");
     return AQM_OK;
 }

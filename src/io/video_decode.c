@@ -118,6 +118,27 @@ static size_t index_at(const AqmVideo *video, int64_t position) {
     return place ? place->index : SIZE_MAX;
 }
 
+/* Where the file was cut between B-frames, a frame that is displayed after a lost one is there
+ * already, and would be counted as the lost one. Such a tail is dropped: with time stamps from the
+ * first gap on, without them where the header promises more frames than there are. Only frames
+ * displayed after the last packet of the file are in question. */
+static void drop_tail_behind_gap(AqmVideo *video, bool has_pts, size_t packet_count) {
+    size_t last = 0;
+    for (size_t i = 1; i < video->count; i++)
+        if (video->entries[i].position > video->entries[last].position)
+            last = i;
+    if (last == 0 || video->entries[last].position < 0)
+        return;
+    const Entry *entries = video->entries;
+    const int64_t promised = video->stream.format->streams[video->stream.index]->nb_frames;
+    if (!has_pts && promised > (int64_t)packet_count)
+        video->count = last + 1;
+    const int64_t step = entries[last].pts - entries[last - 1].pts;
+    for (size_t i = last + 1; has_pts && i < video->count; i++)
+        if (2 * (entries[i].pts - entries[i - 1].pts) > 3 * step)
+            video->count = i;
+}
+
 static AqmStatus rewind_stream(AqmVideo *video, AqmDiag *diag) {
     aqm_video_stream_close(&video->stream);
     video->next = SIZE_MAX;
@@ -160,8 +181,11 @@ static AqmStatus sort_by_decoding(AqmVideo *video, AqmDiag *diag) {
 static AqmStatus open_video(AqmVideo *video, AqmDiag *diag) {
     AQM_TRY(aqm_video_stream_open(&video->stream, video->path, diag));
     AQM_TRY(list_packets(video, diag));
-    if (!sort_by_pts(video))
+    const size_t packet_count = video->count;
+    const bool has_pts = sort_by_pts(video);
+    if (!has_pts)
         AQM_TRY(sort_by_decoding(video, diag));
+    drop_tail_behind_gap(video, has_pts, packet_count);
     AQM_TRY(index_positions(video, diag));
     return rewind_stream(video, diag);
 }

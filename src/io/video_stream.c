@@ -48,6 +48,11 @@ static int open_decoder(AqmVideoStream *stream) {
     const int code = avcodec_parameters_to_context(
         stream->codec, stream->format->streams[stream->index]->codecpar);
     stream->codec->thread_count = 1; /* callers read many videos at once */
+    /* FFV1 and its like fill a slice with a wrong checksum from the frame before and only log it;
+     * the decoders of lossy codecs log too much that does no harm */
+    const AVCodecDescriptor *kind = avcodec_descriptor_get(codec->id);
+    stream->log_counts =
+        kind && (kind->props & AV_CODEC_PROP_LOSSLESS) && !(kind->props & AV_CODEC_PROP_LOSSY);
     stream->codec->err_recognition = AV_EF_CRCCHECK | AV_EF_BITSTREAM | AV_EF_BUFFER;
     return code < 0 ? code : avcodec_open2(stream->codec, codec, NULL);
 }
@@ -94,7 +99,10 @@ static void feed(AqmVideoStream *stream) {
     packet->dts = AV_NOPTS_VALUE;
     stream->fed = packet->pos;
     const bool is_cut = packet->flags & AV_PKT_FLAG_CORRUPT;
-    if (avcodec_send_packet(stream->codec, packet) < 0 || is_cut)
+    const unsigned problems = aqm_ffmpeg_problems();
+    const int code = avcodec_send_packet(stream->codec, packet);
+    const bool complained = stream->log_counts && aqm_ffmpeg_problems() != problems;
+    if (code < 0 || is_cut || complained)
         note_damage(stream, stream->fed);
 }
 

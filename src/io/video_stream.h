@@ -21,7 +21,8 @@ typedef struct AqmVideoStream {
     AVFrame *frame; /* the frame of the last aqm_video_stream_next */
     int index;      /* of the video stream in the file */
     bool draining;
-    int64_t fed; /* position of the packet that the decoder got last */
+    bool log_counts; /* what the decoder logs as an error is damage, though it gives the frame */
+    int64_t fed;     /* position of the packet that the decoder got last */
     /* Positions of packets that did not decode, since the last sound key frame; -1 = none. */
     int64_t first_damage, last_damage;
 } AqmVideoStream;
