@@ -170,10 +170,14 @@ static void auxiliary_cameras_do_not_widen_the_region(void **state) {
 }
 
 static void broken_truth_is_refused_by_name(void **state) {
-    static const char *const wrong[] = {"{", "{\"frames\": []}", "{\"frames\": [{\"index\": 3}]}",
-                                        "{\"frames\": [{\"index\": 3, \"water_z\": 0.6}]}",
-                                        "{\"frames\": [{\"index\": 3, \"water_z\": 0.6,"
-                                        " \"footprint\": [0, 1, 0, 1], \"surface\": 5}]}"};
+    static const char *const wrong[] = {
+        "{",
+        "{\"frames\": []}",
+        "{\"frames\": [{\"index\": 3}]}",
+        "{\"frames\": [{\"index\": 3, \"water_z\": 0.6}]}",
+        "{\"frames\": [{\"index\": 3, \"water_z\": 0.6, \"footprint\": [0, 1, 0, 1], \"surface\": "
+        "5}]}",
+    };
     char path[PATH_MAX];
     AqmTruth *truth = NULL;
     AqmDiag missing = {0};
