@@ -19,7 +19,7 @@
 enum { COARSE_WIDTH = 240, COARSE_WINDOW = 9, MIN_PIXELS = 150, MAX_VIEWS = 64 };
 static const double apparent_limit = 20.0; /* of the camera's height over the water */
 static const double plane_step_px = 0.7, agree_px = 2.5;
-static const float min_confidence = 0.15f;
+static const float min_confidence = 0.39f;
 
 /* One view at low resolution. */
 typedef struct Coarse {

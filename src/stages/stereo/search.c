@@ -13,7 +13,7 @@
 #include "stages/stereo/level.h"
 
 enum { LEVELS = 4, MIN_SIDE = 48, MIN_PLANES = 24 };
-static const float unsure = 0.06f, surer_by = 2.0f, stand_in_share = 0.7f;
+static const float unsure = 0.25f, surer_by = 1.4f, stand_in_share = 0.85f;
 static const double same_px = 3.0; /* answers nearer than that, in fine pixels, are the same */
 
 typedef struct Answer {

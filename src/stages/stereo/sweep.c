@@ -270,13 +270,14 @@ static void search_plane(const AqmSweep *sweep, const AqmTile *tile, int plane, 
 
 /* Confidence from a maximum, its runner-up and the drop in score a pixel away from it.
  * The drop is what the parabola says for a shift of one source pixel; 0.1 is a broad, unsafe peak.
+ * The root spreads the values: 0.1 is a match hardly better than chance, 0.5 and more a good one.
  */
 static float confidence_of(float best, float second, float drop_px) {
     const float lead = best - (second > 0.0f ? second : 0.0f);
     if (!(lead > 0.0f) || !(drop_px > 0.0f))
         return 0.0f;
     const float uniqueness = lead / best, sharpness = drop_px / (drop_px + 0.1f);
-    return (best < 1.0f ? best : 1.0f) * sqrtf(uniqueness) * sharpness;
+    return sqrtf((best < 1.0f ? best : 1.0f) * sqrtf(uniqueness) * sharpness);
 }
 
 static void finish_tile(const AqmSweep *sweep, const AqmTile *tile, const AqmPlanes *planes,
