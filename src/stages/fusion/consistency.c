@@ -6,8 +6,6 @@
 #include "base/diag.h"
 #include "stages/fusion/fusion_tile.h"
 
-enum { MAX_VIEWS = 255 }; /* AqmCloud.views is a byte */
-
 AqmFusionOptions aqm_fusion_options_default(void) {
     return (AqmFusionOptions){
         .min_consistent_views = 3,
@@ -67,9 +65,9 @@ static AqmStatus view_validate(const AqmFusionView *view, size_t index, AqmDiag 
 AqmStatus aqm_fusion_views_validate(const AqmFusionView *views, size_t view_count,
                                     const AqmFusionOptions *options, AqmDiag *diag) {
     AQM_TRY(aqm_fusion_options_validate(options, diag));
-    if (view_count > MAX_VIEWS)
+    if (view_count > AQM_FUSION_VIEWS_MAX)
         return aqm_fail(diag, AQM_ERROR_ARGUMENT, "%zu views to fuse: at most %d", view_count,
-                        (int)MAX_VIEWS);
+                        (int)AQM_FUSION_VIEWS_MAX);
     for (size_t i = 0; i < view_count; i++)
         AQM_TRY(view_validate(&views[i], i, diag));
     return AQM_OK;
@@ -79,6 +77,8 @@ AqmStatus aqm_fusion_consistency(const AqmFusionView *views, size_t view_count, 
                                  const AqmFusionOptions *options, uint8_t *counts, AqmDiag *diag) {
     assert(reference < view_count);
     AQM_TRY(aqm_fusion_views_validate(views, view_count, options, diag));
+    AqmFusionCameras cameras;
+    aqm_fusion_cameras_init(&cameras, views, view_count);
     const int width = views[reference].depth->width, height = views[reference].depth->height;
 #pragma omp parallel for schedule(dynamic) num_threads(aqm_thread_count(options->threads))
     for (int y0 = 0; y0 < height; y0 += AQM_TILE_SIDE)
@@ -88,7 +88,7 @@ AqmStatus aqm_fusion_consistency(const AqmFusionView *views, size_t view_count, 
             for (int y = 0; y < tile.height; y++)
                 for (int x = 0; x < tile.width; x++)
                     counts[(size_t)(y0 + y) * (size_t)width + (size_t)(x0 + x)] =
-                        (uint8_t)aqm_tile_vote(&tile, x, y, views, view_count, reference, options,
+                        (uint8_t)aqm_tile_vote(&tile, x, y, views, &cameras, reference, options,
                                                NULL);
         }
     return AQM_OK;

@@ -35,6 +35,7 @@ typedef struct TileRange {
 typedef struct Fusion {
     const AqmFusionView *views;
     size_t view_count;
+    AqmFusionCameras cameras;
     const AqmFusionOptions *options;
     int threads;
     AqmVoxelGrid grid;
@@ -116,7 +117,7 @@ static bool vote_pixel(const Fusion *fusion, AqmFusionTile *tile, const TileRang
                          (size_t)(range->x0 + x);
     const double tolerance = fusion->options->depth_tolerance_m;
     double shift_m = 0.0;
-    const int count = aqm_tile_vote(tile, x, y, fusion->views, fusion->view_count, range->view,
+    const int count = aqm_tile_vote(tile, x, y, fusion->views, &fusion->cameras, range->view,
                                     fusion->options, &shift_m);
     const double steps = round(shift_m / tolerance * AQM_SHIFT_STEPS);
     const int16_t shift = (int16_t)fmin(fmax(steps, -32767.0), 32767.0);
@@ -260,39 +261,28 @@ static bool next_run(const uint32_t *slab_points, uint32_t from, Run *run) {
     return run->points > 0;
 }
 
-/* With so many points made of the first `done`, about how many will `all` make? A tenth more, so
- * that the guess is seldom short. */
-static size_t extrapolate(size_t made, size_t done, size_t all) {
-    return done == 0 ? 0 : (size_t)(1.1 * (double)made / (double)done * (double)all);
-}
-
-static AqmStatus make_runs(Fusion *fusion, AqmVoxelMerge *merge, size_t all, AqmCloud *cloud,
-                           AqmDiag *diag) {
-    size_t done = 0;
+static AqmStatus make_runs(Fusion *fusion, AqmVoxelMerge *merge, AqmCloud *cloud, AqmDiag *diag) {
     Run run = {0};
     while (next_run(fusion->slab_points, run.end, &run)) {
         const size_t count = gather(fusion, run.first, run.end - 1, aqm_voxel_merge_points(merge));
         AQM_TRY(aqm_voxel_merge_append(merge, count, run.first, run.end - run.first,
-                                       fusion->slab_points + run.first,
-                                       extrapolate(cloud->count, done, all), cloud, diag));
-        done += count;
+                                       fusion->slab_points + run.first, cloud, diag));
     }
     return AQM_OK;
 }
 
 static AqmStatus make_cloud(Fusion *fusion, AqmCloud *cloud, AqmDiag *diag) {
-    size_t largest = 0, longest = 0, all = 0;
+    size_t largest = 0, longest = 0;
     Run run = {0};
     while (next_run(fusion->slab_points, run.end, &run)) {
         largest = run.points > largest ? run.points : largest;
         longest = run.end - run.first > longest ? run.end - run.first : longest;
-        all += run.points;
     }
-    if (all == 0)
+    if (largest == 0)
         return AQM_OK;
     AqmVoxelMerge *merge = NULL;
     AQM_TRY(aqm_voxel_merge_create(&merge, &fusion->grid, largest, longest, fusion->threads, diag));
-    const AqmStatus status = make_runs(fusion, merge, all, cloud, diag);
+    const AqmStatus status = make_runs(fusion, merge, cloud, diag);
     aqm_voxel_merge_destroy(&merge);
     return status;
 }
@@ -309,6 +299,7 @@ AqmStatus aqm_fuse(const AqmFusionView *views, size_t view_count, const AqmFusio
         .threads = aqm_thread_count(options->threads),
         .grid = grid_under_cameras(views, view_count, options->voxel_size_m),
     };
+    aqm_fusion_cameras_init(&fusion.cameras, views, view_count);
     AqmStatus status;
     AQM_TRY_GOTO(status, done, fusion_alloc(&fusion, diag));
 #pragma omp parallel for schedule(dynamic, 4) num_threads(fusion.threads)

@@ -48,11 +48,28 @@ void aqm_tile_load(AqmFusionTile *tile, const AqmFusionView *view, const AqmFusi
  * its corner), from the slopes of the depths around it; false where they do not tell. */
 bool aqm_tile_normal(AqmFusionTile *tile, int x, int y, double normal[3]);
 
+enum { AQM_FUSION_VIEWS_MAX = 255 }; /* AqmCloud.views is a byte */
+
+/* The cameras of all views, one array for each number, so that a point is projected into all of
+ * them by vector instructions. Float: coordinates relative to a camera are within 1e-7 m, pixels
+ * within 1e-3 px. */
+typedef struct AqmFusionCameras {
+    size_t count;
+    float R[9][AQM_FUSION_VIEWS_MAX], C[2][AQM_FUSION_VIEWS_MAX];
+    float water_z[AQM_FUSION_VIEWS_MAX], h_c[AQM_FUSION_VIEWS_MAX];
+    float n2[AQM_FUSION_VIEWS_MAX], inverse_n[AQM_FUSION_VIEWS_MAX];
+    float fx[AQM_FUSION_VIEWS_MAX], fy[AQM_FUSION_VIEWS_MAX];
+    float cx[AQM_FUSION_VIEWS_MAX], cy[AQM_FUSION_VIEWS_MAX];
+} AqmFusionCameras;
+
+void aqm_fusion_cameras_init(AqmFusionCameras *cameras, const AqmFusionView *views, size_t count);
+
 /* How many views agree on the depth of pixel (x, y) of the tile, `reference` counted; 0 where it is
  * not usable. shift_m (may be NULL): how far along its ray the robust mean of the agreeing views
  * lies from it. */
-int aqm_tile_vote(AqmFusionTile *tile, int x, int y, const AqmFusionView *views, size_t view_count,
-                  size_t reference, const AqmFusionOptions *options, double *shift_m);
+int aqm_tile_vote(AqmFusionTile *tile, int x, int y, const AqmFusionView *views,
+                  const AqmFusionCameras *cameras, size_t reference,
+                  const AqmFusionOptions *options, double *shift_m);
 
 /* ARGUMENT if options or the sizes of maps and images are wrong. */
 AqmStatus aqm_fusion_views_validate(const AqmFusionView *views, size_t view_count,

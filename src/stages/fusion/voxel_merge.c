@@ -202,8 +202,8 @@ static void append_slab(const AqmVoxelMerge *merge, size_t slab, AqmCloud *cloud
 }
 
 AqmStatus aqm_voxel_merge_append(AqmVoxelMerge *merge, size_t count, uint32_t first_slab,
-                                 size_t slab_count, const uint32_t *slab_points, size_t expected,
-                                 AqmCloud *cloud, AqmDiag *diag) {
+                                 size_t slab_count, const uint32_t *slab_points, AqmCloud *cloud,
+                                 AqmDiag *diag) {
     const int threads = aqm_thread_count(merge->threads);
     scatter(merge, count, first_slab, slab_count, slab_points);
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
@@ -220,7 +220,7 @@ AqmStatus aqm_voxel_merge_append(AqmVoxelMerge *merge, size_t count, uint32_t fi
     }
     const size_t needed = cloud->count + voxels;
     if (needed > cloud->capacity)
-        AQM_TRY(aqm_cloud_reserve(cloud, needed > expected ? needed : expected, diag));
+        AQM_TRY(aqm_cloud_reserve(cloud, needed + cloud->count / 8, diag)); /* 12 % spare at most */
 #pragma omp parallel for schedule(dynamic) num_threads(threads)
     for (size_t i = 0; i < slab_count; i++)
         append_slab(merge, i, cloud, merge->voxel_first[i]);

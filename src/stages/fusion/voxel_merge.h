@@ -38,9 +38,9 @@ AqmVoxelPoint *aqm_voxel_merge_points(AqmVoxelMerge *merge); /* to fill: `capaci
 /* Appends to `cloud` the weighted mean point of every voxel among the first `count` points, ordered
  * by Y, X, Z of the voxels. All points lie in the slabs first_slab .. first_slab + slab_count - 1,
  * `slab_points[i]` of them in the i-th; every slab must come whole. The sums run in the order of
- * the points. `expected`: the size the cloud is likely to reach, for growing it in few steps. */
+ * the points. */
 AqmStatus aqm_voxel_merge_append(AqmVoxelMerge *merge, size_t count, uint32_t first_slab,
-                                 size_t slab_count, const uint32_t *slab_points, size_t expected,
-                                 AqmCloud *cloud, AqmDiag *diag);
+                                 size_t slab_count, const uint32_t *slab_points, AqmCloud *cloud,
+                                 AqmDiag *diag);
 
 #endif
