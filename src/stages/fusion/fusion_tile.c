@@ -161,9 +161,10 @@ void aqm_fusion_cameras_init(AqmFusionCameras *cameras, const AqmFusionView *vie
     }
 }
 
-/* A point as every view sees it: its pixel (far outside where it cannot), its ray depth, and the
- * unit direction of the ray in water. */
+/* A point as every view sees it: how far below the water and before the camera it lies (both > 0,
+ * or the rest means nothing), its pixel, its ray depth, the unit direction of the ray in water. */
 typedef struct Sightings {
+    float below_m[AQM_FUSION_VIEWS_MAX], before_m[AQM_FUSION_VIEWS_MAX];
     float u[AQM_FUSION_VIEWS_MAX], v[AQM_FUSION_VIEWS_MAX], depth_m[AQM_FUSION_VIEWS_MAX];
     float direction[3][AQM_FUSION_VIEWS_MAX];
 } Sightings;
@@ -171,6 +172,7 @@ typedef struct Sightings {
 static void sight_all(const AqmFusionCameras *restrict c, const double point[3],
                       Sightings *restrict out) {
     const float X = (float)point[0], Y = (float)point[1], Z = (float)point[2];
+#pragma omp simd
     for (size_t i = 0; i < c->count; i++) {
         const float x = X - c->C[0][i], y = Y - c->C[1][i], h = Z - c->water_z[i];
         const float h_c = c->h_c[i], r2 = x * x + y * y;
@@ -179,11 +181,10 @@ static void sight_all(const AqmFusionCameras *restrict c, const double point[3],
         const float py = c->R[3][i] * x + c->R[4][i] * y + c->R[5][i] * z;
         const float pz = c->R[6][i] * x + c->R[7][i] * y + c->R[8][i] * z;
         const float inverse = 1.0f / pz;
-        const float u = c->fx[i] * px * inverse + c->cx[i];
-        const float v = c->fy[i] * py * inverse + c->cy[i];
-        const float seen = h < pz ? h : pz; /* > 0 where both are */
-        out->u[i] = seen > 0.0f ? u : -1e9f;
-        out->v[i] = seen > 0.0f ? v : -1e9f;
+        out->u[i] = c->fx[i] * px * inverse + c->cx[i];
+        out->v[i] = c->fy[i] * py * inverse + c->cy[i];
+        out->before_m[i] = pz;
+        out->below_m[i] = h;
         const float in_water = (z - h_c) / z; /* the share of the way that lies under water */
         const float depth = sqrtf(r2 * in_water * in_water + h * h), unit = 1.0f / depth;
         out->depth_m[i] = depth;
@@ -322,7 +323,7 @@ int aqm_tile_vote(AqmFusionTile *tile, int x, int y, const AqmFusionView *views,
     sight_all(cameras, point, &seen);
     for (size_t i = 0; i < cameras->count; i++) {
         double theirs, confidence;
-        if (i == reference ||
+        if (i == reference || !(seen.below_m[i] > 0.0f && seen.before_m[i] > 0.0f) ||
             !sample(&views[i], seen.u[i], seen.v[i], options, &theirs, &confidence))
             continue;
         const double difference = theirs - (double)seen.depth_m[i];

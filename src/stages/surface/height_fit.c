@@ -87,7 +87,7 @@ static size_t reweight(AqmHeightWindow *window, const double c[QUADRATIC_TERMS],
     for (size_t i = 0; i < window->count; i++) {
         const double x = window->x[i], y = window->y[i];
         const double t = ((double)window->z[i] - surface_at(c, x, y)) * inverse;
-        const double fall = fmax(1.0 - t * t, 0.0);
+        const double fall = t * t < 1.0 ? 1.0 - t * t : 0.0;
         window->robust[i] = (float)(window->weight[i] * kernel(x, y) * fall * fall);
         inliers += window->robust[i] > 0.0f;
     }
@@ -104,26 +104,29 @@ static double residual_sigma(AqmHeightWindow *window, const double c[QUADRATIC_T
     return MAD_TO_SIGMA * median_of(window->scratch, count);
 }
 
+static inline void extend(float *most, float value) {
+    *most = value > *most ? value : *most;
+}
+
 /* How far the inliers reach in the least covered of eight directions (negative: the node lies
  * outside), and the distance of the nearest. */
 static void reach_of(const AqmHeightWindow *window, double *least, double *nearest) {
-    float most[8], near2 = INFINITY;
+    float most[8], near2 = 4.0f;
     for (int k = 0; k < 8; k++)
-        most[k] = -INFINITY;
+        most[k] = -4.0f;
     for (size_t i = 0; i < window->count; i++) {
         if (!(window->robust[i] > 0.0f))
             continue;
-        const float x = window->x[i], y = window->y[i];
+        const float x = window->x[i], y = window->y[i], r2 = x * x + y * y;
         const float p = 0.70710678f * (x + y), q = 0.70710678f * (x - y);
-        most[0] = fmaxf(most[0], x), most[1] = fmaxf(most[1], -x);
-        most[2] = fmaxf(most[2], y), most[3] = fmaxf(most[3], -y);
-        most[4] = fmaxf(most[4], p), most[5] = fmaxf(most[5], -p);
-        most[6] = fmaxf(most[6], q), most[7] = fmaxf(most[7], -q);
-        near2 = fminf(near2, x * x + y * y);
+        extend(&most[0], x), extend(&most[1], -x), extend(&most[2], y), extend(&most[3], -y);
+        extend(&most[4], p), extend(&most[5], -p), extend(&most[6], q), extend(&most[7], -q);
+        near2 = r2 < near2 ? r2 : near2;
     }
-    *least = INFINITY;
-    for (int k = 0; k < 8; k++)
-        *least = fmin(*least, (double)most[k]);
+    float smallest = most[0];
+    for (int k = 1; k < 8; k++)
+        smallest = most[k] < smallest ? most[k] : smallest;
+    *least = (double)smallest;
     *nearest = sqrt((double)near2);
 }
 
