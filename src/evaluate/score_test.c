@@ -175,8 +175,7 @@ static void broken_truth_is_refused_by_name(void **state) {
         "{\"frames\": []}",
         "{\"frames\": [{\"index\": 3}]}",
         "{\"frames\": [{\"index\": 3, \"water_z\": 0.6}]}",
-        "{\"frames\": [{\"index\": 3, \"water_z\": 0.6, \"footprint\": [0, 1, 0, 1], \"surface\": "
-        "5}]}",
+        "{\"frames\": [{\"index\": 3, \"water_z\": 1, \"footprint\": [0, 1, 0, 1]}]}",
     };
     char path[PATH_MAX];
     AqmTruth *truth = NULL;

@@ -64,9 +64,10 @@ static void give_lens(AqmCamera *camera, double focal_px, double distortion, Aqm
     const double K[9] = {fx, 0.0, cx, 0.0, fy, cy, 0.0, 0.0, 1.0};
     memcpy(camera->K, K, sizeof K);
     /* typical of 8 mm C-mount lenses, and of wide fisheye ones */
-    const double brown[8] = {-0.105 + aqm_rng_spread(rng, 0.012), 0.065 + aqm_rng_spread(rng, 0.01),
-                             aqm_rng_spread(rng, 4e-4), aqm_rng_spread(rng, 4e-4),
-                             -0.014 + aqm_rng_spread(rng, 0.003)};
+    double brown[8] = {-0.105, 0.065, 0.0, 0.0, -0.014};
+    static const double spread[5] = {0.012, 0.01, 4e-4, 4e-4, 0.003};
+    for (int i = 0; i < 5; i++)
+        brown[i] += aqm_rng_spread(rng, spread[i]);
     const double fisheye[8] = {-0.014, 0.005, -0.003, 0.0007};
     for (int i = 0; i < 8; i++)
         camera->distortion[i] =
