@@ -24,7 +24,8 @@ AQM_API AQM_NODISCARD AqmStatus aqm_fusion_options_validate(const AqmFusionOptio
                                                             AqmDiag *diag);
 
 /* One reference view with its estimate; borrowed. `color`: the undistorted image (U8, 1 or 3
- * channels; or U16 with full_scale the value taken as white). */
+ * channels; or U16 with full_scale the value taken as white); NULL = no colour, points are gray.
+ * Depth map, view and image have the same size. At most 255 views. */
 typedef struct AqmFusionView {
     const AqmView *view;
     const AqmDepthMap *depth;
@@ -33,15 +34,18 @@ typedef struct AqmFusionView {
 } AqmFusionView;
 
 /* How many views (the view itself counted) agree with each pixel of view `reference`; 0 where it
- * has no usable depth. counts: height x width. */
+ * has no usable depth. counts: height x width. A view that sees something nearer or farther there
+ * abstains. ARGUMENT for bad options or sizes that do not fit; counts is then untouched. */
 AQM_API AQM_NODISCARD AqmStatus aqm_fusion_consistency(const AqmFusionView *views,
                                                        size_t view_count, size_t reference,
                                                        const AqmFusionOptions *options,
                                                        uint8_t *counts, AqmDiag *diag);
 
 /* The fused cloud: consistent pixels, each moved to the (confidence-weighted) mean of the views
- * that agree on it; normals; one point per voxel. No outlier removal. Rig frame. An empty cloud is
- * not an error. Same bytes for any number of threads. */
+ * that agree on it; normals; one point per voxel, ordered by Y, X, Z of the voxels, whose corners
+ * lie at multiples of voxel_size_m. No outlier removal. Rig frame. An empty cloud is not an error.
+ * Same bytes for any number of threads. Memory besides the cloud: 3 bytes a pixel and about 35 MB.
+ * ARGUMENT as above, MEMORY; *out is then untouched. */
 AQM_API AQM_NODISCARD AqmStatus aqm_fuse(const AqmFusionView *views, size_t view_count,
                                          const AqmFusionOptions *options, AqmCloud **out,
                                          AqmDiag *diag);

@@ -18,8 +18,12 @@ AQM_API AQM_NODISCARD AqmStatus
 aqm_heightfield_options_validate(const AqmHeightfieldOptions *options, AqmDiag *diag);
 
 /* A height over the horizontal plane of the rig frame: a robust local fit at every grid node with
- * enough points around it; small holes filled where neighbours support them, others left open.
- * NO_DATA if the cloud supports no triangle at all. Same bytes for any number of threads. */
+ * enough points around it (within 2.5 cells, more only where the whole cloud is sparser than that);
+ * holes of up to four cells filled where neighbours support them, others left open; nothing more
+ * than half a cell outside the points. Nodes lie at multiples of grid_resolution_m. Where surfaces
+ * hang over each other, the one with more points near the node is taken. Colours and normals (to
+ * the cameras) are those of the fit. NO_DATA if the cloud supports no triangle at all, ARGUMENT for
+ * bad options, MEMORY; *out is then untouched. Same bytes for any number of threads. */
 AQM_API AQM_NODISCARD AqmStatus aqm_surface_heightfield(const AqmCloud *cloud,
                                                         const AqmHeightfieldOptions *options,
                                                         AqmMesh **out, AqmDiag *diag);
