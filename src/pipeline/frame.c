@@ -2,6 +2,7 @@
  * images after undistortion, the matching images after stereo, the depth maps after fusion. */
 #include "pipeline/frame.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <math.h>
 #include <stdarg.h>
@@ -33,7 +34,7 @@ typedef struct Frame {
     size_t view_count;
     AqmDepthRange *ranges; /* per view */
     AqmDepthMap **maps;    /* per view; NULL for auxiliary ones */
-    bool *has_map;         /* per camera: its depth map was written */
+    bool *has_map;         /* per camera: it has a depth map */
     AqmCloud *cloud;
     AqmMesh *mesh;
 } Frame;
@@ -228,11 +229,11 @@ static AqmStatus estimate_view(Frame *frame, size_t v, AqmDiag *diag) {
     AQM_TRY(aqm_stereo_estimate(frame->views, frame->view_count, v, sources, count,
                                 &frame->ranges[v], &config->reconstruction.stereo, &frame->maps[v],
                                 diag));
+    frame->has_map[frame->camera_of[v]] = true;
     if (!config->runtime.keep_intermediates)
         return AQM_OK;
     char path[PATH_MAX];
     path_of(frame, path, "depth_maps/%s.npz", name_of(frame, v));
-    frame->has_map[frame->camera_of[v]] = true;
     return aqm_depth_map_write(path, frame->maps[v], diag);
 }
 
@@ -322,21 +323,49 @@ static AqmStatus make_surface(Frame *frame, AqmDiag *diag) {
     return status == AQM_OK ? AQM_OK : aqm_fail(diag, status, "%s", why.message);
 }
 
+/* Is `file` the map of a camera that has one? */
+static bool is_map_of_frame(const Frame *frame, const char *file) {
+    for (size_t c = 0; c < frame->count; c++) {
+        const char *name = frame->job->inputs->cameras[c].camera->name;
+        const size_t length = strlen(name);
+        if (frame->has_map[c] && strncmp(file, name, length) == 0 &&
+            strcmp(file + length, ".npz") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Removes the maps in a folder that this making of the frame did not write: those of cameras that
+ * have none now, or are no longer in the configuration. */
+static void remove_stale_maps(const Frame *frame, const char *folder, bool is_wanted) {
+    char path[PATH_MAX];
+    path_of(frame, path, "%s", folder);
+    DIR *listing = opendir(path);
+    if (!listing)
+        return;
+    for (const struct dirent *entry; (entry = readdir(listing));) {
+        const char *ending = strrchr(entry->d_name, '.');
+        path_of(frame, path, "%s/%s", folder, entry->d_name);
+        if (ending && strcmp(ending, ".npz") == 0 &&
+            !(is_wanted && is_map_of_frame(frame, entry->d_name)))
+            (void)unlink(path);
+    }
+    closedir(listing);
+    path_of(frame, path, "%s", folder);
+    (void)rmdir(path); /* stays unless it is empty */
+}
+
 /* Files of an earlier making of this frame that this one has nothing to put in the place of. */
 static void remove_stale(const Frame *frame) {
     char path[PATH_MAX];
-    for (size_t c = 0; c < frame->count; c++) {
-        const char *name = frame->job->inputs->cameras[c].camera->name;
-        path_of(frame, path, "depth_maps/%s.npz", name);
-        if (!frame->has_map[c])
-            (void)unlink(path);
-        path_of(frame, path, "consistency_maps/%s.npz", name);
-        if (!frame->has_map[c] || !frame->job->config->runtime.save_consistency_maps)
-            (void)unlink(path);
-    }
+    remove_stale_maps(frame, "depth_maps", frame->job->config->runtime.keep_intermediates);
+    remove_stale_maps(frame, "consistency_maps", frame->job->config->runtime.save_consistency_maps);
     path_of(frame, path, "mesh/surface.ply");
-    if (!frame->mesh)
-        (void)unlink(path);
+    if (frame->mesh)
+        return;
+    (void)unlink(path);
+    path_of(frame, path, "mesh");
+    (void)rmdir(path);
 }
 
 static AqmStatus write_results(Frame *frame, AqmDiag *diag) {

@@ -20,34 +20,52 @@ static AqmStatus read_camera(const AqmInputs *inputs, size_t c, int frame, AqmIm
                     input->camera->width, input->camera->height);
 }
 
+/* What one camera's reading came to. */
+typedef struct Outcome {
+    AqmStatus status;
+    AqmDiag diag;
+} Outcome;
+
+/* Names the cameras that are left out; are enough left? Out of memory is nobody's fault: the frame
+ * fails, or it would come out with other cameras than it has. */
+static AqmStatus judge(const AqmInputs *inputs, int frame, AqmImage *const *images,
+                       const Outcome *outcomes, const AqmLog *log, AqmDiag *diag) {
+    size_t usable = 0, references = 0;
+    const char *last_reason = "";
+    for (size_t c = 0; c < inputs->camera_count; c++) {
+        const AqmCamera *camera = inputs->cameras[c].camera;
+        if (outcomes[c].status == AQM_ERROR_MEMORY)
+            return aqm_fail(diag, AQM_ERROR_MEMORY, "camera %s: %s", camera->name,
+                            outcomes[c].diag.message);
+        usable += images[c] != NULL;
+        references += images[c] && !camera->is_auxiliary;
+        if (images[c])
+            continue;
+        last_reason = outcomes[c].diag.message;
+        aqm_log(log, AQM_LOG_WARNING, "frame %d: camera %s is left out: %s", frame, camera->name,
+                last_reason);
+    }
+    if (usable >= 2 && references >= 1)
+        return AQM_OK;
+    return aqm_fail(diag, AQM_ERROR_NO_DATA,
+                    "%zu of %zu cameras have a usable image, stereo needs two cameras, one of "
+                    "them not auxiliary; %s",
+                    usable, inputs->camera_count, last_reason);
+}
+
 AqmStatus aqm_frame_read(const AqmInputs *inputs, int frame, int threads, AqmImage **images,
                          const AqmLog *log, AqmDiag *diag) {
     const int count = (int)inputs->camera_count;
-    AqmDiag *reasons = aqm_calloc(inputs->camera_count, sizeof *reasons);
-    if (!reasons)
-        return aqm_fail_memory(diag, "reading a frame", inputs->camera_count, sizeof *reasons);
+    Outcome *outcomes = aqm_calloc(inputs->camera_count, sizeof *outcomes);
+    if (!outcomes)
+        return aqm_fail_memory(diag, "reading a frame", inputs->camera_count, sizeof *outcomes);
 #pragma omp parallel for num_threads(aqm_thread_count(threads)) schedule(dynamic, 1)
-    for (int c = 0; c < count; c++)
-        if (read_camera(inputs, (size_t)c, frame, &images[c], &reasons[c]) != AQM_OK)
-            images[c] = NULL;
-    size_t usable = 0, references = 0;
-    const char *last_reason = "";
     for (int c = 0; c < count; c++) {
-        const AqmCamera *camera = inputs->cameras[c].camera;
-        usable += images[c] != NULL;
-        references += images[c] && !camera->is_auxiliary;
-        if (!images[c]) {
-            last_reason = reasons[c].message;
-            aqm_log(log, AQM_LOG_WARNING, "frame %d: camera %s is left out: %s", frame,
-                    camera->name, reasons[c].message);
-        }
+        images[c] = NULL;
+        outcomes[c].status = read_camera(inputs, (size_t)c, frame, &images[c], &outcomes[c].diag);
     }
-    AqmStatus status = AQM_OK;
-    if (usable < 2 || references < 1)
-        status = aqm_fail(diag, AQM_ERROR_NO_DATA,
-                          "%zu of %d cameras have a usable image, stereo needs two cameras; %s",
-                          usable, count, last_reason);
-    aqm_free(reasons);
+    const AqmStatus status = judge(inputs, frame, images, outcomes, log, diag);
+    aqm_free(outcomes);
     return status;
 }
 

@@ -69,6 +69,33 @@ static void close_camera(AqmInput *input) {
     *input = (AqmInput){0};
 }
 
+static void tell_unmapped(const AqmInputs *inputs, const AqmConfig *config, const AqmLog *log) {
+    for (size_t k = 0; k < inputs->rig->camera_count; k++) {
+        const char *name = inputs->rig->cameras[k].name;
+        bool is_mapped = false;
+        for (size_t i = 0; i < config->input_count; i++)
+            is_mapped |= strcmp(config->inputs[i].camera, name) == 0;
+        if (!is_mapped)
+            aqm_log(log, AQM_LOG_INFO, "camera %s of the calibration has no input and is not used",
+                    name);
+    }
+}
+
+/* Stereo needs two cameras and a reference among them. */
+static AqmStatus check_enough(const AqmInputs *inputs, const AqmConfig *config, const char *reasons,
+                              AqmDiag *diag) {
+    size_t references = 0;
+    for (size_t k = 0; k < inputs->camera_count; k++)
+        references += !inputs->cameras[k].camera->is_auxiliary;
+    if (inputs->camera_count >= 2 && references >= 1)
+        return AQM_OK;
+    return aqm_fail(
+        diag, AQM_ERROR_NO_DATA,
+        "stereo needs at least two cameras, one of them not auxiliary; %zu of the %zu in "
+        "camera_input_map can be used%s",
+        inputs->camera_count, config->input_count, reasons);
+}
+
 static AqmStatus open_cameras(AqmInputs *inputs, const AqmConfig *config, const AqmLog *log,
                               AqmDiag *diag) {
     char reasons[AQM_DIAG_MAX / 2] = "";
@@ -90,24 +117,8 @@ static AqmStatus open_cameras(AqmInputs *inputs, const AqmConfig *config, const 
         snprintf(reasons + used, sizeof reasons - used, "; %.64s: %.300s", entry->camera,
                  why.message);
     }
-    for (size_t k = 0; k < inputs->rig->camera_count; k++) {
-        bool is_mapped = false;
-        for (size_t i = 0; i < config->input_count; i++)
-            is_mapped |= strcmp(config->inputs[i].camera, inputs->rig->cameras[k].name) == 0;
-        if (!is_mapped)
-            aqm_log(log, AQM_LOG_INFO, "camera %s of the calibration has no input and is not used",
-                    inputs->rig->cameras[k].name);
-    }
-    size_t references = 0;
-    for (size_t k = 0; k < inputs->camera_count; k++)
-        references += !inputs->cameras[k].camera->is_auxiliary;
-    if (inputs->camera_count < 2 || references < 1)
-        return aqm_fail(
-            diag, AQM_ERROR_NO_DATA,
-            "stereo needs at least two cameras, one of them not auxiliary; %zu of the %zu in "
-            "camera_input_map can be used%s",
-            inputs->camera_count, config->input_count, reasons);
-    return AQM_OK;
+    tell_unmapped(inputs, config, log);
+    return check_enough(inputs, config, reasons, diag);
 }
 
 /* ---- frames ---------------------------------------------------------------------------------- */
@@ -126,28 +137,76 @@ static int compare_stems(const char *a, const char *b) {
     return aqm_compare_names(left, right);
 }
 
-/* A camera's place in the merge of the sorted names of all folders. */
-typedef struct Merge {
-    const AqmInputs *inputs;
-    size_t *next; /* per camera: first name not yet taken */
-} Merge;
+/* One still of a camera. */
+typedef struct Still {
+    const char *name;
+    int index; /* in its source */
+} Still;
 
-static const char *next_name(const Merge *merge, size_t camera) {
-    const AqmFrameSource *source = merge->inputs->cameras[camera].source;
-    return merge->next[camera] < aqm_frame_source_count(source)
-               ? aqm_frame_source_name(source, merge->next[camera])
-               : NULL;
+/* A camera's stills in the order of their stems, and how far the merge has come. A source's own
+ * order will not do: it compares with the endings, which puts "a-b.png" before "a.png". */
+typedef struct Row {
+    Still *stills;
+    size_t count, next;
+} Row;
+
+static int compare_stills(const void *a, const void *b) {
+    const Still *left = a, *right = b;
+    const int order = compare_stems(left->name, right->name);
+    return order != 0 ? order : (left->index > right->index) - (left->index < right->index);
+}
+
+static const char *next_name(const Row *row) {
+    return row->next < row->count ? row->stills[row->next].name : NULL;
 }
 
 /* The name of the next frame: the first in order of those not yet taken; NULL at the end. */
-static const char *frame_name(const Merge *merge) {
+static const char *frame_name(const Row *rows, size_t camera_count) {
     const char *first = NULL;
-    for (size_t c = 0; c < merge->inputs->camera_count; c++) {
-        const char *name = next_name(merge, c);
+    for (size_t c = 0; c < camera_count; c++) {
+        const char *name = next_name(&rows[c]);
         if (name && (!first || compare_stems(name, first) < 0))
             first = name;
     }
     return first;
+}
+
+/* Takes the still called `name` from a row: its index, -1 if there is none. Others of the same
+ * stem ("a.png" beside "a.jpg") are passed over and counted. */
+static int take_still(Row *row, const char *name, size_t *passed_over) {
+    const char *own = next_name(row);
+    if (!own || compare_stems(own, name) != 0)
+        return -1;
+    const int index = row->stills[row->next++].index;
+    for (own = next_name(row); own && compare_stems(own, name) == 0; own = next_name(row)) {
+        row->next++;
+        ++*passed_over;
+    }
+    return index;
+}
+
+/* The rows of all cameras; the stills of all are one block at the first row's. NULL when memory is
+ * out. */
+static Row *sort_stills(const AqmInputs *inputs) {
+    size_t total = 0;
+    for (size_t c = 0; c < inputs->camera_count; c++)
+        total += aqm_frame_source_count(inputs->cameras[c].source);
+    Row *rows = aqm_calloc(inputs->camera_count, sizeof *rows);
+    Still *stills = aqm_alloc(total, sizeof *stills);
+    if (!rows || !stills) {
+        aqm_free(rows);
+        aqm_free(stills);
+        return NULL;
+    }
+    for (size_t c = 0; c < inputs->camera_count; c++) {
+        const AqmFrameSource *source = inputs->cameras[c].source;
+        rows[c] = (Row){stills, aqm_frame_source_count(source), 0};
+        for (size_t k = 0; k < rows[c].count; k++)
+            rows[c].stills[k] = (Still){aqm_frame_source_name(source, k), (int)k};
+        qsort(rows[c].stills, rows[c].count, sizeof *stills, compare_stills);
+        stills += rows[c].count;
+    }
+    return rows;
 }
 
 static AqmStatus add_frame(AqmInputs *inputs, size_t *capacity, AqmDiag *diag) {
@@ -165,28 +224,37 @@ static AqmStatus add_frame(AqmInputs *inputs, size_t *capacity, AqmDiag *diag) {
 }
 
 /* Pairs stills by name. *shared_names: some name occurs for two cameras. */
-static AqmStatus pair_by_name(AqmInputs *inputs, bool *shared_names, AqmDiag *diag) {
-    size_t *next = aqm_calloc(inputs->camera_count, sizeof *next), capacity = 0;
-    if (!next)
-        return aqm_fail_memory(diag, "the list of frames", inputs->camera_count, sizeof *next);
-    const Merge merge = {inputs, next};
-    AqmStatus status = AQM_OK;
-    *shared_names = false;
-    for (const char *name = frame_name(&merge); name && status == AQM_OK;
-         name = frame_name(&merge)) {
-        status = add_frame(inputs, &capacity, diag);
+static AqmStatus merge_rows(AqmInputs *inputs, Row *rows, bool *shared_names, size_t *passed_over,
+                            AqmDiag *diag) {
+    const size_t count = inputs->camera_count;
+    size_t capacity = 0;
+    for (const char *name = frame_name(rows, count); name; name = frame_name(rows, count)) {
+        AQM_TRY(add_frame(inputs, &capacity, diag));
+        int *index = &inputs->index[(inputs->frame_count - 1) * count];
         size_t cameras = 0;
-        for (size_t c = 0; c < inputs->camera_count && status == AQM_OK; c++) {
-            const char *own = next_name(&merge, c);
-            const bool has_it = own && compare_stems(own, name) == 0;
-            inputs->index[(inputs->frame_count - 1) * inputs->camera_count + c] =
-                has_it ? (int)next[c] : -1;
-            next[c] += has_it;
-            cameras += has_it;
+        for (size_t c = 0; c < count; c++) {
+            index[c] = take_still(&rows[c], name, passed_over);
+            cameras += index[c] >= 0;
         }
         *shared_names |= cameras > 1;
     }
-    aqm_free(next);
+    return AQM_OK;
+}
+
+static AqmStatus pair_by_name(AqmInputs *inputs, bool *shared_names, const AqmLog *log,
+                              AqmDiag *diag) {
+    Row *rows = sort_stills(inputs);
+    if (!rows)
+        return aqm_fail_memory(diag, "the list of frames", inputs->camera_count, sizeof *rows);
+    size_t passed_over = 0;
+    const AqmStatus status = merge_rows(inputs, rows, shared_names, &passed_over, diag);
+    if (status == AQM_OK && *shared_names && passed_over > 0)
+        aqm_log(log, AQM_LOG_WARNING,
+                "%zu images are left out: another of the same name but for the ending lies beside "
+                "each",
+                passed_over);
+    aqm_free(rows[0].stills);
+    aqm_free(rows);
     return status;
 }
 
@@ -214,7 +282,7 @@ static AqmStatus pair_frames(AqmInputs *inputs, const AqmLog *log, AqmDiag *diag
         has_video |= aqm_frame_source_is_video(inputs->cameras[c].source);
     if (has_video)
         return pair_by_index(inputs, diag);
-    AQM_TRY(pair_by_name(inputs, &shared_names, diag));
+    AQM_TRY(pair_by_name(inputs, &shared_names, log, diag));
     if (shared_names)
         return AQM_OK;
     aqm_log(log, AQM_LOG_WARNING,

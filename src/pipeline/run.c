@@ -98,12 +98,26 @@ static AqmStatus check_device(Run *run, AqmDiag *diag) {
     return AQM_OK;
 }
 
+/* A program may ask for anything; the command line and the configuration have checked before. */
+static AqmStatus check_choice(int start, int step, const AqmRunOptions *o, AqmDiag *diag) {
+    if (start < 0 || step < 1)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
+                        "frames from %d in steps of %d: must be 0 or more and 1 or more", start,
+                        step);
+    if (o->shard_count < 0 ||
+        (o->shard_count > 0 && (o->shard_index < 1 || o->shard_index > o->shard_count)))
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "shard %d of %d: must be one of 1..count",
+                        o->shard_index, o->shard_count);
+    return AQM_OK;
+}
+
 static AqmStatus choose_frames(Run *run, AqmDiag *diag) {
     const AqmRunOptions *o = run->options;
     const bool own = o->has_frames;
     const int start = own ? o->frame_start : run->config->preprocessing.frame_start;
     const int stop = own ? o->frame_stop : run->config->preprocessing.frame_stop;
     const int step = own ? o->frame_step : run->config->preprocessing.frame_step;
+    AQM_TRY(check_choice(start, step, o, diag));
     const size_t exist = run->inputs->frame_count;
     const size_t end = stop < 0 || (size_t)stop > exist ? exist : (size_t)stop;
     run->frames = aqm_alloc(exist + 1, sizeof *run->frames);
@@ -123,16 +137,17 @@ static AqmStatus choose_frames(Run *run, AqmDiag *diag) {
 
 static AqmStatus write_matrices(const Run *run, AqmDiag *diag) {
     json_t *root = json_object();
+    int error = root == NULL;
     for (size_t c = 0; c < run->inputs->camera_count; c++) {
         const AqmInput *input = &run->inputs->cameras[c];
         const double *K = input->K_new;
-        json_object_set_new(root, input->camera->name,
-                            json_pack("[[f,f,f],[f,f,f],[f,f,f]]", K[0], K[1], K[2], K[3], K[4],
-                                      K[5], K[6], K[7], K[8]));
+        error |= json_object_set_new(root, input->camera->name,
+                                     json_pack("[[f,f,f],[f,f,f],[f,f,f]]", K[0], K[1], K[2], K[3],
+                                               K[4], K[5], K[6], K[7], K[8]));
     }
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/undistorted_K.json", run->config->output_dir);
-    char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+    char *text = error ? NULL : json_dumps(root, JSON_INDENT(1));
     json_decref(root);
     if (!text)
         return aqm_fail(diag, AQM_ERROR_MEMORY, "out of memory: writing %s", path);
@@ -207,6 +222,24 @@ static bool skip_frame(Run *run, const AqmFrameJob *job) {
     return true;
 }
 
+/* Counts and records a frame that was made or failed. */
+static AqmStatus end_frame(Run *run, const AqmFrameJob *job, const AqmFrameReport *report,
+                           AqmStatus status, const char *reason, AqmDiag *diag) {
+    const bool is_done = status == AQM_OK;
+    if (is_done)
+        run->progress.frames_done++;
+    else
+        run->progress.frames_failed++;
+    if (!is_done)
+        aqm_log(&run->options->log, AQM_LOG_WARNING, "frame %d failed: %s", job->frame, reason);
+    AQM_TRY(aqm_run_record_add(run->record, job, is_done ? AQM_FRAME_DONE : AQM_FRAME_FAILED,
+                               report, reason, diag));
+    AqmDiag full = {0};
+    if (aqm_run_record_write(run->record, "running", aqm_now_s() - run->start_s, &full) != AQM_OK)
+        aqm_log(&run->options->log, AQM_LOG_WARNING, "%s", full.message);
+    return AQM_OK;
+}
+
 /* Makes or skips one frame; INTERRUPTED and errors of the record are the only ones it returns. */
 static AqmStatus do_frame(Run *run, int number, AqmFrameReport *report, AqmDiag *diag) {
     char folder[PATH_MAX];
@@ -224,18 +257,7 @@ static AqmStatus do_frame(Run *run, int number, AqmFrameReport *report, AqmDiag 
     run->worked_s += aqm_now_s() - run->frame_start_s;
     if (status == AQM_ERROR_INTERRUPTED)
         return aqm_fail(diag, status, "frame %d: %s", number, why.message);
-    if (status == AQM_OK)
-        run->progress.frames_done++;
-    else
-        run->progress.frames_failed++;
-    if (status != AQM_OK)
-        aqm_log(&run->options->log, AQM_LOG_WARNING, "frame %d failed: %s", number, why.message);
-    AQM_TRY(aqm_run_record_add(run->record, &job,
-                               status == AQM_OK ? AQM_FRAME_DONE : AQM_FRAME_FAILED, report,
-                               why.message, diag));
-    AqmDiag full = {0};
-    if (aqm_run_record_write(run->record, "running", aqm_now_s() - run->start_s, &full) != AQM_OK)
-        aqm_log(&run->options->log, AQM_LOG_WARNING, "%s", full.message);
+    AQM_TRY(end_frame(run, &job, report, status, why.message, diag));
     report_progress(run, 0.0, true);
     return AQM_OK;
 }
@@ -271,7 +293,9 @@ AqmStatus aqm_run(const AqmConfig *config, const AqmRunOptions *options, AqmRunR
             aqm_remove_temporaries(config->output_dir);
         status = do_frames(&run, diag);
         AqmDiag full = {0};
-        const char *state = status == AQM_OK ? "done" : "interrupted";
+        const char *state = status == AQM_OK                  ? "done"
+                            : status == AQM_ERROR_INTERRUPTED ? "interrupted"
+                                                              : "failed";
         if (aqm_run_record_write(run.record, state, aqm_now_s() - run.start_s, &full) != AQM_OK)
             aqm_log(&options->log, AQM_LOG_WARNING, "%s", full.message);
     }

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/diag.h"
+#include "config/utf8.h"
 
 struct AqmRunRecord {
     char *path;
@@ -30,6 +31,21 @@ static AqmStatus write_json(const char *path, const json_t *root, AqmDiag *diag)
     const AqmStatus status = aqm_text_write(path, text, diag);
     free(text);
     return status;
+}
+
+/* Text as a JSON string. Messages hold file names, which may be any bytes; JSON is UTF-8, so what
+ * is not becomes a question mark. NULL when memory is out. */
+static json_t *json_text(const char *text, size_t length) {
+    char *copy = aqm_alloc(length + 1, 1);
+    if (!copy)
+        return NULL;
+    memcpy(copy, text, length);
+    for (size_t at = aqm_utf8_valid_length(copy, length); at < length;
+         at += aqm_utf8_valid_length(copy + at, length - at))
+        copy[at] = '?';
+    json_t *string = json_stringn(copy, length);
+    aqm_free(copy);
+    return string;
 }
 
 /* ---- run.json -------------------------------------------------------------------------------- */
@@ -81,12 +97,16 @@ void aqm_run_record_destroy(AqmRunRecord **record) {
 /* Lines of text as an array of strings. */
 static json_t *lines_of(const char *text) {
     json_t *lines = json_array();
-    while (lines && *text) {
+    int error = lines == NULL;
+    while (!error && *text) {
         const size_t length = strcspn(text, "\n");
-        json_array_append_new(lines, json_stringn_nocheck(text, length));
+        error = json_array_append_new(lines, json_text(text, length));
         text += length + (text[length] == '\n');
     }
-    return lines;
+    if (!error)
+        return lines;
+    json_decref(lines);
+    return NULL;
 }
 
 static json_t *stages_of(const AqmFrameReport *report) {
@@ -120,7 +140,7 @@ AqmStatus aqm_run_record_add(AqmRunRecord *record, const AqmFrameJob *job, AqmFr
     const char *word = state == AQM_FRAME_FAILED ? "failed" : "done";
     int error = !entry || json_object_set_new(entry, "status", json_string(word));
     if (state == AQM_FRAME_FAILED)
-        error |= json_object_set_new(entry, "reason", json_string(reason));
+        error |= json_object_set_new(entry, "reason", json_text(reason, strlen(reason)));
     if (state != AQM_FRAME_SKIPPED) {
         error |= json_object_set_new(entry, "wall_s", json_real(total_wall_s(report)));
         error |= json_object_set_new(entry, "stages", stages_of(report));
@@ -131,7 +151,9 @@ AqmStatus aqm_run_record_add(AqmRunRecord *record, const AqmFrameJob *job, AqmFr
 }
 
 AqmStatus aqm_run_record_warn(AqmRunRecord *record, const char *message, AqmDiag *diag) {
-    return json_array_append_new(record->warnings, json_string(message)) ? no_memory(diag) : AQM_OK;
+    return json_array_append_new(record->warnings, json_text(message, strlen(message)))
+               ? no_memory(diag)
+               : AQM_OK;
 }
 
 AqmStatus aqm_run_record_write(AqmRunRecord *record, const char *state, double elapsed_s,
@@ -146,14 +168,18 @@ AqmStatus aqm_run_record_write(AqmRunRecord *record, const char *state, double e
 
 static json_t *cameras_of(const AqmFrameJob *job, const AqmFrameReport *report) {
     json_t *cameras = json_object();
-    for (size_t c = 0; cameras && c < job->inputs->camera_count; c++) {
+    int error = cameras == NULL;
+    for (size_t c = 0; !error && c < job->inputs->camera_count; c++) {
         const AqmDepthRange range = report->ranges[c];
         json_t *entry = isnan(range.min_m)
                             ? json_object()
                             : json_pack("{s:[f, f]}", "depth_range_m", range.min_m, range.max_m);
-        json_object_set_new(cameras, job->inputs->cameras[c].camera->name, entry);
+        error = json_object_set_new(cameras, job->inputs->cameras[c].camera->name, entry);
     }
-    return cameras;
+    if (!error)
+        return cameras;
+    json_decref(cameras);
+    return NULL;
 }
 
 AqmStatus aqm_frame_json_write(const AqmFrameJob *job, const AqmFrameReport *report,

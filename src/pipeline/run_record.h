@@ -20,7 +20,7 @@ AqmStatus aqm_run_record_add(AqmRunRecord *record, const AqmFrameJob *job, AqmFr
                              const AqmFrameReport *report, const char *reason, AqmDiag *diag);
 /* A message of the run as a whole. */
 AqmStatus aqm_run_record_warn(AqmRunRecord *record, const char *message, AqmDiag *diag);
-/* "running", "done", "interrupted" */
+/* "running", "done", "interrupted", or "failed" where the run as a whole could not go on. */
 AqmStatus aqm_run_record_write(AqmRunRecord *record, const char *state, double elapsed_s,
                                AqmDiag *diag);
 
