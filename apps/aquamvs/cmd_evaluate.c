@@ -75,7 +75,7 @@ static void print_shares(const char *name, const double percent[AQM_EVAL_LIMITS]
     printf("\n");
 }
 
-static void print_table(const char *ply, const AqmEvaluation *e) {
+static void print_table(const char *ply, int min_views, const AqmEvaluation *e) {
     printf("%s: %s, %zu %s", ply, e->is_mesh ? "mesh" : "cloud", e->points,
            e->is_mesh ? "samples" : "points");
     if (e->non_finite)
@@ -83,6 +83,9 @@ static void print_table(const char *ply, const AqmEvaluation *e) {
     printf("\n\n%-12s %9s %8s %8s %8s %8s %8s %8s %8s %9s\n", "distance, mm", "points", "bias",
            "mean", "median", "RMS", "p90", "p95", "p99", "max");
     print_stats("in region", &e->in_region);
+    if (e->in_region.count == 0)
+        printf("  (no point lies where at least %d cameras see the surface; see --min-views)\n",
+               min_views);
     print_stats("all", &e->all);
     printf("\n%-12s", "percent");
     for (int k = 0; k < AQM_EVAL_LIMITS; k++)
@@ -116,7 +119,7 @@ int aqm_cmd_evaluate(int argc, char **argv) {
     if (aqm_evaluate_ply(arguments.ply, arguments.truth, &arguments.options, &evaluation, &diag) !=
         AQM_OK)
         return cli_fail_diag("evaluate", &diag);
-    print_table(arguments.ply, &evaluation);
+    print_table(arguments.ply, arguments.options.min_views, &evaluation);
     if (arguments.json && write_json(arguments.json, &evaluation, &diag) != AQM_OK)
         return cli_fail_diag("evaluate", &diag);
     return CLI_DONE;

@@ -40,7 +40,19 @@ typedef struct AqmEvaluateOptions {
 
 AQM_API AqmEvaluateOptions aqm_evaluate_options_default(void);
 
-/* `truth_dir` is a data set as `aquamvs synth` writes it: calibration.json and gt/scene.json. */
+/* Measures a PLY file (a mesh if it has faces, then on points drawn evenly from them by a fixed
+ * seed; else a cloud) against the true surface. `truth_dir` is a data set as `aquamvs synth` writes
+ * it: calibration.json, and gt/scene.json with the surface of each frame as a sum of terms.
+ *
+ * Distances are to the closest point of the surface, found exactly; points that are not finite are
+ * counted and left out. The region is the part of the surface, and the points above or below it,
+ * that at least min_views cameras (auxiliary ones do not count) have in their raw images; where no
+ * camera does, in_region.count is 0 and completeness and coverage are 0. Precision is over all
+ * points. The numbers are the same for any number of threads.
+ *
+ * *out is written on AQM_OK alone. ARGUMENT for options out of range, IO or FORMAT where a file
+ * cannot be read or is not what it should be, NO_DATA for a mesh without area, UNSUPPORTED where
+ * the water surface of the calibration is tilted, MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_evaluate_ply(const char *ply_path, const char *truth_dir,
                                                  const AqmEvaluateOptions *options,
                                                  AqmEvaluation *out, AqmDiag *diag);

@@ -39,11 +39,25 @@ typedef struct AqmSynthOptions {
 } AqmSynthOptions;
 
 AQM_API AqmSynthOptions aqm_synth_options_default(void);
+/* ARGUMENT for a value out of its range, which the message names. */
 AQM_API AQM_NODISCARD AqmStatus aqm_synth_options_validate(const AqmSynthOptions *options,
                                                            AqmDiag *diag);
 
-/* Writes calibration.json, config.yaml, images/ or videos, gt/ (scene.json with the surface as a
- * formula, per-camera ray depth of the raw pixels, surface mesh) below `output_dir`. */
+/* Renders a data set below `output_dir`:
+ *
+ *   calibration.json, config.yaml        what a run takes; paths are relative to the folder
+ *   images/{camera}/frame_NNNNNN.png     or videos/{camera}.mkv, lossless
+ *   gt/scene.json                        water_z and, frame by frame, the surface as a sum of
+ *                                        terms, the box that the cameras see and their depths
+ *   gt/frame_NNNNNN/{camera}_depth_raw.npz   `depth`: the ray depth of every raw (distorted)
+ *                                        pixel, metres, float32, NaN where it sees no ground
+ *   gt/frame_NNNNNN/surface.ply          the surface on a 2 mm grid over that box
+ *
+ * scene.json is written last: by it a data set is whole. The folder must be new, empty, or an
+ * earlier data set of this function, which is replaced. The same options give the same bytes for
+ * any number of threads. `log` (may be NULL) receives a line a view. On failure what is written so
+ * far stays. ARGUMENT for an option out of range or a folder that holds other things (untouched),
+ * IO, MEMORY, NO_DATA where no camera sees the ground under water. */
 AQM_API AQM_NODISCARD AqmStatus aqm_synth_write(const AqmSynthOptions *options,
                                                 const char *output_dir, const AqmLog *log,
                                                 AqmDiag *diag);

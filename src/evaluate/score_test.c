@@ -169,6 +169,28 @@ static void auxiliary_cameras_do_not_widen_the_region(void **state) {
     aqm_truth_destroy(&truth);
 }
 
+static void failed_allocations_leave_the_result_alone(void **state) {
+    AqmTruth *truth = make_truth(*state);
+    float *points = make_cloud(truth, 0.0);
+    const AqmEvaluateOptions options = aqm_evaluate_options_default();
+    const size_t before = aqm_alloc_count().live_bytes;
+    AqmStatus status = AQM_ERROR_MEMORY;
+    size_t n = 1;
+    for (; status != AQM_OK && n < 50; n++) {
+        AqmEvaluation result = {.points = 7};
+        AqmDiag diag = {0};
+        aqm_alloc_fail_from(n);
+        status = aqm_score_points(truth, points, 1000, &options, &result, &diag);
+        aqm_alloc_fail_from(0);
+        assert_int_equal(aqm_alloc_count().live_bytes, before);
+        assert_int_equal(result.points, status == AQM_OK ? 1000 : 7);
+        assert_true(status == AQM_OK || status == AQM_ERROR_MEMORY);
+    }
+    assert_true(n > 4 && n < 50);
+    free(points);
+    aqm_truth_destroy(&truth);
+}
+
 static void broken_truth_is_refused_by_name(void **state) {
     static const char *const wrong[] = {
         "{",
@@ -258,6 +280,7 @@ int main(void) {
         IN_FOLDER(missing_and_wrong_points_show_where_they_must),
         IN_FOLDER(the_number_of_threads_changes_nothing),
         IN_FOLDER(auxiliary_cameras_do_not_widen_the_region),
+        IN_FOLDER(failed_allocations_leave_the_result_alone),
         IN_FOLDER(broken_truth_is_refused_by_name),
         cmocka_unit_test(mesh_samples_are_even),
         cmocka_unit_test(meshes_without_area_or_with_wrong_indices_are_refused),

@@ -7,11 +7,12 @@
 
 #include "aquamvs/io.h"
 #include "aquamvs/synth.h"
+#include "base/alloc.h"
 #include "io/io_test_util.h"
 
 static AqmSynthOptions tiny(void) {
     AqmSynthOptions options = aqm_synth_options_default();
-    options.scene = AQM_SCENE_SANDBED;
+    options.scene = AQM_SCENE_UNDULATING;
     options.rig = AQM_RIG_PAIR;
     options.width = 64, options.height = 48;
     options.frames = 2;
@@ -120,6 +121,28 @@ static void a_shorter_series_leaves_none_of_the_longer(void **state) {
     assert_int_equal(count_files(in_folder(path, *state, "scene/images/cam00")), 1);
 }
 
+static void failed_allocations_are_reported_without_a_leak(void **state) {
+    char path[PATH_MAX];
+    AqmSynthOptions options = tiny();
+    options.scene = AQM_SCENE_PLANE;
+    options.frames = 1;
+    const size_t before = aqm_alloc_count().live_bytes;
+    AqmStatus status = AQM_ERROR_MEMORY;
+    for (size_t n = 1; n < 400 && status != AQM_OK; n++) {
+        char name[32];
+        (void)snprintf(name, sizeof name, "scene%zu", n);
+        AqmDiag diag = {0};
+        aqm_alloc_fail_from(n);
+        status = aqm_synth_write(&options, in_folder(path, *state, name), NULL, &diag);
+        aqm_alloc_fail_from(0);
+        assert_int_equal(aqm_alloc_count().live_bytes, before);
+        assert_int_equal(status, diag.status);
+        char scene[PATH_MAX]; /* no data set looks whole that is not */
+        assert_true(status == AQM_OK || access(in_folder(scene, path, "gt/scene.json"), F_OK) != 0);
+    }
+    assert_int_equal(status, AQM_OK);
+}
+
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_test_folder, remove_test_folder)
 
 int main(void) {
@@ -127,6 +150,7 @@ int main(void) {
         IN_FOLDER(the_number_of_threads_changes_no_byte),
         IN_FOLDER(frames_differ_and_a_video_holds_the_same_as_stills),
         IN_FOLDER(a_folder_with_other_files_is_left_alone),
+        IN_FOLDER(failed_allocations_are_reported_without_a_leak),
         IN_FOLDER(a_shorter_series_leaves_none_of_the_longer),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
