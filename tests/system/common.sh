@@ -55,15 +55,15 @@ finish() {
 scene() {
     local directory=$1
     shift
-    "$aquamvs" synth undulating --rig ring5 --size 320x240 --output-dir "$directory" "$@" >"$work/synth.log" 2>&1 && return
+    "$aquamvs" synth undulating --rig ring5 --size 240x180 --output-dir "$directory" "$@" >"$work/synth.log" 2>&1 && return
     cat "$work/synth.log"
     echo "the scene could not be rendered"
     exit 1
 }
 
-# Few planes, and coarse: these tests are about files, not about accuracy.
+# Few planes, coarse, and the depths given: these tests are about files, not about accuracy.
 quick=(--set reconstruction.num_depths=24 --set reconstruction.window_size=7 --set reconstruction.voxel_size=0.003
-    --set reconstruction.grid_resolution=0.006)
+    --set reconstruction.grid_resolution=0.006 --set "reconstruction.depth_range=[0.14, 0.29]")
 
 # reconstruct CONFIG OUTPUT OPTIONS...: runs it; the messages are in $work/run.log, their end is shown where it fails
 reconstruct() {

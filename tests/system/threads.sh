@@ -3,6 +3,7 @@
 # usage: threads.sh AQUAMVS
 . "$(dirname "$0")/common.sh" "$1"
 
+unset 'quick[-1]' 'quick[-1]' # depths are found, not given
 scene "$work/scene"
 for threads in 1 2 4; do
     pass_if reconstruct "$work/scene/config.yaml" "$work/output" --threads $threads "a run with $threads threads"
