@@ -1,0 +1,223 @@
+/* One frame: its images, its stages, its files. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+
+#include "base/alloc.h"
+#include "pipeline/frame.h"
+#include "pipeline/pipeline_test_util.h"
+
+static char folder[PATH_MAX];
+
+static int set_up(void **state) {
+    if (make_test_folder(state) != 0)
+        return -1;
+    snprintf(folder, sizeof folder, "%s", (const char *)*state);
+    write_scene(folder, "scene", AQM_RIG_RING5, 1);
+    return 0;
+}
+
+static AqmImage *gray16(uint16_t value) {
+    AqmImage *image = NULL;
+    assert_int_equal(aqm_image_create(&image, 4, 3, 1, AQM_U16, NULL), AQM_OK);
+    memset(image->data, 0, image->stride * 3);
+    ((uint16_t *)(void *)((char *)image->data + image->stride))[2] = value;
+    return image;
+}
+
+static void white_is_that_of_the_smallest_usual_bit_depth(void **state) {
+    (void)state;
+    static const struct {
+        uint16_t largest;
+        double white;
+    } cases[] = {{0, 255}, /* nothing to tell by */
+                 {1, 1023},     {1023, 1023},   {1024, 4095},  {4095, 4095},
+                 {4096, 16383}, {16384, 65535}, {65535, 65535}};
+    for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+        /* the brightest camera decides for all; one without an image and one of 8 bits do not */
+        AqmImage *eight = NULL;
+        assert_int_equal(aqm_image_create(&eight, 4, 3, 1, AQM_U8, NULL), AQM_OK);
+        memset(eight->data, 255, eight->stride * 3);
+        AqmImage *images[] = {gray16(0), NULL, eight, gray16(cases[k].largest)};
+        assert_true(aqm_frame_full_scale(images, 4) == cases[k].white);
+        assert_true(aqm_frame_full_scale(images + 1, 2) == 255.0);
+        for (size_t i = 0; i < 4; i++)
+            aqm_image_destroy(&images[i]);
+    }
+}
+
+/* A frame of the scene, ready to be made. */
+typedef struct Fixture {
+    AqmConfig *config;
+    AqmInputs *inputs;
+    AqmDepthRange ranges[8];
+    AqmFrameReport report;
+    AqmFrameJob job;
+    char output[PATH_MAX];
+    Heard heard;
+    AqmLog log;
+} Fixture;
+
+static void open_fixture(Fixture *f, const char *output) {
+    *f = (Fixture){.config = scene_config(folder, "scene", output)};
+    f->log = (AqmLog){hear, &f->heard};
+    in_folder(f->output, folder, output);
+    assert_int_equal(aqm_inputs_open(&f->inputs, f->config, &f->log, NULL), AQM_OK);
+    assert_int_equal(f->inputs->camera_count, 5);
+    assert_int_equal(aqm_make_folders(f->output, NULL), AQM_OK);
+    f->report.ranges = f->ranges;
+    f->job = (AqmFrameJob){
+        .config = f->config, .inputs = f->inputs, .folder = f->output, .log = &f->log};
+}
+
+static void close_fixture(Fixture *f) {
+    aqm_inputs_close(&f->inputs);
+    aqm_config_destroy(&f->config);
+}
+
+static void images_of_another_size_are_left_out(void **state) {
+    (void)state;
+    Fixture f;
+    open_fixture(&f, "read");
+    AqmImage *images[5];
+    AqmCamera *cameras = f.inputs->rig->cameras;
+    cameras[1].width = 63;
+    f.inputs->index[3] = -1;
+    assert_int_equal(aqm_frame_read(f.inputs, 0, 2, images, &f.log, NULL), AQM_OK);
+    assert_true(images[0] && !images[1] && images[2] && !images[3] && images[4]);
+    assert_true(was_heard(&f.heard, "warning: frame 0: camera cam01 is left out: "));
+    assert_true(
+        was_heard(&f.heard, "frame_000000.png is 64 x 48 px, the calibration says 63 x 48"));
+    assert_true(was_heard(&f.heard, "cam03 has no image for this frame"));
+    for (size_t c = 0; c < 5; c++)
+        aqm_image_destroy(&images[c]);
+    /* too few, and too few references */
+    AqmDiag diag = {0};
+    f.inputs->index[0] = f.inputs->index[2] = -1;
+    assert_int_equal(aqm_frame_read(f.inputs, 0, 1, images, NULL, &diag), AQM_ERROR_NO_DATA);
+    assert_non_null(strstr(diag.message, "1 of 5 cameras"));
+    aqm_image_destroy(&images[4]);
+    f.inputs->index[2] = 0;
+    cameras[2].is_auxiliary = cameras[4].is_auxiliary = true;
+    assert_int_equal(aqm_frame_read(f.inputs, 0, 1, images, NULL, NULL), AQM_ERROR_NO_DATA);
+    for (size_t c = 0; c < 5; c++)
+        aqm_image_destroy(&images[c]);
+    close_fixture(&f);
+}
+
+static void a_frame_leaves_its_files_and_a_report(void **state) {
+    (void)state;
+    Fixture f;
+    open_fixture(&f, "made");
+    AqmDiag diag = {0};
+    if (aqm_frame_make(&f.job, &f.report, &diag) != AQM_OK)
+        fail_msg("%s", diag.message);
+    assert_int_equal(f.report.cameras_used, 5);
+    assert_int_equal(f.report.references, 5);
+    assert_true(f.report.points > 1000 && f.report.vertices > 100 && f.report.triangles > 100);
+    assert_true(f.ranges[4].min_m == 0.15 && f.ranges[4].max_m == 0.3);
+    assert_string_equal(f.report.warnings, "");
+    assert_true(exists(f.output, "depth_maps/cam04.npz"));
+    assert_true(exists(f.output, "point_cloud/fused.ply"));
+    assert_true(exists(f.output, "mesh/surface.ply"));
+    assert_false(exists(f.output, "consistency_maps"));
+    assert_false(exists(f.output, "frame.json")); /* that is for the caller to say */
+    close_fixture(&f);
+}
+
+static void what_an_earlier_making_left_goes(void **state) {
+    (void)state;
+    static const char *const stale[] = {"depth_maps/gone.npz", "depth_maps/cam0.npz",
+                                        "consistency_maps/cam00.npz"};
+    char path[PATH_MAX];
+    Fixture f;
+    open_fixture(&f, "stale");
+    assert_int_equal(aqm_make_folders(in_folder(path, f.output, "depth_maps"), NULL), AQM_OK);
+    assert_int_equal(aqm_make_folders(in_folder(path, f.output, "consistency_maps"), NULL), AQM_OK);
+    for (size_t k = 0; k < 3; k++)
+        write_bytes(in_folder(path, f.output, stale[k]), "old", 3);
+    write_bytes(in_folder(path, f.output, "depth_maps/notes.txt"), "mine", 4);
+    assert_int_equal(aqm_frame_make(&f.job, &f.report, NULL), AQM_OK);
+    for (size_t k = 0; k < 3; k++)
+        assert_false(exists(f.output, stale[k]));
+    assert_false(exists(f.output, "consistency_maps"));
+    assert_true(exists(f.output, "depth_maps/cam00.npz"));
+    assert_true(exists(f.output, "depth_maps/notes.txt"));
+    close_fixture(&f);
+}
+
+static void consistency_maps_do_not_need_the_depth_maps_kept(void **state) {
+    (void)state;
+    Fixture f;
+    open_fixture(&f, "consistency");
+    assert_int_equal(aqm_config_set(f.config, "runtime.save_consistency_maps", "true", NULL),
+                     AQM_OK);
+    assert_int_equal(aqm_config_set(f.config, "runtime.keep_intermediates", "false", NULL), AQM_OK);
+    assert_int_equal(aqm_frame_make(&f.job, &f.report, NULL), AQM_OK);
+    assert_true(exists(f.output, "consistency_maps/cam00.npz"));
+    assert_true(exists(f.output, "consistency_maps/cam04.npz"));
+    assert_false(exists(f.output, "depth_maps"));
+    close_fixture(&f);
+}
+
+static void a_range_without_the_surface_is_told_and_leaves_nothing(void **state) {
+    (void)state;
+    Fixture f;
+    open_fixture(&f, "wrong_range");
+    assert_int_equal(aqm_config_set(f.config, "reconstruction.min_consistent_views", "6", NULL),
+                     AQM_OK);
+    AqmDiag diag = {0};
+    assert_int_equal(aqm_frame_make(&f.job, &f.report, &diag), AQM_ERROR_NO_DATA);
+    assert_non_null(strstr(diag.message, "no point is agreed on by 6 views"));
+    assert_false(exists(f.output, "point_cloud/fused.ply"));
+    close_fixture(&f);
+}
+
+typedef struct Stop {
+    int calls, at;
+} Stop;
+
+static bool stop_at(void *user, AqmStage stage, size_t done, size_t total) {
+    Stop *stop = user;
+    assert_true(stage < AQM_STAGE_COUNT && done < total);
+    return stop->calls++ == stop->at;
+}
+
+static void a_frame_stops_at_every_place_it_can(void **state) {
+    (void)state;
+    Fixture f;
+    open_fixture(&f, "stopped");
+    Stop stop = {.at = -1};
+    f.job.enter = stop_at;
+    f.job.user = &stop;
+    assert_int_equal(aqm_frame_make(&f.job, &f.report, NULL), AQM_OK);
+    const int places = stop.calls;
+    assert_int_equal(places, AQM_STAGE_COUNT - 1 + 5); /* no colours to normalise; 5 references */
+    const size_t live = aqm_alloc_count().live_bytes;
+    for (int at = 0; at < places; at++) {
+        stop = (Stop){.at = at};
+        AqmDiag diag = {0};
+        assert_int_equal(aqm_frame_make(&f.job, &f.report, &diag), AQM_ERROR_INTERRUPTED);
+        assert_int_equal(stop.calls, at + 1);
+        assert_non_null(strstr(diag.message, "interrupted at stage "));
+        assert_int_equal(aqm_alloc_count().live_bytes, live);
+    }
+    close_fixture(&f);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(white_is_that_of_the_smallest_usual_bit_depth),
+        cmocka_unit_test(images_of_another_size_are_left_out),
+        cmocka_unit_test(a_frame_leaves_its_files_and_a_report),
+        cmocka_unit_test(what_an_earlier_making_left_goes),
+        cmocka_unit_test(consistency_maps_do_not_need_the_depth_maps_kept),
+        cmocka_unit_test(a_range_without_the_surface_is_told_and_leaves_nothing),
+        cmocka_unit_test(a_frame_stops_at_every_place_it_can),
+    };
+    return cmocka_run_group_tests(tests, set_up, remove_test_folder);
+}
