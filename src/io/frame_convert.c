@@ -2,19 +2,23 @@
 
 #include <string.h>
 
+#include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 
 #include "base/diag.h"
 
-/* Rounding that does not depend on the processor, chroma interpolated for every pixel. Bilinear
- * places chroma samples where they belong without ringing. */
+/* Rounding that does not depend on the processor, chroma interpolated for every pixel. Bicubic, and
+ * not bilinear: with two rows to blend the scaler takes a short cut that only knows the weights 0,
+ * 1/2 and 1. Measured on 4:2:0 JPEG of fine colour noise against the original: RMS 5.9 with
+ * bilinear, 1.8 with bicubic, 3.8 by libjpeg. */
 static const int scaler_flags =
-    SWS_BILINEAR | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND | SWS_BITEXACT;
+    SWS_BICUBIC | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND | SWS_BITEXACT;
 
 void aqm_frame_converter_release(AqmFrameConverter *converter) {
     sws_freeContext(converter->scaler);
     av_frame_free(&converter->target);
+    av_frame_free(&converter->padded);
     *converter = (AqmFrameConverter){0};
 }
 
@@ -72,6 +76,49 @@ static void chroma_position(const AVFrame *frame, const AVPixFmtDescriptor *sour
     *vertical = source->log2_chroma_h != 1 ? -513 : top ? 0 : bottom ? 256 : 128;
 }
 
+/* The scaler stretches the chroma planes over the image: where an odd side is halved, that is a
+ * drift of up to half a sample. Such frames are converted with even sides and cut afterwards. */
+static bool needs_padding(const AVFrame *frame, const AVPixFmtDescriptor *source) {
+    const bool planar = source->flags & AV_PIX_FMT_FLAG_PLANAR;
+    return planar && ((source->log2_chroma_w == 1 && frame->width % 2 != 0) ||
+                      (source->log2_chroma_h == 1 && frame->height % 2 != 0));
+}
+
+/* A frame with its buffer; NULL when memory is out. */
+static AVFrame *make_frame(int format, int width, int height) {
+    AVFrame *frame = av_frame_alloc();
+    if (!frame)
+        return NULL;
+    frame->format = format;
+    frame->width = width;
+    frame->height = height;
+    if (av_frame_get_buffer(frame, 0) < 0)
+        av_frame_free(&frame);
+    return frame;
+}
+
+/* Copies the frame into one of even sides, repeating the last column and row. */
+static void pad(AVFrame *padded, const AVFrame *frame, const AVPixFmtDescriptor *source) {
+    const size_t step = (size_t)source->comp[0].step;
+    for (int plane = 0; plane < 4 && frame->data[plane]; plane++) {
+        const bool is_chroma = plane == 1 || plane == 2;
+        const int shift = is_chroma ? source->log2_chroma_h : 0;
+        const int rows = -((-frame->height) >> shift), stride = padded->linesize[plane];
+        const int bytes = av_image_get_linesize(frame->format, frame->width, plane);
+        uint8_t *data = padded->data[plane];
+        av_image_copy_plane(data, stride, frame->data[plane], frame->linesize[plane], bytes, rows);
+        if (is_chroma)
+            continue;
+        for (int y = 0; y < rows && padded->width > frame->width; y++) {
+            uint8_t *end = data + (ptrdiff_t)y * stride + bytes;
+            memcpy(end, end - step, step);
+        }
+        if (padded->height > frame->height)
+            memcpy(data + (ptrdiff_t)rows * stride, data + (ptrdiff_t)(rows - 1) * stride,
+                   (size_t)padded->width * step);
+    }
+}
+
 static struct SwsContext *make_scaler(const int settings[9]) {
     struct SwsContext *scaler = sws_alloc_context();
     if (!scaler)
@@ -101,25 +148,26 @@ static AqmStatus prepare(AqmFrameConverter *converter, const AVFrame *frame,
     const bool gray = is_gray(source);
     int horizontal, vertical;
     chroma_position(frame, source, &horizontal, &vertical);
+    const bool padded = needs_padding(frame, source);
+    const int width = frame->width + (padded ? frame->width % 2 : 0);
+    const int height = frame->height + (padded ? frame->height % 2 : 0);
     const int settings[9] = {
-        frame->width, frame->height, without_range(frame->format), full_range(frame, gray),
-        horizontal,   vertical,      target_format(source),        (int)frame->colorspace,
+        width,      height,   without_range(frame->format), full_range(frame, gray),
+        horizontal, vertical, target_format(source),        (int)frame->colorspace,
         gray};
-    if (converter->scaler && memcmp(converter->settings, settings, sizeof settings) == 0)
+    if (converter->scaler && (converter->padded != NULL) == padded &&
+        memcmp(converter->settings, settings, sizeof settings) == 0)
         return AQM_OK;
     aqm_frame_converter_release(converter);
     if (!sws_isSupportedInput(settings[2]))
         return aqm_fail(diag, AQM_ERROR_UNSUPPORTED, "%s: pixel format %s cannot be converted",
                         name, source->name);
-    AVFrame *target = converter->target = av_frame_alloc();
-    if (target) {
-        target->format = settings[6];
-        target->width = frame->width;
-        target->height = frame->height;
-    }
-    if (!target || av_frame_get_buffer(target, 0) < 0)
+    converter->target = make_frame(settings[6], width, height);
+    if (padded)
+        converter->padded = make_frame(frame->format, width, height);
+    if (!converter->target || (padded && !converter->padded))
         return aqm_fail(diag, AQM_ERROR_MEMORY, "%s: out of memory for a frame of %d x %d", name,
-                        frame->width, frame->height);
+                        width, height);
     converter->scaler = make_scaler(settings);
     if (!converter->scaler)
         return aqm_fail(diag, AQM_ERROR_UNSUPPORTED,
@@ -127,6 +175,17 @@ static AqmStatus prepare(AqmFrameConverter *converter, const AVFrame *frame,
                         frame->width, frame->height, source->name);
     memcpy(converter->settings, settings, sizeof settings);
     return AQM_OK;
+}
+
+/* From the frame into converter->target. */
+static bool scale(AqmFrameConverter *converter, const AVFrame *frame,
+                  const AVPixFmtDescriptor *source) {
+    if (converter->padded)
+        pad(converter->padded, frame, source);
+    const AVFrame *from = converter->padded ? converter->padded : frame;
+    AVFrame *target = converter->target;
+    return sws_scale(converter->scaler, (const uint8_t *const *)from->data, from->linesize, 0,
+                     target->height, target->data, target->linesize) == target->height;
 }
 
 static void copy_rows(const AVFrame *frame, AqmImage *image) {
@@ -150,10 +209,7 @@ AqmStatus aqm_frame_to_image(AqmFrameConverter *converter, const AVFrame *frame,
         copy_rows(frame, image);
     } else {
         status = prepare(converter, frame, source, name, diag);
-        if (status == AQM_OK &&
-            sws_scale(converter->scaler, (const uint8_t *const *)frame->data, frame->linesize, 0,
-                      frame->height, converter->target->data,
-                      converter->target->linesize) != frame->height)
+        if (status == AQM_OK && !scale(converter, frame, source))
             status = aqm_fail(diag, AQM_ERROR_UNSUPPORTED,
                               "%s: pixel format %s cannot be converted", name, source->name);
         if (status == AQM_OK)

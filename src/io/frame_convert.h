@@ -11,6 +11,7 @@
 typedef struct AqmFrameConverter {
     struct SwsContext *scaler;
     AVFrame *target;
+    AVFrame *padded; /* source with even sides; NULL where the frame itself is the source */
     int settings[9]; /* what the scaler was made for */
 } AqmFrameConverter;
 

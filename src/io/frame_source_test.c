@@ -90,7 +90,7 @@ static unsigned char *make_jpeg(size_t *size) {
     assert_int_equal(av_frame_get_buffer(frame, 0), 0);
     for (int plane = 0; plane < 3; plane++)
         for (int i = 0; i < frame->linesize[plane] * (plane == 0 ? 120 : 60); i++)
-            frame->data[plane][i] = plane == 0 ? (uint8_t)((i * 7 + i / 190 * 13) % 256) : 128;
+            frame->data[plane][i] = (uint8_t)(plane == 0 ? (i * 7 + i / 190 * 13) % 256 : 128);
     assert_int_equal(avcodec_open2(context, codec, NULL), 0);
     assert_int_equal(avcodec_send_frame(context, frame), 0);
     assert_int_equal(avcodec_receive_packet(context, packet), 0);

@@ -38,6 +38,7 @@ struct AqmVideo {
     Entry *entries; /* in the order of display */
     size_t count, capacity;
     Place *places; /* by position; NULL: packets cannot be told apart, frames are counted */
+    size_t first;  /* index of the first frame since the last seek; SIZE_MAX = none yet */
     size_t next;   /* index of the frame that comes next; SIZE_MAX = not known (after a seek) */
 };
 
@@ -242,6 +243,8 @@ static Outcome advance(AqmVideo *video, size_t index) {
             continue;
         const bool sound = aqm_video_stream_sound(&video->stream, video->entries[found].is_key);
         video->next = found + 1;
+        if (video->first == SIZE_MAX)
+            video->first = found;
         if (found == index)
             return sound ? FOUND : DAMAGED;
         if (found > index)
@@ -270,7 +273,7 @@ static bool is_ahead(const AqmVideo *video, size_t index) {
 static Outcome seek_and_advance(AqmVideo *video, size_t key, size_t index) {
     const Entry *entry = &video->entries[key];
     const int64_t time_stamp = entry->pts != AV_NOPTS_VALUE ? entry->pts : entry->dts;
-    video->next = SIZE_MAX;
+    video->next = video->first = SIZE_MAX;
     if (time_stamp == AV_NOPTS_VALUE || !aqm_video_stream_seek(&video->stream, time_stamp))
         return ENDED;
     return advance(video, index);
@@ -284,9 +287,16 @@ static AqmStatus find_frame(AqmVideo *video, size_t index, Outcome *outcome, Aqm
             return AQM_OK;
     }
     size_t key = video->places ? key_before(video, index) : SIZE_MAX;
+    int answers = 0;
     for (int attempt = 0; attempt < 3 && key != SIZE_MAX && key > 0; attempt++) {
         *outcome = seek_and_advance(video, key, index);
         if (*outcome == FOUND)
+            return AQM_OK;
+        /* Decoded from the key frame on and still not there or not whole: the frame is to blame,
+         * not the seek. Asked twice, because a key frame may be one in name only; the way from the
+         * start of the file could take minutes. */
+        answers += video->first <= key;
+        if (answers == 2)
             return AQM_OK;
         key = key_before(video, key - 1);
     }

@@ -107,7 +107,7 @@ static void feed(AqmVideoStream *stream) {
 }
 
 bool aqm_video_stream_next(AqmVideoStream *stream) {
-    for (;;) {
+    for (int errors = 0; errors < 1000;) {
         const int code = avcodec_receive_frame(stream->codec, stream->frame);
         if (code == 0) {
             const AVFrame *frame = stream->frame;
@@ -117,11 +117,14 @@ bool aqm_video_stream_next(AqmVideoStream *stream) {
         }
         if (code == AVERROR_EOF || (code == AVERROR(EAGAIN) && stream->draining))
             return false;
-        if (code == AVERROR(EAGAIN))
+        if (code == AVERROR(EAGAIN)) {
             feed(stream);
-        else
+        } else {
             note_damage(stream, stream->fed);
+            errors++;
+        }
     }
+    return false; /* the decoder is beyond help */
 }
 
 bool aqm_video_stream_sound(AqmVideoStream *stream, bool is_key) {

@@ -194,6 +194,7 @@ static int open_encoder(AqmVideoWriter *writer) {
         context->global_quality = 2 * FF_QP2LAMBDA; /* the finest but one of 31 */
         context->max_b_frames = writer->settings.b_frames;
         context->color_range = AVCOL_RANGE_MPEG;
+        context->chroma_sample_location = AVCHROMA_LOC_LEFT;
     }
     if (writer->format->oformat->flags & AVFMT_GLOBALHEADER)
         context->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
@@ -208,11 +209,25 @@ static int open_scaler(AqmVideoWriter *writer) {
     const int code = av_frame_get_buffer(writer->frame, 0);
     if (code < 0 || from == to)
         return code;
-    const int flags = SWS_BILINEAR | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND | SWS_BITEXACT;
-    writer->scaler = sws_getContext(writer->width, writer->height, from, writer->width,
-                                    writer->height, to, flags, NULL, NULL, NULL);
-    if (!writer->scaler)
+    struct SwsContext *scaler = writer->scaler = sws_alloc_context();
+    if (!scaler)
         return AVERROR(ENOMEM);
+    /* chroma where MPEG-4 has it; -513: not set, or the scaler would go from RGB to RGB by YUV */
+    const int left = writer->is_lossless ? -513 : 0, middle = writer->is_lossless ? -513 : 128;
+    const int flags = SWS_BICUBIC | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND | SWS_BITEXACT;
+    const struct {
+        const char *name;
+        int value;
+    } options[] = {
+        {"srcw", writer->width}, {"srch", writer->height},  {"src_format", from},
+        {"dstw", writer->width}, {"dsth", writer->height},  {"dst_format", to},
+        {"dst_h_chr_pos", left}, {"dst_v_chr_pos", middle}, {"sws_flags", flags},
+    };
+    for (size_t i = 0; i < sizeof options / sizeof options[0]; i++)
+        av_opt_set_int(scaler, options[i].name, options[i].value, 0);
+    const int opened = sws_init_context(scaler, NULL, NULL);
+    if (opened < 0)
+        return opened;
     const int *matrix = sws_getCoefficients(SWS_CS_DEFAULT);
     (void)sws_setColorspaceDetails(writer->scaler, matrix, 1, matrix, 0, 0, 1 << 16, 1 << 16);
     return 0;
