@@ -9,10 +9,22 @@
 extern "C" {
 #endif
 
+/* Statuses in this file: IO where the operating system refuses (missing, no permission, disk full),
+ * FORMAT where a file is not what it should be, MEMORY. On failure outputs are untouched and what
+ * stood under the name of a file to be written is still there. All functions may be called from
+ * several threads at once for different objects and files. */
+
 /* AquaCal's calibration.json, version "1.0". Every defect is a FORMAT error that names the file,
- * the camera and the value. `log` receives what is odd but usable. */
+ * the camera and the value. `log` (may be NULL) receives what is odd but usable: no version, a
+ * normal that points down or is not of length 1, an R that is off by 1e-6..1e-3, tilted water.
+ *
+ * Cameras stand in *out in the order of the file. dist_coeffs: 4, 5 or 8 for pinhole lenses (4 =
+ * k1 k2 p1 p2), 4 for fisheye. Tilted water: its plane passes through (0, 0, water_z) of the world;
+ * the rig is turned so that it is level (AqmRig.world_from_rig turns back). The caller destroys
+ * *out. */
 AQM_API AQM_NODISCARD AqmStatus aqm_calibration_read(const char *path, const AqmLog *log,
                                                      AqmRig **out, AqmDiag *diag);
+/* The same layout, in the world frame; reads back identically (tilted rigs to 1e-15). */
 AQM_API AQM_NODISCARD AqmStatus aqm_calibration_write(const char *path, const AqmRig *rig,
                                                       AqmDiag *diag);
 
@@ -20,8 +32,11 @@ AQM_API AQM_NODISCARD AqmStatus aqm_calibration_write(const char *path, const Aq
 
 typedef struct AqmFrameSource AqmFrameSource;
 
-/* A folder (.png .jpg .jpeg .tif .tiff .bmp, sorted by name) or a video (.mp4 .avi .mkv .mov).
- * IO if it is missing, NO_DATA if it holds no image, FORMAT if it cannot be decoded. */
+/* A folder (.png .jpg .jpeg .tif .tiff .bmp, upper or lower case; sorted by name, numbers in names
+ * as numbers: img2 before img10; hidden files are passed over), one such image alone, or a video
+ * (.mp4 .avi .mkv .mov). IO if it is missing, NO_DATA if it holds no image, FORMAT if it cannot be
+ * decoded. Opening a video reads it once; one without time stamps (AVI with B-frames) is decoded
+ * once too. */
 AQM_API AQM_NODISCARD AqmStatus aqm_frame_source_open(AqmFrameSource **out, const char *path,
                                                       AqmDiag *diag);
 AQM_API void aqm_frame_source_close(AqmFrameSource **source);
@@ -29,16 +44,23 @@ AQM_API size_t aqm_frame_source_count(const AqmFrameSource *source);
 AQM_API bool aqm_frame_source_is_video(const AqmFrameSource *source);
 /* File name without its folder; "" for video. Owned by the source. */
 AQM_API const char *aqm_frame_source_name(const AqmFrameSource *source, size_t index);
-/* Frame `index`, exactly; gray or R G B; U8 or U16. A source is used by one thread at a time. */
+/* Frame `index`, exactly; gray or R G B; U8 or U16 (more than 8 bits: scaled to the full 16).
+ * Palettes become R G B, alpha is dropped, orientation tags are ignored. Frames of a video in
+ * order, or forward within one group of pictures, cost no seek. ARGUMENT where there is no such
+ * frame; FORMAT where it is damaged or cut off or predicted from a frame that is: half a picture is
+ * never given. Other frames stay readable. A source is used by one thread at a time. */
 AQM_API AQM_NODISCARD AqmStatus aqm_frame_source_read(AqmFrameSource *source, size_t index,
                                                       AqmImage **out, AqmDiag *diag);
 
-/* One still image from a file. */
+/* One still image from a file (its kind is told from its first bytes). */
 AQM_API AQM_NODISCARD AqmStatus aqm_image_read(const char *path, AqmImage **out, AqmDiag *diag);
+/* Lossless, 8 or 16 bits, gray or R G B. */
 AQM_API AQM_NODISCARD AqmStatus aqm_png_write(const char *path, const AqmImageView *image,
                                               AqmDiag *diag);
 
-/* A video file (lossless FFV1 in .mkv, or MPEG-4 in .avi/.mp4) written frame by frame. */
+/* A video file (lossless FFV1 in .mkv, or MPEG-4 in .avi/.mp4) written frame by frame. The first
+ * frame says whether it is gray or R G B, 8 or 16 bits; the others must be like it. MPEG-4 keeps 8
+ * bits and reads back as R G B. The same frames give the same bytes. */
 typedef struct AqmVideoWriter AqmVideoWriter;
 AQM_API AQM_NODISCARD AqmStatus aqm_video_writer_open(AqmVideoWriter **out, const char *path,
                                                       int width, int height, double frames_per_s,
@@ -63,13 +85,15 @@ typedef struct AqmNpyArray {
 
 AQM_API AQM_NODISCARD AqmStatus aqm_npz_write(const char *path, const AqmNpyArray *arrays,
                                               size_t array_count, AqmDiag *diag);
-/* Reads one array as float (converted from any of the types, stored or deflated). The caller frees
- * *data with aqm_free_buffer. */
+/* Reads one array of 1 to 3 dimensions as float, converted from f2 f4 f8 u1 u2 u4 u8 i1 i2 i4 i8 or
+ * bool, little endian, C order, stored or deflated. FORMAT where it is not there, or not of these.
+ * The caller frees *data with aqm_free_buffer. */
 AQM_API AQM_NODISCARD AqmStatus aqm_npz_read(const char *path, const char *name, float **data,
                                              size_t shape[3], int *dimensions, AqmDiag *diag);
 AQM_API void aqm_free_buffer(void *data);
 
-/* depth and confidence, HxW float32. */
+/* depth (ray depth, metres, NaN = not known) and confidence, HxW float32. A file of depth alone
+ * reads with confidence 1 wherever there is a depth. */
 AQM_API AQM_NODISCARD AqmStatus aqm_depth_map_write(const char *path, const AqmDepthMap *map,
                                                     AqmDiag *diag);
 AQM_API AQM_NODISCARD AqmStatus aqm_depth_map_read(const char *path, AqmDepthMap **out,
@@ -85,7 +109,8 @@ AQM_API AQM_NODISCARD AqmStatus aqm_ply_write_cloud(const char *path, const AqmC
 AQM_API AQM_NODISCARD AqmStatus aqm_ply_write_mesh(const char *path, const AqmMesh *mesh,
                                                    const double *rotation, AqmDiag *diag);
 /* Any PLY (ascii, binary, either byte order); polygons are fanned. Exactly one of cloud and mesh is
- * set: a mesh if the file has faces. Missing properties read as zeros. */
+ * set: a mesh if the file has faces. Missing properties read as zeros, but x y z must be there.
+ * Colours of floats (0..1) and 16-bit colours are brought to 0..255. */
 AQM_API AQM_NODISCARD AqmStatus aqm_ply_read(const char *path, AqmCloud **cloud, AqmMesh **mesh,
                                              AqmDiag *diag);
 

@@ -53,9 +53,9 @@ static enum AVPixelFormat target_format(const AVPixFmtDescriptor *source) {
     return deep ? AV_PIX_FMT_RGB48LE : AV_PIX_FMT_RGB24;
 }
 
-/* Gray counts as full range unless it says otherwise, as FFmpeg takes it. */
+/* The scaler takes every gray format as full range, whatever it says of itself. */
 static int full_range(const AVFrame *frame, bool gray) {
-    if (frame->color_range != AVCOL_RANGE_UNSPECIFIED)
+    if (frame->color_range != AVCOL_RANGE_UNSPECIFIED && !gray)
         return frame->color_range == AVCOL_RANGE_JPEG;
     return gray || without_range(frame->format) != frame->format;
 }
@@ -205,7 +205,7 @@ AqmStatus aqm_frame_to_image(AqmFrameConverter *converter, const AVFrame *frame,
     AQM_TRY(aqm_image_create(&image, frame->width, frame->height, is_gray(source) ? 1 : 3,
                              deep ? AQM_U16 : AQM_U8, diag));
     AqmStatus status = AQM_OK;
-    if (frame->format == (int)format && frame->color_range != AVCOL_RANGE_MPEG) {
+    if (frame->format == (int)format) {
         copy_rows(frame, image);
     } else {
         status = prepare(converter, frame, source, name, diag);

@@ -74,9 +74,9 @@ static void assert_unreadable(const char *path, const void *data, size_t size) {
     assert_non_null(strstr(diag.message, path));
 }
 
-/* A JPEG file by FFmpeg's encoder; size 0 where this FFmpeg has none. */
-static unsigned char *make_jpeg(size_t *size) {
-    const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_MJPEG);
+/* An image file of 160 x 120 by one of FFmpeg's encoders; freed by the caller. */
+static unsigned char *encode(enum AVCodecID id, enum AVPixelFormat format, size_t *size) {
+    const AVCodec *codec = avcodec_find_encoder(id);
     AVCodecContext *context = avcodec_alloc_context3(codec);
     AVFrame *frame = av_frame_alloc();
     AVPacket *packet = av_packet_alloc();
@@ -84,11 +84,11 @@ static unsigned char *make_jpeg(size_t *size) {
     context->width = frame->width = 160;
     context->height = frame->height = 120;
     context->time_base = (AVRational){1, 25};
-    context->pix_fmt = AV_PIX_FMT_YUVJ420P;
+    context->pix_fmt = format;
     context->color_range = AVCOL_RANGE_JPEG;
-    frame->format = context->pix_fmt;
+    frame->format = format;
     assert_int_equal(av_frame_get_buffer(frame, 0), 0);
-    for (int plane = 0; plane < 3; plane++)
+    for (int plane = 0; plane < 3 && frame->data[plane]; plane++)
         for (int i = 0; i < frame->linesize[plane] * (plane == 0 ? 120 : 60); i++)
             frame->data[plane][i] = (uint8_t)(plane == 0 ? (i * 7 + i / 190 * 13) % 256 : 128);
     assert_int_equal(avcodec_open2(context, codec, NULL), 0);
@@ -119,17 +119,36 @@ static void images_cut_off_anywhere_are_errors(void **state) {
     aqm_image_destroy(&image);
     free(png);
 
-    unsigned char *jpeg = make_jpeg(&size);
-    in_folder(path, *state, "a.jpg");
-    write_bytes(path, jpeg, size);
-    AqmDiag diag = {0};
-    if (aqm_image_read(path, &image, &diag) != AQM_OK)
-        fail_msg("%s", diag.message);
-    assert_true(image->width == 160 && image->height == 120 && image->channels == 3);
-    aqm_image_destroy(&image);
-    for (size_t cut = 0; cut < size; cut += cut < 100 || cut > size - 100 ? 1 : 97)
-        assert_unreadable(path, jpeg, cut);
-    free(jpeg);
+    static const struct {
+        const char *name;
+        enum AVCodecID codec;
+        enum AVPixelFormat format;
+    } others[] = {
+        {"a.jpg", AV_CODEC_ID_MJPEG, AV_PIX_FMT_YUVJ420P},
+        {"a.tif", AV_CODEC_ID_TIFF, AV_PIX_FMT_RGB24},
+        {"a.bmp", AV_CODEC_ID_BMP, AV_PIX_FMT_BGR24},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        unsigned char *data = encode(others[i].codec, others[i].format, &size);
+        AqmDiag diag = {0};
+        write_bytes(in_folder(path, *state, others[i].name), data, size);
+        if (aqm_image_read(path, &image, &diag) != AQM_OK)
+            fail_msg("%s", diag.message);
+        assert_true(image->width == 160 && image->height == 120 && image->channels == 3);
+        /* a TIFF may end in values that the picture does not need: then it must be the same */
+        for (size_t cut = 0; cut < size; cut += cut < 100 || cut > size - 100 ? 1 : 97) {
+            AqmImage *again = NULL;
+            write_bytes(path, data, cut);
+            if (cut > size - 100 && aqm_image_read(path, &again, NULL) == AQM_OK)
+                assert_same_image(image, again);
+            else
+                assert_unreadable(path, data, cut);
+            assert_true(!again || others[i].codec == AV_CODEC_ID_TIFF);
+            aqm_image_destroy(&again);
+        }
+        aqm_image_destroy(&image);
+        free(data);
+    }
 }
 
 static void other_files_and_missing_ones_are_sentences(void **state) {

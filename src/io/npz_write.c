@@ -3,7 +3,7 @@
  * Written directly, because every byte has to be the same for the same arrays: dates are fixed at
  * the first day that ZIP knows. Deflate with run-length matches only (zlib's Z_RLE): measured on
  * depth maps with 0.2 mm of noise it packs as well as level 1 (80 %) at 2.5 times its speed (140
- * MB/s), because floats hardly ever repeat but regions without depth do. */
+ * MB/s), because floats hardly ever repeat; regions without depth go to 22 %, not to nothing. */
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
