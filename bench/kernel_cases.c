@@ -1,0 +1,319 @@
+/* Each kernel on rows as the sweep gives them: a tile's width with the halo of an 11 x 11 window.
+ * A variant is first compared with the reference, then timed. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+#include "math/rng.h"
+
+enum {
+    WINDOW = 11,
+    N = 192,     /* windows of a row */
+    PITCH = 208, /* columns of a row */
+    IMAGE_W = 640,
+    IMAGE_H = 480,
+    STRIDE = 656,
+    SOURCES = 4,
+};
+
+typedef struct Data {
+    int16_t image[(IMAGE_H + 1) * STRIDE]; /* present everywhere */
+    int16_t holed[(IMAGE_H + 1) * STRIDE];
+    float u[PITCH], v[PITCH];
+    int16_t i_new[PITCH], j_new[PITCH], i_old[PITCH], j_old[PITCH]; /* some missing */
+    int32_t reference_sum[N];
+    float variance[N], inverse[N];
+    double X[PITCH], Y[PITCH], Z[PITCH];
+    float knots[4][PITCH / 8 + 1];
+    float scores[SOURCES][N];
+    int32_t masked[6][PITCH], whole[6][PITCH]; /* sums of a window's height */
+} Data;
+
+/* What a kernel writes; a case uses what it needs. */
+typedef struct Result {
+    float u[PITCH], v[PITCH], score[N];
+    int16_t sample[PITCH];
+    int32_t sums[6][PITCH];
+    float peaks[6][N];
+    int32_t best_plane[N];
+} Result;
+
+typedef struct Job {
+    const AqmKernels *kernels;
+    const Data *data;
+    Result *result;
+    int32_t *scratch;
+    void (*run)(const struct Job *job);
+} Job;
+
+static AqmColumnSums sums_of(int32_t block[6][PITCH]) {
+    return (AqmColumnSums){.j = block[0],
+                           .jj = block[1],
+                           .ij = block[2],
+                           .count = block[3],
+                           .i = block[4],
+                           .ii = block[5]};
+}
+
+/* The kernels only read through it here. */
+static AqmColumnSums given_sums(const int32_t block[6][PITCH]) {
+    return sums_of((int32_t(*)[PITCH])(uintptr_t)block);
+}
+
+static void run_project(const Job *job) {
+    static const AqmProjector p = {.R = {1, 0, 0, 0, 1, 0, 0, 0, 1},
+                                   .fx = 1400,
+                                   .fy = 1400,
+                                   .cx = 800,
+                                   .cy = 600,
+                                   .water_z = 0.98,
+                                   .n = 1.333};
+    const Data *d = job->data;
+    job->kernels->project(&p, d->X, d->Y, d->Z, PITCH, job->result->u, job->result->v);
+}
+
+static void run_spread(const Job *job) {
+    const Data *d = job->data;
+    job->kernels->spread(d->knots[0], d->knots[1], 0.375f, PITCH / 8, job->result->u);
+}
+
+static void run_sample(const Job *job) {
+    const AqmGray gray = {job->data->image, STRIDE, IMAGE_W, IMAGE_H};
+    job->kernels->sample(&gray, job->data->u, job->data->v, PITCH, job->result->sample);
+}
+
+static void run_sample_masked(const Job *job) {
+    const AqmGray gray = {job->data->holed, STRIDE, IMAGE_W, IMAGE_H};
+    job->kernels->sample_masked(&gray, job->data->u, job->data->v, PITCH, job->result->sample);
+}
+
+/* There and back again, so that the sums never grow. */
+static void run_columns(const Job *job) {
+    const AqmColumnSums sums = sums_of(job->result->sums);
+    const int16_t *row = job->data->image;
+    job->kernels->columns(row, row + STRIDE, row + 2 * STRIDE, row + 3 * STRIDE, PITCH, &sums);
+    job->kernels->columns(row + 2 * STRIDE, row + 3 * STRIDE, row, row + STRIDE, PITCH, &sums);
+    job->kernels->columns(row, row + STRIDE, row + 2 * STRIDE, row + 3 * STRIDE, PITCH, &sums);
+    job->kernels->columns(row + 2 * STRIDE, row + 3 * STRIDE, row, row + STRIDE, PITCH, &sums);
+}
+
+static void run_columns_masked(const Job *job) {
+    const Data *d = job->data;
+    const AqmColumnSums sums = sums_of(job->result->sums);
+    for (int k = 0; k < 2; k++) {
+        job->kernels->columns_masked(d->i_new, d->j_new, d->i_old, d->j_old, PITCH, &sums);
+        job->kernels->columns_masked(d->i_old, d->j_old, d->i_new, d->j_new, PITCH, &sums);
+    }
+}
+
+static AqmReferenceStats stats_of(const Data *d) {
+    return (AqmReferenceStats){d->reference_sum, d->variance, d->inverse};
+}
+
+static void run_ncc(const Job *job) {
+    const AqmColumnSums sums = given_sums(job->data->whole);
+    const AqmReferenceStats stats = stats_of(job->data);
+    job->kernels->ncc(&sums, &stats, WINDOW, N, job->scratch, job->result->score);
+}
+
+static void run_ncc_masked(const Job *job) {
+    const AqmColumnSums sums = given_sums(job->data->masked);
+    job->kernels->ncc_masked(&sums, WINDOW, 61, N, job->scratch, job->result->score);
+}
+
+static void run_ssim(const Job *job) {
+    const AqmColumnSums sums = given_sums(job->data->whole);
+    const AqmReferenceStats stats = stats_of(job->data);
+    job->kernels->ssim(&sums, &stats, WINDOW, N, job->scratch, job->result->score);
+}
+
+static void run_ssim_masked(const Job *job) {
+    const AqmColumnSums sums = given_sums(job->data->masked);
+    job->kernels->ssim_masked(&sums, WINDOW, 61, N, job->scratch, job->result->score);
+}
+
+static void run_join(const Job *job) {
+    const float *rows[SOURCES];
+    for (int s = 0; s < SOURCES; s++)
+        rows[s] = job->data->scores[s];
+    job->kernels->join(rows, SOURCES, N, job->result->score);
+}
+
+static void run_track(const Job *job) {
+    Result *r = job->result;
+    const AqmPeaks peaks = {r->peaks[0], r->peaks[1],   r->peaks[2], r->peaks[3],
+                            r->peaks[4], r->best_plane, r->peaks[5]};
+    for (int plane = 0; plane < SOURCES; plane++)
+        job->kernels->track(job->data->scores[plane], plane, 2, N, &peaks);
+}
+
+/* ---- data ------------------------------------------------------------------------------------ */
+
+static int16_t random_gray(AqmRng *rng) {
+    return (int16_t)((int)(aqm_rng_u32(rng) % 2048) - 1024);
+}
+
+static int16_t random_holed(AqmRng *rng) {
+    return aqm_rng_u32(rng) % 20 == 0 ? AQM_GRAY_MISSING : random_gray(rng);
+}
+
+/* Sums of a window's height, and of the full reference windows, by definition. */
+static void fill_sums(Data *d) {
+    for (int r = 0; r < WINDOW; r++)
+        for (int c = 0; c < PITCH; c++) {
+            const int i = d->image[r * STRIDE + c], j = d->image[(r + 1) * STRIDE + c];
+            const int own[6] = {j, j * j, i * j, 1, i, i * i};
+            const bool has = d->holed[r * STRIDE + c] != AQM_GRAY_MISSING;
+            for (int k = 0; k < 6; k++) {
+                d->whole[k][c] += own[k];
+                d->masked[k][c] += has ? own[k] : 0;
+            }
+        }
+    for (int x = 0; x < N; x++) {
+        double sum = 0, squares = 0;
+        for (int c = x; c < x + WINDOW; c++) {
+            sum += d->whole[4][c];
+            squares += d->whole[5][c];
+        }
+        const double variance = WINDOW * WINDOW * squares - sum * sum;
+        d->reference_sum[x] = (int32_t)sum;
+        d->variance[x] = (float)variance;
+        d->inverse[x] = (float)(1.0 / sqrt(variance));
+    }
+}
+
+static void fill(Data *d) {
+    AqmRng rng = aqm_rng(1, 1);
+    memset(d, 0, sizeof *d);
+    for (size_t k = 0; k < sizeof d->image / sizeof d->image[0]; k++) {
+        d->image[k] = random_gray(&rng);
+        d->holed[k] = aqm_rng_u32(&rng) % 50 == 0 ? AQM_GRAY_MISSING : d->image[k];
+    }
+    for (int c = 0; c < PITCH; c++) { /* a row through the source, slightly turned and shrunk */
+        d->u[c] = 100.3f + 0.97f * (float)c;
+        d->v[c] = 200.6f + 0.04f * (float)c;
+        d->i_new[c] = random_holed(&rng);
+        d->j_new[c] = random_holed(&rng);
+        d->i_old[c] = random_holed(&rng);
+        d->j_old[c] = random_holed(&rng);
+        d->X[c] = aqm_rng_uniform(&rng) - 0.5;
+        d->Y[c] = aqm_rng_uniform(&rng) - 0.5;
+        d->Z[c] = 1.0 + 0.5 * aqm_rng_uniform(&rng);
+    }
+    for (int k = 0; k < 4; k++)
+        for (int c = 0; c <= PITCH / 8; c++)
+            d->knots[k][c] = (float)(100.0 + 7.8 * c + aqm_rng_uniform(&rng));
+    for (int s = 0; s < SOURCES; s++)
+        for (int x = 0; x < N; x++)
+            d->scores[s][x] = aqm_rng_u32(&rng) % 10 == 0
+                                  ? AQM_SCORE_MISSING
+                                  : (float)(2.0 * aqm_rng_uniform(&rng) - 1.0);
+    fill_sums(d);
+}
+
+/* ---- checks and times ------------------------------------------------------------------------ */
+
+static const struct {
+    const char *name;
+    void (*run)(const Job *job);
+    int items; /* of one run */
+} cases[] = {
+    {"project", run_project, PITCH},
+    {"spread", run_spread, PITCH},
+    {"sample", run_sample, PITCH},
+    {"sample_masked", run_sample_masked, PITCH},
+    {"columns", run_columns, 4 * PITCH},
+    {"columns_masked", run_columns_masked, 4 * PITCH},
+    {"ncc", run_ncc, N},
+    {"ncc_masked", run_ncc_masked, N},
+    {"ssim", run_ssim, N},
+    {"ssim_masked", run_ssim_masked, N},
+    {"join", run_join, N},
+    {"track", run_track, SOURCES *N},
+};
+
+static void clear(Result *result) {
+    memset(result, 0, sizeof *result);
+    for (int x = 0; x < N; x++) {
+        for (int k = 0; k < 6; k++)
+            result->peaks[k][x] = AQM_SCORE_MISSING;
+        result->best_plane[x] = -1;
+    }
+}
+
+static bool are_near(const float *a, const float *b, size_t n, double bound) {
+    for (size_t k = 0; k < n; k++)
+        if (!(fabs((double)a[k] - (double)b[k]) <= bound))
+            return false;
+    return true;
+}
+
+/* Integers bit for bit; scores within 2e-6, positions within a rounding at 1000 px. */
+static bool agree(const Result *a, const Result *b) {
+    return memcmp(a->sample, b->sample, sizeof a->sample) == 0 &&
+           memcmp(a->sums, b->sums, sizeof a->sums) == 0 &&
+           memcmp(a->best_plane, b->best_plane, sizeof a->best_plane) == 0 &&
+           are_near(a->u, b->u, PITCH, 1.3e-4) && are_near(a->v, b->v, PITCH, 1.3e-4) &&
+           are_near(a->score, b->score, N, 2e-6) &&
+           are_near(a->peaks[0], b->peaks[0], (size_t)6 * N, 0.0);
+}
+
+static void run_job(void *user) {
+    const Job *job = user;
+    job->run(job);
+}
+
+/* Columns leave nothing behind when they went there and back: there alone tells more. */
+static void run_once(const Job *job, bool is_masked) {
+    const AqmColumnSums sums = sums_of(job->result->sums);
+    const Data *d = job->data;
+    const int16_t *row = d->image;
+    if (is_masked)
+        job->kernels->columns_masked(d->i_new, d->j_new, d->i_old, d->j_old, PITCH, &sums);
+    else
+        job->kernels->columns(row, row + STRIDE, row + 2 * STRIDE, row + 3 * STRIDE, PITCH, &sums);
+}
+
+static void run_for_check(const Job *job) {
+    clear(job->result);
+    job->run(job);
+    if (job->run == run_columns || job->run == run_columns_masked)
+        run_once(job, job->run == run_columns_masked);
+}
+
+static bool run_case(size_t c, const Data *data, int32_t *scratch, Result *results, int repeats) {
+    const AqmKernels *variants[4];
+    const int count = bench_variants(variants);
+    double reference_ns = 0.0;
+    for (int k = 0; k < count; k++) {
+        Job job = {variants[k], data, &results[k > 0], scratch, cases[c].run};
+        run_for_check(&job);
+        if (k > 0 && !agree(&results[0], &results[1])) {
+            fprintf(stderr, "%s: %s differs from the reference\n", cases[c].name,
+                    variants[k]->name);
+            return false;
+        }
+        job.result = &results[1];
+        const double ns = 1e9 * bench_median_s(run_job, &job, repeats) / cases[c].items;
+        reference_ns = k == 0 ? ns : reference_ns;
+        bench_print(cases[c].name, variants[k]->name, ns, ns / reference_ns);
+    }
+    return true;
+}
+
+bool bench_all_kernels(const BenchOptions *options) {
+    Data *data = malloc(sizeof *data);
+    Result *results = malloc(2 * sizeof *results);
+    int32_t *scratch = malloc(8 * (size_t)(PITCH + WINDOW) * sizeof *scratch);
+    bool is_good = data && results && scratch;
+    if (is_good)
+        fill(data);
+    for (size_t c = 0; is_good && c < sizeof cases / sizeof cases[0]; c++)
+        is_good = run_case(c, data, scratch, results, options->repeats);
+    free(data);
+    free(results);
+    free(scratch);
+    return is_good;
+}

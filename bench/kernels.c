@@ -1,0 +1,156 @@
+/* kernels: the inner loops and the whole sweep, checked against the reference and timed.
+ *
+ *     kernels [--size WxH] [--depths N] [--repeats N] [--no-sweep] > table.csv
+ *     kernels --compare before.csv after.csv
+ *
+ * Times are CPU time, medians of several runs: on a machine that others use too they hold better
+ * than the wall clock, but only ratios within one table mean much. */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "aquamvs/info.h"
+#include "base/cpu.h"
+
+static double seconds_of(clockid_t clock) {
+    struct timespec now;
+    clock_gettime(clock, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double bench_thread_s(void) {
+    return seconds_of(CLOCK_THREAD_CPUTIME_ID);
+}
+
+double bench_process_s(void) {
+    return seconds_of(CLOCK_PROCESS_CPUTIME_ID);
+}
+
+static int ascending(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double bench_median(double *values, int count) {
+    qsort(values, (size_t)count, sizeof *values, ascending);
+    return values[count / 2];
+}
+
+static double time_calls(void (*work)(void *user), void *user, long calls) {
+    const double start = bench_thread_s();
+    for (long k = 0; k < calls; k++)
+        work(user);
+    return bench_thread_s() - start;
+}
+
+double bench_median_s(void (*work)(void *user), void *user, int repeats) {
+    long calls = 1;
+    while (time_calls(work, user, calls) < 2e-3 && calls < 1L << 30)
+        calls *= 2;
+    double times[BENCH_MAX_REPEATS];
+    for (int r = 0; r < repeats; r++)
+        times[r] = time_calls(work, user, calls) / (double)calls;
+    return bench_median(times, repeats);
+}
+
+void bench_print(const char *kernel, const char *variant, double ns_per_item, double ratio) {
+    printf("%s,%s,%.4f,%.3f\n", kernel, variant, ns_per_item, ratio);
+    fflush(stdout);
+}
+
+int bench_variants(const AqmKernels *variants[4]) {
+    int count = 0;
+    variants[count++] = &aqm_kernels_reference;
+#if defined(__x86_64__)
+    if (aqm_cpu_features() & AQM_CPU_AVX2)
+        variants[count++] = &aqm_kernels_avx2;
+#endif
+    return count;
+}
+
+/* ---- memory ---------------------------------------------------------------------------------- */
+
+typedef struct Copy {
+    char *to;
+    const char *from;
+    size_t size;
+} Copy;
+
+static void copy(void *user) {
+    const Copy *c = user;
+    memcpy(c->to, c->from, c->size);
+}
+
+/* The ceiling of whatever streams: ns per byte copied, in the first-level cache and in memory. */
+static bool time_copies(int repeats) {
+    static const struct {
+        const char *name;
+        size_t size;
+    } sizes[] = {{"copy_8KiB", 8u << 10}, {"copy_64MiB", 64u << 20}};
+    char *block = malloc(2 * sizes[1].size);
+    if (!block)
+        return false;
+    memset(block, 1, 2 * sizes[1].size);
+    for (int k = 0; k < 2; k++) {
+        Copy job = {block, block + sizes[1].size, sizes[k].size};
+        bench_print(sizes[k].name, "byte",
+                    1e9 * bench_median_s(copy, &job, repeats) / (double)job.size, 1.0);
+    }
+    free(block);
+    return true;
+}
+
+/* ---- the program ----------------------------------------------------------------------------- */
+
+static void print_machine(void) {
+    AqmInfo info;
+    aqm_info(&info);
+    printf("# machine: %s; %d cores; %s; %s\n", info.cpu, info.cores, info.cpu_features,
+           info.compiler);
+    printf("kernel,variant,ns_per_item,ratio_to_reference\n");
+}
+
+static int usage(void) {
+    fprintf(stderr, "usage: kernels [--size WxH] [--depths N] [--repeats N] [--no-sweep]\n"
+                    "       kernels --compare BEFORE.csv AFTER.csv\n");
+    return 2;
+}
+
+/* Takes the options in; false where one is not known or out of range. */
+static bool parse(int count, char **arguments, BenchOptions *options) {
+    for (int k = 1; k < count; k++) {
+        const char *value = k + 1 < count ? arguments[k + 1] : "";
+        if (strcmp(arguments[k], "--no-sweep") == 0) {
+            options->has_sweep = false;
+            continue;
+        }
+        bool is_known = false;
+        if (strcmp(arguments[k], "--size") == 0)
+            is_known = sscanf(value, "%dx%d", &options->width, &options->height) == 2;
+        else if (strcmp(arguments[k], "--depths") == 0)
+            is_known = sscanf(value, "%d", &options->depths) == 1;
+        else if (strcmp(arguments[k], "--repeats") == 0)
+            is_known = sscanf(value, "%d", &options->repeats) == 1;
+        if (!is_known)
+            return false;
+        k++;
+    }
+    return options->width >= 64 && options->height >= 64 && options->width <= 8192 &&
+           options->height <= 8192 && options->depths >= 8 && options->depths <= 4096 &&
+           options->repeats >= 1 && options->repeats <= BENCH_MAX_REPEATS;
+}
+
+int main(int count, char **arguments) {
+    if (count == 4 && strcmp(arguments[1], "--compare") == 0)
+        return bench_compare(arguments[2], arguments[3]) ? 0 : 1;
+    BenchOptions options = {640, 480, 64, 11, true};
+    if (!parse(count, arguments, &options))
+        return usage();
+    print_machine();
+    const bool is_good = time_copies(options.repeats) && bench_all_kernels(&options) &&
+                         (!options.has_sweep || bench_all_sweeps(&options));
+    return is_good ? 0 : 1;
+}
