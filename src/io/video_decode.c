@@ -134,9 +134,10 @@ static void drop_tail_behind_gap(AqmVideo *video, bool has_pts, size_t packet_co
     const int64_t promised = video->stream.format->streams[video->stream.index]->nb_frames;
     if (!has_pts && promised > (int64_t)packet_count)
         video->count = last + 1;
-    const int64_t step = entries[last].pts - entries[last - 1].pts;
+    /* in double: a damaged file may have any two numbers as time stamps */
+    const double step = (double)entries[last].pts - (double)entries[last - 1].pts;
     for (size_t i = last + 1; has_pts && i < video->count; i++)
-        if (2 * (entries[i].pts - entries[i - 1].pts) > 3 * step)
+        if ((double)entries[i].pts - (double)entries[i - 1].pts > 1.5 * step)
             video->count = i;
 }
 
