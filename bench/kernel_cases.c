@@ -306,7 +306,7 @@ static bool run_case(size_t c, const Data *data, int32_t *scratch, Result *resul
 bool bench_all_kernels(const BenchOptions *options) {
     Data *data = malloc(sizeof *data);
     Result *results = malloc(2 * sizeof *results);
-    int32_t *scratch = malloc(8 * (size_t)(PITCH + WINDOW) * sizeof *scratch);
+    int32_t *scratch = malloc(8 * (size_t)(PITCH + WINDOW + AQM_ROW_MULTIPLE) * sizeof *scratch);
     bool is_good = data && results && scratch;
     if (is_good)
         fill(data);

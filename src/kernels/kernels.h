@@ -97,8 +97,8 @@ typedef struct AqmKernels {
                            const int16_t *j_old, size_t n, const AqmColumnSums *sums);
 
     /* Normalised cross-correlation of n windows; window x covers columns x .. x + window - 1. 0
-     * where either window is flat. `scratch` has room for 6 * (n + window) entries and a row
-     * multiple. Variants agree to 2e-6. */
+     * where either window is flat. `scratch` has room for 8 * (n + window + AQM_ROW_MULTIPLE)
+     * entries. Variants agree to 2e-6. */
     void (*ncc)(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window, size_t n,
                 int32_t *scratch, float *score);
     /* The same over the pixels both windows have; AQM_SCORE_MISSING with fewer than `min_count`. */

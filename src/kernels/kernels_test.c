@@ -169,7 +169,7 @@ static double definition(const Rows *rows, size_t x, int min_count, bool is_ssim
 
 static void check_scores(const AqmKernels *kernels, const Rows *rows, bool is_masked, bool is_ssim,
                          const float *expected, float *score) {
-    static int32_t scratch[8 * (MAX_ROW + MAX_WINDOW)];
+    static int32_t scratch[8 * (MAX_ROW + MAX_WINDOW + AQM_ROW_MULTIPLE)];
     static int32_t sum[MAX_ROW];
     static float variance[MAX_ROW], inverse[MAX_ROW];
     const int count = rows->window * rows->window, min_count = (count + 1) / 2;

@@ -1,5 +1,6 @@
-/* AVX2 variants; contracts in kernels.h. Sampling and column sums are written by hand, the rest are
- * the loops of match_loops.h compiled for AVX2. */
+/* AVX2 variants; contracts in kernels.h. Projection, the spreading of knots and SSIM are the loops
+ * of match_loops.h compiled for AVX2, the rest is written by hand and does the same operations in
+ * the same order, so that the bits are the same too. */
 #include <immintrin.h>
 
 #include "kernels/match_loops.h"
@@ -102,6 +103,241 @@ static void columns_avx2(const int16_t *i_new, const int16_t *j_new, const int16
     }
 }
 
+/* Sixteen pixels at k: those that are missing in either image become 0 in both. Returns the mask of
+ * those present, -1 each. */
+static inline __m256i load_present(const int16_t *i, const int16_t *j, size_t k, __m256i *in,
+                                   __m256i *jn) {
+    const __m256i missing = _mm256_set1_epi16(AQM_GRAY_MISSING);
+    const __m256i a = _mm256_loadu_si256((const __m256i *)(const void *)(i + k));
+    const __m256i b = _mm256_loadu_si256((const __m256i *)(const void *)(j + k));
+    const __m256i hole =
+        _mm256_or_si256(_mm256_cmpeq_epi16(a, missing), _mm256_cmpeq_epi16(b, missing));
+    *in = _mm256_andnot_si256(hole, a);
+    *jn = _mm256_andnot_si256(hole, b);
+    return _mm256_xor_si256(hole, _mm256_set1_epi16(-1));
+}
+
+/* Adds sixteen 16-bit values to 32-bit sums. */
+static inline void add_wide(int32_t *sums, __m256i values) {
+    __m256i *out = (__m256i *)(void *)sums;
+    const __m256i first = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(values));
+    const __m256i second = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(values, 1));
+    _mm256_storeu_si256(out, _mm256_add_epi32(_mm256_loadu_si256(out), first));
+    _mm256_storeu_si256(out + 1, _mm256_add_epi32(_mm256_loadu_si256(out + 1), second));
+}
+
+static void columns_masked_avx2(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
+                                const int16_t *j_old, size_t n, const AqmColumnSums *sums) {
+    const __m256i zero = _mm256_setzero_si256();
+    for (size_t k = 0; k < n; k += 16) {
+        __m256i in, jn, io, jo;
+        const __m256i has_new = load_present(i_new, j_new, k, &in, &jn);
+        const __m256i has_old = load_present(i_old, j_old, k, &io, &jo);
+        const __m256i minus_io = _mm256_sub_epi16(zero, io), minus_jo = _mm256_sub_epi16(zero, jo);
+        const __m256i i_low = _mm256_unpacklo_epi16(in, io), i_high = _mm256_unpackhi_epi16(in, io);
+        const __m256i j_low = _mm256_unpacklo_epi16(jn, jo), j_high = _mm256_unpackhi_epi16(jn, jo);
+        const __m256i wj_low = _mm256_unpacklo_epi16(jn, minus_jo);
+        const __m256i wj_high = _mm256_unpackhi_epi16(jn, minus_jo);
+        /* differences of two grays fit 16 bits; masks are -1 */
+        add_wide(sums->count + k, _mm256_sub_epi16(has_old, has_new));
+        add_wide(sums->i + k, _mm256_sub_epi16(in, io));
+        add_wide(sums->j + k, _mm256_sub_epi16(jn, jo));
+        accumulate(sums->ii + k, i_low, _mm256_unpacklo_epi16(in, minus_io), i_high,
+                   _mm256_unpackhi_epi16(in, minus_io));
+        accumulate(sums->jj + k, j_low, wj_low, j_high, wj_high);
+        accumulate(sums->ij + k, i_low, wj_low, i_high, wj_high);
+    }
+}
+
+/* ---- horizontal sums ------------------------------------------------------------------------- */
+
+/* Running sums of sixteen-aligned columns: prefix[k] = c[0] + ... + c[k - 1] modulo 2^32, for k up
+ * to `length` rounded up to 8. The difference of two is exact wherever the true sum fits 32 bits,
+ * so a window costs one subtraction, however wide it is. */
+static inline void prefix_sums(const int32_t *c, size_t length, int32_t *prefix) {
+    const __m256i last = _mm256_set1_epi32(7);
+    __m256i carry = _mm256_setzero_si256();
+    prefix[0] = 0;
+    for (size_t k = 0; k < length; k += 8) {
+        __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(c + k));
+        x = _mm256_add_epi32(x, _mm256_slli_si256(x, 4));
+        x = _mm256_add_epi32(x, _mm256_slli_si256(x, 8));
+        /* the lower half's total goes to all of the upper half */
+        const __m256i low = _mm256_permute2x128_si256(x, x, 0x08);
+        x = _mm256_add_epi32(x, _mm256_shuffle_epi32(low, 0xff));
+        _mm256_storeu_si256((__m256i *)(void *)(prefix + k + 1), _mm256_add_epi32(x, carry));
+        carry = _mm256_add_epi32(carry, _mm256_permutevar8x32_epi32(x, last));
+    }
+}
+
+/* The sums of eight windows from x on. */
+static inline __m256i window_sums(const int32_t *prefix, size_t x, int window) {
+    const int32_t *from = prefix + x;
+    return _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(const void *)(from + window)),
+                            _mm256_loadu_si256((const __m256i *)(const void *)from));
+}
+
+/* Entries a row of prefix sums takes, with what whole vectors write past its end. */
+static inline size_t prefix_pitch(size_t n, int window) {
+    return (n + (size_t)window + 14) / 8 * 8;
+}
+
+/* ---- scores ---------------------------------------------------------------------------------- */
+
+typedef struct Wide {
+    __m256d low, high;
+} Wide;
+
+static inline Wide widen(__m256i values) {
+    return (Wide){_mm256_cvtepi32_pd(_mm256_castsi256_si128(values)),
+                  _mm256_cvtepi32_pd(_mm256_extracti128_si256(values, 1))};
+}
+
+/* n a - b c, exact in double, rounded once. */
+static inline __m256 cross(Wide n, Wide a, Wide b, Wide c) {
+    const __m256d low = _mm256_sub_pd(_mm256_mul_pd(n.low, a.low), _mm256_mul_pd(b.low, c.low));
+    const __m256d high =
+        _mm256_sub_pd(_mm256_mul_pd(n.high, a.high), _mm256_mul_pd(b.high, c.high));
+    return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
+}
+
+static inline __m256i load_ints(const int32_t *p) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+/* The first window of the block after x: the last block ends with the row, over the one before. */
+static inline size_t next_block(size_t x, size_t n) {
+    return x + 8 < n && x + 16 > n ? n - 8 : x + 8;
+}
+
+static void ncc_avx2(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
+                     size_t n, int32_t *scratch, float *score) {
+    if (n < 8) {
+        loops_ncc(sums, reference, window, n, scratch, score);
+        return;
+    }
+    const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
+    int32_t *j = scratch, *jj = scratch + pitch, *ij = scratch + 2 * pitch;
+    prefix_sums(sums->j, length, j);
+    prefix_sums(sums->jj, length, jj);
+    prefix_sums(sums->ij, length, ij);
+    const __m256 flat = _mm256_set1_ps(flat_variance(window * window)), one = _mm256_set1_ps(1.0f);
+    const Wide count = widen(_mm256_set1_epi32(window * window));
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const Wide sj = widen(window_sums(j, x, window));
+        const __m256 variance = cross(count, widen(window_sums(jj, x, window)), sj, sj);
+        const __m256 covariance = cross(count, widen(window_sums(ij, x, window)),
+                                        widen(load_ints(reference->sum + x)), sj);
+        const __m256 usable = _mm256_cmp_ps(variance, flat, _CMP_GT_OQ);
+        const __m256 deviation = _mm256_sqrt_ps(_mm256_blendv_ps(one, variance, usable));
+        const __m256 scaled =
+            _mm256_mul_ps(covariance, _mm256_loadu_ps(reference->inverse_deviation + x));
+        _mm256_storeu_ps(score + x, _mm256_and_ps(_mm256_div_ps(scaled, deviation), usable));
+    }
+}
+
+static void ncc_masked_avx2(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                            int32_t *scratch, float *score) {
+    if (n < 8) {
+        loops_ncc_masked(sums, window, min_count, n, scratch, score);
+        return;
+    }
+    const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
+    const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
+    for (size_t k = 0; k < 6; k++)
+        prefix_sums(columns[k], length, scratch + k * pitch);
+    const __m256 flat_one = _mm256_set1_ps(flat_variance(1)), one = _mm256_set1_ps(1.0f);
+    const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING);
+    const __m256i too_few = _mm256_set1_epi32(min_count - 1);
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const __m256i counts = window_sums(scratch, x, window);
+        const Wide count = widen(counts), si = widen(window_sums(scratch + pitch, x, window));
+        const Wide sj = widen(window_sums(scratch + 3 * pitch, x, window));
+        const __m256 vi = cross(count, widen(window_sums(scratch + 2 * pitch, x, window)), si, si);
+        const __m256 vj = cross(count, widen(window_sums(scratch + 4 * pitch, x, window)), sj, sj);
+        const __m256 covariance =
+            cross(count, widen(window_sums(scratch + 5 * pitch, x, window)), si, sj);
+        const __m256 number = _mm256_cvtepi32_ps(counts);
+        const __m256 flat = _mm256_mul_ps(_mm256_mul_ps(flat_one, number), number);
+        const __m256 usable =
+            _mm256_and_ps(_mm256_cmp_ps(vi, flat, _CMP_GT_OQ), _mm256_cmp_ps(vj, flat, _CMP_GT_OQ));
+        const __m256 product = _mm256_mul_ps(_mm256_sqrt_ps(_mm256_blendv_ps(one, vi, usable)),
+                                             _mm256_sqrt_ps(_mm256_blendv_ps(one, vj, usable)));
+        const __m256 value = _mm256_and_ps(_mm256_div_ps(covariance, product), usable);
+        const __m256 enough = _mm256_castsi256_ps(_mm256_cmpgt_epi32(counts, too_few));
+        _mm256_storeu_ps(score + x, _mm256_blendv_ps(missing, value, enough));
+    }
+}
+
+/* ---- the search over planes ------------------------------------------------------------------ */
+
+/* Of up to four sources the best two count; max and min keep the order of the comparisons in the
+ * reference. */
+static void join_avx2(const float *const *scores, size_t source_count, size_t n, float *out) {
+    const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), half = _mm256_set1_ps(0.5f);
+    const __m256 is_there = _mm256_set1_ps(-1.5f);
+    size_t x = 0;
+    for (; source_count <= 4 && x + 8 <= n; x += 8) {
+        __m256 first = missing, second = missing;
+        for (size_t s = 0; s < source_count; s++) {
+            const __m256 value = _mm256_loadu_ps(scores[s] + x);
+            second = _mm256_max_ps(_mm256_min_ps(first, value), second);
+            first = _mm256_max_ps(value, first);
+        }
+        const __m256 mean = _mm256_mul_ps(half, _mm256_add_ps(first, second));
+        const __m256 has_two = _mm256_cmp_ps(second, is_there, _CMP_GT_OQ);
+        _mm256_storeu_ps(out + x, _mm256_blendv_ps(first, mean, has_two));
+    }
+    for (; x < n; x += JOIN_BLOCK)
+        join_block(scores, source_count, x, n - x < JOIN_BLOCK ? n - x : JOIN_BLOCK, out);
+}
+
+static void track_avx2(const float *score, int plane, int merge_planes, size_t n,
+                       const AqmPeaks *p) {
+    const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), is_there = _mm256_set1_ps(-1.5f);
+    const __m256 inner = _mm256_castsi256_ps(_mm256_set1_epi32(-(plane >= 2)));
+    const __m256 edge_plane = _mm256_castsi256_ps(_mm256_set1_epi32(-(plane == 1)));
+    const __m256i here = _mm256_set1_epi32(plane - 1), merge = _mm256_set1_epi32(merge_planes);
+    size_t x = 0;
+    for (; x + 8 <= n; x += 8) {
+        const __m256 b = _mm256_loadu_ps(p->before + x), c = _mm256_loadu_ps(p->last + x);
+        const __m256 a = _mm256_loadu_ps(score + x), best = _mm256_loadu_ps(p->best + x);
+        const __m256i best_plane = load_ints(p->best_plane + x);
+        const __m256 top =
+            _mm256_and_ps(_mm256_cmp_ps(c, b, _CMP_GT_OQ), _mm256_cmp_ps(c, a, _CMP_GE_OQ));
+        const __m256 known = _mm256_and_ps(_mm256_cmp_ps(b, is_there, _CMP_GT_OQ),
+                                           _mm256_cmp_ps(a, is_there, _CMP_GT_OQ));
+        const __m256 peak = _mm256_and_ps(inner, _mm256_and_ps(top, known));
+        const __m256 better = _mm256_and_ps(peak, _mm256_cmp_ps(c, best, _CMP_GT_OQ));
+        const __m256 other =
+            _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_sub_epi32(here, best_plane), merge));
+        const __m256 demoted = _mm256_blendv_ps(missing, best, _mm256_and_ps(better, other));
+        const __m256 lesser =
+            _mm256_blendv_ps(missing, c, _mm256_and_ps(_mm256_andnot_ps(better, peak), other));
+        const __m256 falls = _mm256_and_ps(edge_plane, _mm256_cmp_ps(c, a, _CMP_GT_OQ));
+        const __m256 rival =
+            _mm256_max_ps(_mm256_max_ps(demoted, lesser), _mm256_blendv_ps(missing, c, falls));
+        _mm256_storeu_ps(p->second + x, _mm256_max_ps(rival, _mm256_loadu_ps(p->second + x)));
+        _mm256_storeu_ps(p->best + x, _mm256_blendv_ps(best, c, better));
+        _mm256_storeu_ps(p->best_below + x,
+                         _mm256_blendv_ps(_mm256_loadu_ps(p->best_below + x), b, better));
+        _mm256_storeu_ps(p->best_above + x,
+                         _mm256_blendv_ps(_mm256_loadu_ps(p->best_above + x), a, better));
+        _mm256_storeu_si256((__m256i *)(void *)(p->best_plane + x),
+                            _mm256_blendv_epi8(best_plane, here, _mm256_castps_si256(better)));
+        _mm256_storeu_ps(p->before + x, c);
+        _mm256_storeu_ps(p->last + x, a);
+    }
+    const AqmPeaks rest = {.before = p->before + x,
+                           .last = p->last + x,
+                           .best = p->best + x,
+                           .best_below = p->best_below + x,
+                           .best_above = p->best_above + x,
+                           .best_plane = p->best_plane + x,
+                           .second = p->second + x};
+    loops_track(score + x, plane, merge_planes, n - x, &rest);
+}
+
 const AqmKernels aqm_kernels_avx2 = {
     .name = "avx2",
     .project = loops_project,
@@ -109,11 +345,11 @@ const AqmKernels aqm_kernels_avx2 = {
     .sample = sample_avx2,
     .sample_masked = sample_masked_avx2,
     .columns = columns_avx2,
-    .columns_masked = loops_columns_masked,
-    .ncc = loops_ncc,
-    .ncc_masked = loops_ncc_masked,
+    .columns_masked = columns_masked_avx2,
+    .ncc = ncc_avx2,
+    .ncc_masked = ncc_masked_avx2,
     .ssim = loops_ssim,
     .ssim_masked = loops_ssim_masked,
-    .join = loops_join,
-    .track = loops_track,
+    .join = join_avx2,
+    .track = track_avx2,
 };

@@ -37,6 +37,20 @@ static AqmProjector projector_of(const AqmView *view) {
     return p;
 }
 
+/* How far, in source pixels, the middle of the reference image moves per unit of 1 / apparent
+ * depth: focal length times baseline, the largest over the sources. */
+static double disparity_scale(const AqmSweep *sweep) {
+    double largest = 0.0;
+    for (size_t s = 0; s < sweep->source_count; s++) {
+        const AqmProjector *p = &sweep->sources[s].projector;
+        const double dx = p->C[0] - sweep->view->C[0], dy = p->C[1] - sweep->view->C[1];
+        const double dz = p->C[2] - sweep->view->C[2];
+        const double scale = fmax(p->fx, p->fy) * sqrt(dx * dx + dy * dy + dz * dz);
+        largest = scale > largest ? scale : largest;
+    }
+    return largest;
+}
+
 AqmStatus aqm_sweep_create(AqmSweep **out, const AqmStereoView *views, size_t reference,
                            const size_t *sources, size_t source_count, AqmCost cost, int window,
                            int threads, AqmDiag *diag) {
@@ -57,6 +71,7 @@ AqmStatus aqm_sweep_create(AqmSweep **out, const AqmStereoView *views, size_t re
                         .cost = cost,
                         .window = window,
                         .threads = aqm_thread_count(threads)};
+    sweep->disparity_scale = disparity_scale(sweep);
     *out = sweep;
     return AQM_OK;
 }
@@ -71,32 +86,18 @@ void aqm_sweep_destroy(AqmSweep **sweep) {
 
 /* ---- planes ---------------------------------------------------------------------------------- */
 
-/* How far, in source pixels, the middle of the reference image moves per unit of 1 / apparent
- * depth: focal length times baseline, the largest over the sources. */
-static double disparity_scale(const AqmSweep *sweep) {
-    double largest = 0.0;
-    for (size_t s = 0; s < sweep->source_count; s++) {
-        const AqmProjector *p = &sweep->sources[s].projector;
-        const double dx = p->C[0] - sweep->view->C[0], dy = p->C[1] - sweep->view->C[1];
-        const double dz = p->C[2] - sweep->view->C[2];
-        const double scale = fmax(p->fx, p->fy) * sqrt(dx * dx + dy * dy + dz * dz);
-        largest = scale > largest ? scale : largest;
-    }
-    return largest;
-}
-
 static double inverse_depth(const AqmView *view, double h) {
     return 1.0 / (view->water_z - view->C[2] + h / view->n);
 }
 
 int aqm_plane_count_for(const AqmSweep *sweep, double h_min_m, double h_max_m, double step_px) {
     const double span = inverse_depth(sweep->view, h_min_m) - inverse_depth(sweep->view, h_max_m);
-    return 1 + (int)ceil(span * disparity_scale(sweep) / step_px);
+    return 1 + (int)ceil(span * sweep->disparity_scale / step_px);
 }
 
 double aqm_sweep_metres_per_px(const AqmSweep *sweep, double h) {
     const double inverse = inverse_depth(sweep->view, h);
-    return sweep->view->n / (inverse * inverse * fmax(disparity_scale(sweep), 1e-9));
+    return sweep->view->n / (inverse * inverse * fmax(sweep->disparity_scale, 1e-9));
 }
 
 AqmPlanes aqm_planes(const AqmSweep *sweep, double h_min_m, double h_max_m, int count) {
@@ -108,7 +109,7 @@ AqmPlanes aqm_planes(const AqmSweep *sweep, double h_min_m, double h_max_m, int 
         .camera_height_m = sweep->view->water_z - sweep->view->C[2],
         .n = sweep->view->n,
         .count = count,
-        .step_px = fmax(1e-6, -step * disparity_scale(sweep)),
+        .step_px = fmax(1e-6, -step * sweep->disparity_scale),
     };
 }
 

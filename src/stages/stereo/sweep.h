@@ -20,6 +20,7 @@ typedef struct AqmSweep {
     size_t source_count;
     AqmCost cost;
     int window, threads;
+    double disparity_scale; /* px of the farthest source per unit of 1 / apparent depth */
 } AqmSweep;
 
 AqmStatus aqm_sweep_create(AqmSweep **out, const AqmStereoView *views, size_t reference,

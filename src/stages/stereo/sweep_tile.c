@@ -56,7 +56,7 @@ AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, int window, Aqm
         .u = aqm_alloc(pitch + AQM_KNOT, sizeof(float)),
         .v = aqm_alloc(pitch + AQM_KNOT, sizeof(float)),
         .sums = {.j = sums},
-        .box = aqm_alloc(8 * (pitch + (size_t)window), sizeof(int32_t)),
+        .box = aqm_alloc(8 * (pitch + (size_t)window + AQM_ROW_MULTIPLE), sizeof(int32_t)),
         .reference_sum = aqm_alloc(area, sizeof(int32_t)),
         .reference_variance = aqm_alloc(area, sizeof(float)),
         .reference_inverse = aqm_alloc(area, sizeof(float)),
