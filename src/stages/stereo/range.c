@@ -6,7 +6,7 @@
  * and with the coarse maps of other views, which throws out what repeats or has no texture. The
  * range of a view goes from the 0.5th to the 99.5th percentile of its counted ray depths, widened
  * by the margin and a twentieth of itself. Where fewer than half of the views get a range (fine
- * texture on a featureless bed), the next finer resolution is tried; a view that gets none of its
+ * texture on a featureless bed), twice the resolution is tried; a view that gets none of its
  * own takes the depths the others found. */
 #include <math.h>
 
@@ -16,6 +16,7 @@
 #include "stages/stereo/level.h"
 #include "stages/stereo/sweep.h"
 
+enum { MAX_FINER = 1 }; /* eight times the cost a step */
 enum { COARSE_WIDTH = 240, COARSE_WINDOW = 9, MIN_PIXELS = 150, MAX_VIEWS = 64 };
 static const double apparent_limit = 20.0; /* of the camera's height over the water */
 static const double plane_step_px = 0.7, agree_px = 2.5;
@@ -268,7 +269,7 @@ AqmStatus aqm_stereo_find_ranges(const AqmStereoView *views, size_t view_count, 
     }
     AqmStatus status = AQM_OK;
     size_t found = 0;
-    for (int finer = 0; finer <= finest; finer++) {
+    for (int finer = 0; finer <= finest && finer <= MAX_FINER; finer++) {
         release(search);
         status = search_level(search, finer, &found, diag);
         if (status != AQM_OK || 2 * found >= search->reference_count)
