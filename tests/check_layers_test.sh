@@ -17,7 +17,7 @@ put() { # FILE LINE...: a source file of these lines
 clean_tree() {
     rm -rf "${tree:?}"/*
     local name
-    for name in status types geometry undistort color stereo fusion surface io config evaluate synth pipeline info aquamvs; do
+    for name in status types geometry undistort color stereo fusion surface picture io config evaluate synth pipeline info aquamvs; do
         put "include/aquamvs/$name.h" '/* nothing */'
     done
     put src/base/alloc.h '#include "aquamvs/status.h"'
@@ -28,6 +28,7 @@ clean_tree() {
     put src/geometry/project_test.c '#include "geometry/test_vectors.h"'
     put src/stages/stereo/sweep.h '#include "aquamvs/stereo.h"' '#include "geometry/project.h"'
     put src/stages/fusion/fuse.c '#include "aquamvs/fusion.h"' '#include "aquamvs/geometry.h"'
+    put src/stages/picture/canvas.h '#include <cairo.h>' '#include "aquamvs/picture.h"'
     put src/io/ply.h '#include "aquamvs/io.h"' '#include <png.h>'
     put src/config/read.c '#include "aquamvs/config.h"' '#include "aquamvs/stereo.h"' '#include <libfyaml.h>'
     put src/evaluate/evaluate.c '#include "aquamvs/io.h"' '#include "geometry/project.h"'
@@ -67,6 +68,9 @@ expect_fail src/stages/fusion/x.c '#include "aquamvs/stereo.h"'
 expect_fail src/stages/fusion/x.c '  #  include "io/ply.h"'
 expect_fail src/stages/fusion/x.c '#include <aquamvs/config.h>'
 expect_fail src/stages/stereo/x.c '#include <png.h>'
+expect_fail src/stages/stereo/x.c '#include <cairo.h>'
+expect_fail src/pipeline/x.c '#include <cairo.h>'
+expect_fail src/stages/picture/x.c '#include <png.h>'
 expect_fail src/geometry/x.c '#include "geometry/test_vectors.h"'
 expect_fail src/geometry/x_test.c '#include "aquamvs/io.h"'
 expect_fail src/io/x.c '#include "aquamvs/geometry.h"'

@@ -10,6 +10,7 @@
 #include "aquamvs/geometry.h"
 #include "aquamvs/info.h"
 #include "aquamvs/io.h"
+#include "aquamvs/picture.h"
 #include "aquamvs/pipeline.h"
 #include "aquamvs/status.h"
 #include "aquamvs/stereo.h"

@@ -450,7 +450,6 @@ static void what_is_left_out_warns(void **state) {
     static const char *const cases[][2] = {
         {"reconstruction.surface_method=poisson", "0 reconstruction.surface_method: poisson comes"},
         {"reconstruction.surface_method=bpa", "0 reconstruction.surface_method: bpa comes"},
-        {"runtime.viz_enabled=true", "0 runtime.viz_enabled"},
         {"runtime.save_features=true", "0 runtime.save_features"},
         {"reconstruction.target_faces=100", "come later: reconstruction.target_faces"},
         {"sparse_matching.clahe_enabled=true", "come later: sparse_matching.clahe_enabled"},
@@ -471,6 +470,36 @@ static void what_is_left_out_warns(void **state) {
         assert_int_equal(check(silent[i], &heard, &diag), AQM_OK);
         assert_null(strstr(heard.text, "0 "));
         assert_non_null(strstr(heard.text, "depth ranges: "));
+    }
+}
+
+static void pictures_that_are_not_there_warn_only_when_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *lines, *warning; /* NULL: silent */
+    } cases[] = {
+        {"runtime: {viz_enabled: true}\n", NULL},
+        {"runtime: {viz_enabled: true, viz_stages: []}\n", NULL},
+        {"runtime: {viz_enabled: true, viz_stages: [depth, scene, rig]}\n", NULL},
+        {"runtime: {viz_enabled: false, viz_stages: [features]}\n", NULL},
+        {"runtime: {viz_enabled: true, viz_stages: [depth, features]}\n", "not drawn: features;"},
+        {"runtime: {viz_enabled: true, viz_stages: [summary]}\n", "not drawn: summary;"},
+        {"runtime: {viz_enabled: true, viz_stages: [features, summary]}\n",
+         "not drawn: features, summary;"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[512];
+        snprintf(text, sizeof text, "%s%s", BASE, cases[i].lines);
+        AqmConfig *config = read_good(text, NULL);
+        AqmDiag diag = {0};
+        Heard heard = {""};
+        const AqmLog log = {hear, &heard};
+        assert_int_equal(aqm_config_check_supported(config, &log, &diag), AQM_OK);
+        if (cases[i].warning)
+            assert_non_null(strstr(heard.text, cases[i].warning));
+        else
+            assert_null(strstr(heard.text, "0 "));
+        aqm_config_destroy(&config);
     }
 }
 
@@ -573,6 +602,7 @@ int main(void) {
         cmocka_unit_test(the_table_agrees_with_the_stages),
         cmocka_unit_test(missing_pathways_are_errors_with_a_way_out),
         cmocka_unit_test(what_is_left_out_warns),
+        cmocka_unit_test(pictures_that_are_not_there_warn_only_when_named),
         cmocka_unit_test(every_failed_allocation_is_survived_without_a_leak),
         cmocka_unit_test(mutated_files_never_crash),
         cmocka_unit_test(the_configurations_of_others_are_read),

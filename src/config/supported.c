@@ -104,6 +104,20 @@ static void warn_later(const AqmConfig *config, const AqmLog *log) {
     aqm_free(names.text);
 }
 
+/* Pictures asked for by name. All five together are the default: that asks for what there is. */
+static void warn_pictures(const AqmConfig *config, const AqmLog *log) {
+    const unsigned all = (1u << aqm_words_count(AQM_VIZ_STAGE_WORDS)) - 1;
+    const unsigned asked = config->runtime.viz_stages;
+    const bool features = asked >> aqm_words_find(AQM_VIZ_STAGE_WORDS, "features") & 1u;
+    const bool summary = asked >> aqm_words_find(AQM_VIZ_STAGE_WORDS, "summary") & 1u;
+    if (config->runtime.viz_enabled && asked != all && (features || summary))
+        aqm_log(log, AQM_LOG_WARNING,
+                "runtime.viz_stages: not in this version, and not drawn: %s%s%s; there are depth, "
+                "scene and rig",
+                features ? "features" : "", features && summary ? ", " : "",
+                summary ? "summary" : "");
+}
+
 static void warn_all(const AqmConfig *config, const AqmLog *log) {
     const AqmSurfaceMethod method = config->reconstruction.surface_method;
     if (method != AQM_SURFACE_HEIGHTFIELD)
@@ -111,9 +125,7 @@ static void warn_all(const AqmConfig *config, const AqmLog *log) {
                 "reconstruction.surface_method: %s comes in a later version; a heightfield is made "
                 "instead (--set reconstruction.surface_method=heightfield silences this)",
                 method == AQM_SURFACE_POISSON ? "poisson" : "bpa");
-    if (config->runtime.viz_enabled)
-        aqm_log(log, AQM_LOG_WARNING,
-                "runtime.viz_enabled: pictures come in a later version; none are drawn");
+    warn_pictures(config, log);
     if (config->runtime.save_features)
         aqm_log(log, AQM_LOG_WARNING,
                 "runtime.save_features: feature matching comes in a later version; there are no "

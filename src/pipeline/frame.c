@@ -12,11 +12,12 @@
 
 #include "aquamvs/undistort.h"
 #include "base/alloc.h"
+#include "pipeline/frame_pictures.h"
 
 const char *aqm_stage_name(AqmStage stage) {
-    static const char *const names[AQM_STAGE_COUNT] = {"read",     "normalize", "undistort",
-                                                       "ranges",   "stereo",    "fusion",
-                                                       "outliers", "surface",   "write"};
+    static const char *const names[AQM_STAGE_COUNT] = {
+        "read",   "normalize", "undistort", "ranges",   "stereo", "depth_pictures",
+        "fusion", "outliers",  "surface",   "pictures", "write"};
     return names[stage];
 }
 
@@ -252,6 +253,13 @@ static AqmStatus estimate_depths(Frame *frame, AqmDiag *diag) {
     return AQM_OK;
 }
 
+static AqmStatus draw_depths(Frame *frame, AqmDiag *diag) {
+    for (size_t v = 0; v < frame->view_count; v++)
+        if (frame->maps[v])
+            AQM_TRY(aqm_frame_draw_depth(frame->job, name_of(frame, v), frame->maps[v], diag));
+    return AQM_OK;
+}
+
 /* ---- cloud and surface ----------------------------------------------------------------------- */
 
 static AqmStatus write_consistency(Frame *frame, const AqmFusionView *fusion, size_t count,
@@ -323,6 +331,20 @@ static AqmStatus make_surface(Frame *frame, AqmDiag *diag) {
     return status == AQM_OK ? AQM_OK : aqm_fail(diag, status, "%s", why.message);
 }
 
+static AqmStatus draw_results(Frame *frame, AqmDiag *diag) {
+    AqmPictureCamera *cameras = aqm_alloc(frame->view_count, sizeof *cameras);
+    if (!cameras)
+        return aqm_fail_memory(diag, "the cameras of a picture", frame->view_count,
+                               sizeof *cameras);
+    for (size_t v = 0; v < frame->view_count; v++)
+        cameras[v] = (AqmPictureCamera){frame->views[v].view, name_of(frame, v),
+                                        frame->views[v].is_auxiliary};
+    const AqmStatus status =
+        aqm_frame_draw_results(frame->job, cameras, frame->view_count, frame->mesh, diag);
+    aqm_free(cameras);
+    return status;
+}
+
 /* Is `file` the map of a camera that has one? */
 static bool is_map_of_frame(const Frame *frame, const char *file) {
     for (size_t c = 0; c < frame->count; c++) {
@@ -390,19 +412,30 @@ static AqmStatus write_results(Frame *frame, AqmDiag *diag) {
 static bool is_wanted(const AqmConfig *config, AqmStage stage) {
     if (stage == AQM_STAGE_NORMALIZE)
         return config->preprocessing.color_norm_enabled;
+    if (stage == AQM_STAGE_DEPTH_PICTURES)
+        return aqm_picture_wanted(config, AQM_PICTURE_DEPTH);
+    if (stage == AQM_STAGE_PICTURES)
+        return config->runtime.viz_enabled;
     return stage != AQM_STAGE_OUTLIERS || config->reconstruction.fusion.outlier_removal_enabled;
 }
 
 AqmStatus aqm_frame_make(const AqmFrameJob *job, AqmFrameReport *report, AqmDiag *diag) {
     static AqmStatus (*const stages[AQM_STAGE_COUNT])(Frame *, AqmDiag *) = {
-        [AQM_STAGE_READ] = read_images,           [AQM_STAGE_NORMALIZE] = normalize,
-        [AQM_STAGE_UNDISTORT] = undistort_images, [AQM_STAGE_RANGES] = find_ranges,
-        [AQM_STAGE_STEREO] = estimate_depths,     [AQM_STAGE_FUSION] = fuse,
-        [AQM_STAGE_OUTLIERS] = remove_outliers,   [AQM_STAGE_SURFACE] = make_surface,
+        [AQM_STAGE_READ] = read_images,
+        [AQM_STAGE_NORMALIZE] = normalize,
+        [AQM_STAGE_UNDISTORT] = undistort_images,
+        [AQM_STAGE_RANGES] = find_ranges,
+        [AQM_STAGE_STEREO] = estimate_depths,
+        [AQM_STAGE_DEPTH_PICTURES] = draw_depths,
+        [AQM_STAGE_FUSION] = fuse,
+        [AQM_STAGE_OUTLIERS] = remove_outliers,
+        [AQM_STAGE_SURFACE] = make_surface,
+        [AQM_STAGE_PICTURES] = draw_results,
         [AQM_STAGE_WRITE] = write_results,
     };
     Frame frame;
     AQM_TRY(frame_create(&frame, job, report, diag));
+    aqm_frame_remove_pictures(job);
     AqmStatus status = AQM_OK;
     for (int stage = 0; stage < AQM_STAGE_COUNT && status == AQM_OK; stage++) {
         if (!is_wanted(job->config, (AqmStage)stage))

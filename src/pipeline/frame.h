@@ -11,9 +11,11 @@ typedef enum AqmStage {
     AQM_STAGE_UNDISTORT,
     AQM_STAGE_RANGES,
     AQM_STAGE_STEREO,
+    AQM_STAGE_DEPTH_PICTURES, /* while there are depth maps */
     AQM_STAGE_FUSION,
     AQM_STAGE_OUTLIERS,
     AQM_STAGE_SURFACE,
+    AQM_STAGE_PICTURES,
     AQM_STAGE_WRITE,
     AQM_STAGE_COUNT
 } AqmStage;

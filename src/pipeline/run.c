@@ -53,8 +53,8 @@ static bool is_cancelled(const Run *run) {
 }
 
 /* Shares of a frame's time, about, for the progress within it. */
-static const double stage_share[AQM_STAGE_COUNT] = {0.02, 0.01, 0.02, 0.05, 0.75,
-                                                    0.08, 0.03, 0.03, 0.01};
+static const double stage_share[AQM_STAGE_COUNT] = {0.02, 0.01, 0.02, 0.05, 0.74, 0.01,
+                                                    0.08, 0.03, 0.03, 0.00, 0.01};
 
 static void report_progress(Run *run, double frame_fraction, bool is_finished) {
     AqmProgress *p = &run->progress;

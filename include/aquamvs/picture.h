@@ -1,0 +1,61 @@
+/* Stage: pictures of the results, to look at and to print. Plain data in, an image of 8-bit R, G, B
+ * out; nothing here knows of files.
+ *
+ * Colours of depth run along a map of our own: light yellow is near the water surface, dark violet
+ * is deep, equal steps of depth are equal steps of perceived colour, and lightness alone tells the
+ * order, so the pictures survive a gray printer and colour-blind eyes. The range of colours is
+ * that of the data from the 0.5th to the 99.5th percentile; a colour bar with a pointed end says
+ * that there is more beyond. Grey (a neutral light one, which the map never takes) is where nothing
+ * is known.
+ *
+ * The same bytes whenever the same data are drawn with the same fonts. Every picture may be drawn
+ * from any thread. *out is NULL on failure; the caller destroys it with aqm_image_destroy. Status:
+ * MEMORY everywhere, else as stated. */
+#ifndef AQUAMVS_PICTURE_H
+#define AQUAMVS_PICTURE_H
+
+#include "aquamvs/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The colour map: t in 0 (dark, deep) .. 1 (light, near); values outside, and NaN, are taken as the
+ * nearest end (NaN as 0). A path through OKLab (Ottosson 2020) at constant speed: lightness rises
+ * from 0.26 to 0.93 while the hue turns from violet over blue and green to yellow. */
+AQM_API void aqm_picture_color(double t, uint8_t rgb[3]);
+
+/* A depth map in colours and, beside it, its confidence in gray (black 0, white 1), each with its
+ * bar. Ray depth in metres, or in mm where the range is below half a metre. Maps larger than 1000
+ * pixels are reduced by whole factors (the mean of what is known in a block), those smaller than
+ * 480 magnified. A map that knows nothing is drawn as such. `name`: of the camera, UTF-8. */
+AQM_API AQM_NODISCARD AqmStatus aqm_picture_depth(const AqmDepthMap *map, const char *name,
+                                                  AqmImage **out, AqmDiag *diag);
+
+/* The mesh as seen from above, along +Z (X to the right, Y down, as in the images of cameras that
+ * look down): left as a relief, shaded by light from the upper left with slopes exaggerated as the
+ * picture says, and coloured by depth below the water surface in mm; right in its own colours. Axes
+ * in metres and a scale bar. Each pixel is interpolated over the triangles; where several lie above
+ * each other the one nearest to the water shows. NO_DATA for a mesh without area. */
+AQM_API AQM_NODISCARD AqmStatus aqm_picture_scene(const AqmMesh *mesh, double water_z,
+                                                  AqmImage **out, AqmDiag *diag);
+
+/* A camera to be drawn; borrows. */
+typedef struct AqmPictureCamera {
+    const AqmView *view;
+    const char *name; /* UTF-8 */
+    bool is_auxiliary;
+} AqmPictureCamera;
+
+/* The rig from above and from the side (along +Y), to the same scale: each camera with its name,
+ * its field of view as a small pyramid and its central ray, which bends at the water surface and
+ * ends at the median depth of the mesh; what the image borders see at that depth; the mesh. `mesh`
+ * may be NULL: then rays end 0.3 m below the surface. Auxiliary cameras are drawn hollow. ARGUMENT
+ * for count == 0. */
+AQM_API AQM_NODISCARD AqmStatus aqm_picture_rig(const AqmPictureCamera *cameras, size_t count,
+                                                const AqmMesh *mesh, AqmImage **out, AqmDiag *diag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
