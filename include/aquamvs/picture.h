@@ -4,7 +4,8 @@
  * Colours of depth run along a map of our own: light yellow is near the water surface, dark violet
  * is deep, equal steps of depth are equal steps of perceived colour, and lightness alone tells the
  * order, so the pictures survive a gray printer and colour-blind eyes. The range of colours is
- * that of the data from the 0.5th to the 99.5th percentile; a colour bar with a pointed end says
+ * that of the data without the outermost percent of a depth map, or half percent of a surface, at
+ * either end; a colour bar with a pointed end says
  * that there is more beyond. Grey (a neutral light one, which the map never takes) is where nothing
  * is known.
  *

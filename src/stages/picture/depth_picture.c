@@ -52,8 +52,8 @@ static AqmStatus find_range(DepthPicture *picture, AqmDiag *diag) {
             values[used++] = depth;
     }
     picture->is_known = used > 0;
-    picture->near_m = used > 0 ? aqm_percentile_f64(values, used, 0.5) : 0.0;
-    picture->deep_m = used > 0 ? aqm_percentile_f64(values, used, 99.5) : 1.0;
+    picture->near_m = used > 0 ? aqm_percentile_f64(values, used, 1.0) : 0.0;
+    picture->deep_m = used > 0 ? aqm_percentile_f64(values, used, 99.0) : 1.0;
     aqm_free(values);
     const double lacking = 1e-3 - (picture->deep_m - picture->near_m);
     if (lacking > 0.0) /* a level bed: noise is not spread over all colours */

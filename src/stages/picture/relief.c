@@ -7,9 +7,9 @@
  * averaged in linear light.
  *
  * Shading is Lambert's, from the upper left, 45 degrees over the horizon: f = n.l / (flat n).l.
- * Level ground has f = 1 and keeps exactly the colour of the bar. Slopes that turn away darken the
- * colour by a factor, those that face the light mix it with white. Slopes are multiplied by a whole
- * number that brings their root mean square to about 0.5 (27 degrees).
+ * Level ground has f = 1 and keeps exactly the colour of the bar; elsewhere the colour, in linear
+ * light, is multiplied by 0.3 + 0.7 f: hue stays, as on a matt surface. Slopes are multiplied by a
+ * whole number that brings their root mean square to about 0.5 (27 degrees).
  *
  * Cost: triangles' bounding boxes in samples, and 4 interpolations a pixel; 8 bytes a sample. */
 #include "stages/picture/relief.h"
@@ -186,7 +186,7 @@ static void shaded_color(const AqmReliefPaint *paint, const double normal[3], do
     const float *color = paint->colors->linear[aqm_color_map_index(t)];
     const double light = 0.3 + 0.7 * shade(normal, paint->exaggeration);
     for (int c = 0; c < 3; c++)
-        rgb[c] = light <= 1.0 ? light * color[c] : color[c] + (1.0 - color[c]) * (light - 1.0);
+        rgb[c] = fmin(1.0, light * color[c]);
 }
 
 /* Colour of one sample in linear light. */

@@ -20,6 +20,7 @@ enum { SIDE = 820, TEXT = 18, LEFT = 92, TOP = 56, BOTTOM = 76, BETWEEN = 104, R
 enum { LABEL_PLACES = 24, BORDER_STEPS = 16 };
 
 static const uint32_t ink = 0x222222, water_blue = 0x2a7fb8, camera_red = 0xb5362c;
+static const uint32_t bed_brown = 0xb39a6b;
 
 typedef struct Box {
     double x, y, width, height;
@@ -112,35 +113,47 @@ static AqmStatus draw_plan_surface(RigPicture *r, AqmDiag *diag) {
     return status;
 }
 
-/* Everything the mesh covers, seen from the side. */
-static void draw_side_surface(RigPicture *r) {
-    cairo_t *cairo = r->canvas.cairo;
-    if (!r->mesh)
-        return;
-    aqm_canvas_color(&r->canvas, 0x8a6d3b, 1.0);
-    cairo_set_line_width(cairo, 1.2);
-    cairo_set_line_join(cairo, CAIRO_LINE_JOIN_ROUND);
-    const AqmMesh *mesh = r->mesh;
-    enum { BINS = 2048 };
-    double top[BINS], bottom[BINS];
-    const int bins = r->side.width < BINS ? r->side.width : BINS;
-    for (int i = 0; i < bins; i++)
-        top[i] = INFINITY, bottom[i] = -INFINITY;
-    for (size_t k = 0; k < 3 * mesh->triangle_count; k++) { /* only vertices that triangles use */
-        const float *p = mesh->position + 3 * (size_t)mesh->triangles[k];
-        const double point[3] = {p[0], p[1], p[2]};
-        double at[2];
-        place(&r->side, point, 2, at);
-        const int bin = (int)(at[0] - r->side.x);
-        if (!(at[0] >= r->side.x) || bin >= bins)
-            continue;
-        top[bin] = fmin(top[bin], at[1]), bottom[bin] = fmax(bottom[bin], at[1]);
+enum { COLUMNS_MAX = 2048 }; /* more than a panel is wide: SIDE */
+
+/* Takes the edge from a to b into what each column of pixels shows of the surface. */
+static void widen(double top[], double bottom[], int columns, const double a[2],
+                  const double b[2]) {
+    const double left = fmin(a[0], b[0]), right = fmax(a[0], b[0]);
+    const int last = right < columns ? (int)right : columns - 1;
+    for (int i = left > 0.0 ? (int)left : 0; i <= last; i++) {
+        const double x = fmin(fmax(i + 0.5, left), right);
+        const double part = right > left ? (x - a[0]) / (b[0] - a[0]) : 0.0;
+        const double y = a[1] + part * (b[1] - a[1]);
+        top[i] = fmin(top[i], y), bottom[i] = fmax(bottom[i], y);
     }
-    for (int i = 0; i < bins; i++)
-        if (top[i] <= bottom[i]) {
-            cairo_rectangle(cairo, r->side.x + i, top[i] - 0.6, 1.0, bottom[i] - top[i] + 1.2);
-            cairo_fill(cairo);
+}
+
+/* All that the mesh covers, seen from the side: a bar in each column of pixels. */
+static void draw_side_surface(RigPicture *r) {
+    const AqmMesh *mesh = r->mesh;
+    double top[COLUMNS_MAX], bottom[COLUMNS_MAX];
+    const int columns = r->side.width < COLUMNS_MAX ? r->side.width : COLUMNS_MAX;
+    if (!mesh)
+        return;
+    for (int i = 0; i < columns; i++)
+        top[i] = INFINITY, bottom[i] = -INFINITY;
+    for (size_t t = 0; t < mesh->triangle_count; t++) {
+        double corner[3][2];
+        for (size_t k = 0; k < 3; k++) {
+            const float *p = mesh->position + 3 * (size_t)mesh->triangles[3 * t + k];
+            const double point[3] = {(double)p[0], (double)p[1], (double)p[2]};
+            place(&r->side, point, 2, corner[k]);
+            corner[k][0] -= r->side.x;
         }
+        for (int k = 0; k < 3; k++)
+            widen(top, bottom, columns, corner[k], corner[(k + 1) % 3]);
+    }
+    aqm_canvas_color(&r->canvas, bed_brown, 1.0);
+    for (int i = 0; i < columns; i++)
+        if (top[i] <= bottom[i])
+            cairo_rectangle(r->canvas.cairo, r->side.x + i, top[i] - 0.75, 1.0,
+                            bottom[i] - top[i] + 1.5);
+    cairo_fill(r->canvas.cairo);
 }
 
 static void draw_water(RigPicture *r) {
@@ -223,11 +236,9 @@ static void draw_ray(RigPicture *r, const AqmPanel *panel, const AqmView *view, 
     cairo_fill(cairo);
 }
 
-static void draw_pyramid(RigPicture *r, const AqmPanel *panel, const AqmPictureCamera *camera,
-                         int axis) {
-    const AqmView *view = camera->view;
-    cairo_t *cairo = r->canvas.cairo;
-    double centre[2], corner[4][2];
+/* The centre of a camera and the far corners of its pyramid, on the sheet. */
+static void place_pyramid(const RigPicture *r, const AqmPanel *panel, const AqmView *view, int axis,
+                          double centre[2], double corner[4][2]) {
     place(panel, view->C, axis, centre);
     for (int k = 0; k < 4; k++) {
         double direction[3], point[3];
@@ -237,6 +248,25 @@ static void draw_pyramid(RigPicture *r, const AqmPanel *panel, const AqmPictureC
             point[c] = view->C[c] + r->pyramid_m * direction[c];
         place(panel, point, axis, corner[k]);
     }
+}
+
+static Box pyramid_box(const RigPicture *r, const AqmPanel *panel, const AqmView *view, int axis) {
+    double centre[2], corner[4][2];
+    place_pyramid(r, panel, view, axis, centre, corner);
+    double left = centre[0] - 5.0, right = centre[0] + 5.0;
+    double top = centre[1] - 5.0, bottom = centre[1] + 5.0;
+    for (int k = 0; k < 4; k++) {
+        left = fmin(left, corner[k][0]), right = fmax(right, corner[k][0]);
+        top = fmin(top, corner[k][1]), bottom = fmax(bottom, corner[k][1]);
+    }
+    return (Box){left, top, right - left, bottom - top};
+}
+
+static void draw_pyramid(RigPicture *r, const AqmPanel *panel, const AqmPictureCamera *camera,
+                         int axis) {
+    cairo_t *cairo = r->canvas.cairo;
+    double centre[2], corner[4][2];
+    place_pyramid(r, panel, camera->view, axis, centre, corner);
     cairo_set_line_width(cairo, 1.3);
     for (int k = 0; k < 4; k++) {
         cairo_move_to(cairo, centre[0], centre[1]);
@@ -273,20 +303,19 @@ static bool is_free(const RigPicture *r, const AqmPanel *panel, const Box *box) 
     return true;
 }
 
-/* Places go around the camera in eight directions, above first, then farther out. */
+/* Places go around the pyramid in eight directions, above first, then farther out. */
 static void draw_name(RigPicture *r, const AqmPanel *panel, const AqmPictureCamera *camera,
                       int axis) {
-    static const double around[8][2] = {{0, -1}, {1, -1}, {-1, -1}, {1, 0},
-                                        {-1, 0}, {0, 1},  {1, 1},   {-1, 1}};
+    static const double around[8][2] = {{0, -1}, {0, 1},  {1, -1}, {-1, -1},
+                                        {1, 0},  {-1, 0}, {1, 1},  {-1, 1}};
     const double width = aqm_canvas_text_width(&r->canvas, camera->name, TEXT - 2);
-    double at[2];
+    const Box pyramid = pyramid_box(r, panel, camera->view, axis);
+    const double middle[2] = {pyramid.x + 0.5 * pyramid.width, pyramid.y + 0.5 * pyramid.height};
     Box box = {0, 0, width + 6, TEXT + 2};
-    place(panel, camera->view->C, axis, at);
     for (int i = 0; i < LABEL_PLACES; i++) {
-        const double *to = around[i % 8];
-        const double out = 12.0 + 1.2 * TEXT * (double)(i / 8);
-        box.x = at[0] + to[0] * (0.5 * box.width + out) - 0.5 * box.width;
-        box.y = at[1] + to[1] * (0.5 * box.height + out) - 0.5 * box.height;
+        const double *to = around[i % 8], out = 2.0 + 1.2 * TEXT * (double)(i / 8);
+        box.x = middle[0] + to[0] * (0.5 * (box.width + pyramid.width) + out) - 0.5 * box.width;
+        box.y = middle[1] + to[1] * (0.5 * (box.height + pyramid.height) + out) - 0.5 * box.height;
         if (is_free(r, panel, &box))
             break;
     }
@@ -304,10 +333,8 @@ static void draw_cameras(RigPicture *r, const AqmPanel *panel, int axis) {
         draw_ray(r, panel, r->cameras[i].view, axis);
     r->label_count = 0;
     for (size_t i = 0; i < r->count; i++) {
-        double at[2];
         draw_pyramid(r, panel, &r->cameras[i], axis);
-        place(panel, r->cameras[i].view->C, axis, at);
-        r->labels[r->label_count++] = (Box){at[0] - 5, at[1] - 5, 10, 10};
+        r->labels[r->label_count++] = pyramid_box(r, panel, r->cameras[i].view, axis);
     }
     for (size_t i = 0; i < r->count; i++)
         draw_name(r, panel, &r->cameras[i], axis);
@@ -334,8 +361,9 @@ static AqmStatus draw(RigPicture *r, AqmDiag *diag) {
     aqm_draw_axes(&r->canvas, &r->side, "X (m)", "Z (m), down", TEXT);
     (void)aqm_canvas_text(&r->canvas, "From above; outlines: what each camera sees of the bed",
                           r->plan.x, TOP - 22, TEXT + 1, 0.0);
-    (void)aqm_canvas_text(&r->canvas, "From the side, the same scale", r->side.x, TOP - 22,
-                          TEXT + 1, 0.0);
+    (void)aqm_canvas_text(&r->canvas,
+                          "From the side, same scale; lines: the middle ray of each image",
+                          r->side.x, TOP - 22, TEXT + 1, 0.0);
     return AQM_OK;
 }
 
