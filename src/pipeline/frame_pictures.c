@@ -1,7 +1,9 @@
 #include "pipeline/frame_pictures.h"
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/diag.h"
@@ -49,16 +51,21 @@ AqmStatus aqm_frame_draw_results(const AqmFrameJob *job, const AqmPictureCamera 
     return write_picture(job, "rig", "", &picture, diag);
 }
 
+static bool is_picture(const char *file) {
+    const char *ending = strrchr(file, '.');
+    return strcmp(file, "scene.png") == 0 || strcmp(file, "rig.png") == 0 ||
+           (strncmp(file, "depth_", 6) == 0 && ending && strcmp(ending, ".png") == 0);
+}
+
 void aqm_frame_remove_pictures(const AqmFrameJob *job) {
-    char path[PATH_MAX];
-    for (size_t c = 0; c < job->inputs->camera_count; c++) {
-        path_of(job, path, "depth_", job->inputs->cameras[c].camera->name);
-        (void)unlink(path);
-    }
-    path_of(job, path, "scene", "");
-    (void)unlink(path);
-    path_of(job, path, "rig", "");
-    (void)unlink(path);
-    snprintf(path, sizeof path, "%s/viz", job->folder);
-    (void)rmdir(path); /* where it is empty now */
+    char folder[PATH_MAX];
+    snprintf(folder, sizeof folder, "%s/viz", job->folder);
+    DIR *listing = opendir(folder);
+    if (!listing)
+        return;
+    for (const struct dirent *entry; (entry = readdir(listing));)
+        if (is_picture(entry->d_name))
+            (void)unlinkat(dirfd(listing), entry->d_name, 0);
+    closedir(listing);
+    (void)rmdir(folder); /* stays unless it is empty */
 }

@@ -23,7 +23,8 @@ AqmStatus aqm_frame_draw_depth(const AqmFrameJob *job, const char *camera, const
  */
 AqmStatus aqm_frame_draw_results(const AqmFrameJob *job, const AqmPictureCamera *cameras,
                                  size_t count, const AqmMesh *mesh, AqmDiag *diag);
-/* Pictures of an earlier making of the frame: they are gone before the first new one is drawn. */
+/* Removes the pictures of an earlier making of the frame, those of cameras that it no longer has
+ * too; other files in viz/ stay. */
 void aqm_frame_remove_pictures(const AqmFrameJob *job);
 
 #endif
