@@ -29,7 +29,7 @@ viz=$work/1/frame_000000/viz
 pass_if test "$(pictures "$work/1")" = \
     "depth_cam00.png depth_cam01.png depth_cam02.png depth_cam03.png depth_cam04.png rig.png scene.png " \
     "the pictures are: $(pictures "$work/1")"
-# 160 x 120, magnified by 3, twice, each with 116 pixels of bar, in a margin of 20; 98 pixels above and below
+# 240 x 180, magnified by 2, twice, each with 116 pixels of bar, in a margin of 20; 98 pixels above and below
 for camera in cam00 cam01 cam02 cam03 cam04; do
     pass_if test "$(size "$viz/depth_$camera.png")" = "1212 458" "depth_$camera.png: $(size "$viz/depth_$camera.png")"
 done
