@@ -43,8 +43,9 @@ static void loops_spread(const float *top, const float *bottom, float down, size
     }
 }
 
-static inline void loops_columns_masked(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
-                                 const int16_t *j_old, size_t n, const AqmColumnSums *sums) {
+static inline void loops_columns_masked(const int16_t *i_new, const int16_t *j_new,
+                                        const int16_t *i_old, const int16_t *j_old, size_t n,
+                                        const AqmColumnSums *sums) {
     int32_t *restrict j = sums->j, *restrict jj = sums->jj, *restrict ij = sums->ij;
     int32_t *restrict count = sums->count, *restrict i = sums->i, *restrict ii = sums->ii;
     for (size_t k = 0; k < n; k++) {
@@ -215,7 +216,8 @@ static void join_block(const float *const *scores, size_t source_count, size_t a
     }
 }
 
-static inline void loops_join(const float *const *scores, size_t source_count, size_t n, float *out) {
+static inline void loops_join(const float *const *scores, size_t source_count, size_t n,
+                              float *out) {
     for (size_t at = 0; at < n; at += JOIN_BLOCK)
         join_block(scores, source_count, at, n - at < JOIN_BLOCK ? n - at : JOIN_BLOCK, out);
 }
