@@ -28,9 +28,11 @@ AQM_API AQM_NODISCARD AqmStatus aqm_stereo_options_validate(const AqmStereoOptio
 /* An undistorted image prepared for matching (gray, padded), with its valid pixels. */
 typedef struct AqmStereoImage AqmStereoImage;
 
-/* `mask`: U8, one channel, the image's size; 0 = the pixel is missing: neither matched nor matched
+/* Prepares an undistorted image (gray or R, G, B) for matching; copies what it needs.
+ * `mask`: U8, one channel, the image's size; 0 = the pixel is missing: neither matched nor matched
  * against. NULL = all valid. `full_scale` is the sample value taken as white: 255 for U8; for U16
- * the largest value the cameras of this frame deliver, the same for all of them. */
+ * the same for all views of a frame. ARGUMENT for another mask or a full_scale <= 0; MEMORY. *out
+ * is set on AQM_OK only. */
 AQM_API AQM_NODISCARD AqmStatus aqm_stereo_image_create(AqmStereoImage **out,
                                                         const AqmImageView *image,
                                                         const AqmImageView *mask, double full_scale,
@@ -67,7 +69,12 @@ AQM_API void aqm_stereo_select_sources(const AqmStereoView *views, size_t view_c
                                        const AqmDepthRange *range, size_t *sources,
                                        size_t *source_count);
 
-/* The depth map of view `reference`. Same bytes for any number of threads. */
+/* The depth map of view `reference`: ray depth in metres within `range` (NaN = not known) and
+ * confidence in 0..1 (0.1: hardly better than chance), each height x width of its undistorted
+ * image. `sources`: 1..64 other views. Plane sweep, then a second look along the surface found
+ * (docs/method.md). Same bytes for any number of threads; may be called from several threads at
+ * once. ARGUMENT for views, a range or options that cannot be, NO_DATA where no ray reaches the
+ * water, MEMORY. *out is set on AQM_OK only; the caller destroys it. */
 AQM_API AQM_NODISCARD AqmStatus aqm_stereo_estimate(const AqmStereoView *views, size_t view_count,
                                                     size_t reference, const size_t *sources,
                                                     size_t source_count, const AqmDepthRange *range,

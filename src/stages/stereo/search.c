@@ -2,9 +2,10 @@
  * the resolution and so finds the texture that a weakly textured spot lacks at full resolution.
  * Each level is swept on its own over the whole range (an eighth of the cost of the one above: a
  * quarter of the pixels, half of the planes). Then, from coarse to fine, a pixel keeps the finer
- * answer unless it is unsure of it and the coarser level is sure of another: the coarse answer then
- * stands in, at half its confidence, for the second look to sharpen. Nothing is lost where the
- * texture is good. */
+ * answer unless that one is unsure and the coarser one surer, or that one is alone among the pixels
+ * around it (noise matched with noise says something else everywhere) and the coarser one is not.
+ * The coarse answer then stands in, at a little less than its confidence, for the second look to
+ * sharpen. Nothing is lost where the texture is good. */
 #include "stages/stereo/search.h"
 
 #include <math.h>

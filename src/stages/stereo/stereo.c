@@ -98,14 +98,28 @@ static AqmStatus look_again(const AqmStereoView *views, size_t reference, const 
     return status;
 }
 
+static AqmStatus check_views(size_t view_count, size_t reference, const size_t *sources,
+                             size_t source_count, AqmDiag *diag) {
+    if (reference >= view_count)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "reference view %zu: there are %zu views",
+                        reference, view_count);
+    if (source_count < 1 || source_count > 64)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "%zu source views: must be in 1..64",
+                        source_count);
+    for (size_t s = 0; s < source_count; s++)
+        if (sources[s] >= view_count || sources[s] == reference)
+            return aqm_fail(diag, AQM_ERROR_ARGUMENT,
+                            "source view %zu: must be one of the %zu views and not the reference",
+                            sources[s], view_count);
+    return AQM_OK;
+}
+
 AqmStatus aqm_stereo_estimate(const AqmStereoView *views, size_t view_count, size_t reference,
                               const size_t *sources, size_t source_count,
                               const AqmDepthRange *range, const AqmStereoOptions *options,
                               AqmDepthMap **out, AqmDiag *diag) {
     AQM_TRY(aqm_stereo_options_validate(options, diag));
-    if (reference >= view_count || source_count < 1 || source_count > 64)
-        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "%zu source views: must be in 1..64",
-                        source_count);
+    AQM_TRY(check_views(view_count, reference, sources, source_count, diag));
     if (!(range->min_m >= 0.0) || !(range->max_m > range->min_m))
         return aqm_fail(diag, AQM_ERROR_ARGUMENT, "depth range %g..%g m: must be 0 <= min < max",
                         range->min_m, range->max_m);
@@ -124,6 +138,7 @@ AqmStatus aqm_stereo_estimate(const AqmStereoView *views, size_t view_count, siz
         to_ray_depth(view, range, aqm_thread_count(options->threads), map);
     if (status != AQM_OK)
         aqm_depth_map_destroy(&map);
-    *out = map;
+    if (status == AQM_OK)
+        *out = map;
     return status;
 }

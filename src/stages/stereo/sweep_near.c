@@ -8,10 +8,10 @@
  * answer instead of being searched.)
  *
  * Each pixel's ray is cast once; its positions in a source are exact at the two ends of the reach
- * and linear between them (a few pixels: below 0.001 px off). Scores come from the same running
- * sums as the first sweep. Sources whose peak score is well below the best source's do not see the
- * surface there and are left out for all k alike, so the joined curve is smooth and its parabola
- * means something. */
+ * and linear between them (0.01 px off at most on a ring of twelve). Scores come from the same
+ * running sums as the first sweep. Sources whose peak score is well below the best source's do not
+ * see the surface there and are left out for all k alike, so the joined curve is smooth and its
+ * parabola means something. */
 #include <math.h>
 
 #include "aquamvs/geometry.h"
