@@ -33,7 +33,7 @@ static bool is_still(const char *name) {
     return name[0] != '.' && ends_in(name, extensions);
 }
 
-static bool is_video(const char *name) {
+bool aqm_is_video_name(const char *name) {
     static const char *const extensions[] = {"mp4", "avi", "mkv", "mov", NULL};
     return ends_in(name, extensions);
 }
@@ -143,7 +143,7 @@ static AqmStatus open_any(AqmFrameSource *source, const char *path, AqmDiag *dia
             return aqm_fail_memory(diag, "a file name", strlen(path) + 2, 1);
         return list_stills(source, path, diag);
     }
-    if (is_video(name))
+    if (aqm_is_video_name(name))
         return aqm_video_open(&source->video, path, diag);
     if (!is_still(name))
         return aqm_fail(diag, AQM_ERROR_FORMAT,

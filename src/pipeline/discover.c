@@ -5,13 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "aquamvs/io.h"
 #include "aquamvs/pipeline.h"
 #include "base/alloc.h"
 #include "base/diag.h"
+#include "io/frame_source.h"
 
 /* A name in the folder that the pattern matches and that can hold frames. */
 typedef struct Found {
@@ -48,21 +48,12 @@ static AqmStatus compile(Discovery *d, const char *pattern) {
     return AQM_OK;
 }
 
-static bool is_video(const char *name) {
-    static const char *const endings[] = {".mp4", ".avi", ".mkv", ".mov"};
-    const char *dot = strrchr(name, '.');
-    for (size_t i = 0; dot && i < sizeof endings / sizeof endings[0]; i++)
-        if (strcasecmp(dot, endings[i]) == 0)
-            return true;
-    return false;
-}
-
 static bool can_hold_frames(const Discovery *d, const char *name) {
     char path[4096];
     struct stat about;
     snprintf(path, sizeof path, "%s/%s", d->folder, name);
     return stat(path, &about) == 0 &&
-           (S_ISDIR(about.st_mode) || (S_ISREG(about.st_mode) && is_video(name)));
+           (S_ISDIR(about.st_mode) || (S_ISREG(about.st_mode) && aqm_is_video_name(name)));
 }
 
 static AqmStatus keep(Discovery *d, const char *name, const char *camera, size_t length) {
