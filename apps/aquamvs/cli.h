@@ -56,7 +56,7 @@ int cli_fail(const char *verb, const char *format, ...) __attribute__((format(pr
 /* The diagnostic to stderr; the exit status that belongs to it. */
 int cli_fail_diag(const char *verb, const AqmDiag *diag);
 
-/* Messages of the library to stderr: warnings always, info from verbosity 1, debug from 2. Clears
+/* Messages of the library to stderr: warnings always, info from verbosity 1. Clears
  * the progress line first. */
 typedef struct CliLog {
     int verbosity;

@@ -22,7 +22,7 @@ static int parse_arguments(int argc, char **argv, ExportArguments *a) {
         {0, "set", "KEY=VALUE", CLI_LIST, &a->set, 0, 0,
          "replace a key of CONFIG (see aquamvs run --help); repeatable"},
         {'q', "quiet", NULL, CLI_FLAG, &a->quiet, 0, 0, "only warnings (default: off)"},
-        {'v', "verbose", NULL, CLI_COUNT, &a->verbosity, 0, 0, "say more; -vv: still more"},
+        {'v', "verbose", NULL, CLI_COUNT, &a->verbosity, 0, 0, "say more (default: off)"},
     };
     const CliVerb verb = {
         .name = "export-refs",

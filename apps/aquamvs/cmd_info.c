@@ -15,6 +15,9 @@ static void print_text(const AqmInfo *info) {
     printf("features          %s\n", *info->cpu_features ? info->cpu_features : "none known");
     printf("kernels           %s\n", info->kernels);
     printf("CUDA              %s\n", info->has_cuda ? "yes" : "no");
+    printf("matchers          sift: depth ranges from a coarse sweep, then the plane sweep; there "
+           "is no "
+           "feature matching yet\n");
     printf("learned matchers  %s\n", info->has_learned_matchers ? "yes" : "no");
 }
 
@@ -80,10 +83,14 @@ static const char differences[] =
     "  AquaMVS does not count it, so with the same number it asks for one camera more and loses "
     "the\n"
     "  rim of the surface.\n"
-    "- `matcher_type` is `sift` where the key is left out (AquaMVS: `lightglue`). `lightglue` and\n"
-    "  `roma` need model files and a pathway that this version does not have: they are an error "
-    "that\n"
-    "  says so, never replaced in silence. `dense` and `pipeline_mode: sparse` come later as "
+    "- `matcher_type` is `sift` where the key is left out (AquaMVS: `lightglue`). This version "
+    "does "
+    "not\n"
+    "  match features: `sift` means depth ranges from a coarse sweep, then the plane sweep. "
+    "`lightglue`\n"
+    "  and `roma` need model files and a pathway that this version does not have: they are an "
+    "error\n"
+    "  that says so, never replaced in silence. `dense` and `pipeline_mode: sparse` come later as "
     "well.\n"
     "- `surface_method` is `heightfield` where the key is left out (AquaMVS: `poisson`). "
     "`poisson`\n"
@@ -91,8 +98,8 @@ static const char differences[] =
     "- `depth_range` is new. Left out, each camera's range is found by a coarse sweep from the "
     "water\n"
     "  surface down and widened by `depth_margin`.\n"
-    "- Keys of stages that this version does not have (feature matching, simplification, "
-    "pictures)\n"
+    "- Keys of stages that this version does not have (feature matching, "
+    "simplification)\n"
     "  are read and checked, and warn where they ask for something.\n";
 
 static void print_range(const AqmOptionInfo *option) {

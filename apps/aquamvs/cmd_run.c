@@ -122,7 +122,7 @@ static int parse_arguments(int argc, char **argv, RunArguments *a) {
          "replace a key of CONFIG, such as reconstruction.num_depths=64; repeatable"},
         {'q', "quiet", NULL, CLI_FLAG, &a->quiet, 0, 0,
          "no progress, only warnings (default: off)"},
-        {'v', "verbose", NULL, CLI_COUNT, &a->verbosity, 0, 0, "say more; -vv: still more"},
+        {'v', "verbose", NULL, CLI_COUNT, &a->verbosity, 0, 0, "say more (default: off)"},
     };
     const CliVerb verb = {
         .name = "run",

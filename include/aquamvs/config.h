@@ -91,7 +91,8 @@ typedef struct AqmConfig {
         AqmDevice device;
         int threads; /* 0 = all cores */
         bool save_features, save_consistency_maps, keep_intermediates, viz_enabled;
-        unsigned viz_stages; /* bit i = the i-th of depth, features, scene, rig, summary */
+        /* bit i = the i-th of depth, features, scene, rig, summary; 0 = all there are */
+        unsigned viz_stages;
         double icp_max_distance;
         bool quiet;
         char *models_dir; /* may be NULL */

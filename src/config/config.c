@@ -68,25 +68,28 @@ static const PresetRow preset_rows[] = {
 };
 enum { PRESET_ROWS = sizeof preset_rows / sizeof preset_rows[0] };
 
-void aqm_config_fill_preset(AqmConfig *config, AqmPreset preset, const bool *keep) {
-    if (preset == AQM_PRESET_NONE)
-        return;
-    for (size_t i = 0; i < PRESET_ROWS; i++) {
+bool aqm_config_fill_preset(AqmConfig *config, AqmPreset preset, const bool *keep) {
+    size_t kept = 0, other = 0;
+    for (size_t i = 0; preset != AQM_PRESET_NONE && i < PRESET_ROWS; i++) {
         const AqmOption *option = aqm_option_find(preset_rows[i].section, preset_rows[i].key);
         assert(option);
-        if (keep && keep[aqm_option_index(option)])
-            continue;
         void *field = (char *)config + option->offset;
+        const bool is_int = option->kind == AQM_OPTION_INT;
         const double value = preset_rows[i].values[preset - AQM_PRESET_FAST];
-        if (option->kind == AQM_OPTION_INT)
+        if (keep && keep[aqm_option_index(option)]) {
+            kept++;
+            other += (is_int ? *(int *)field : *(double *)field) != value;
+        } else if (is_int) {
             *(int *)field = (int)value;
-        else
+        } else {
             *(double *)field = value;
+        }
     }
+    return kept == PRESET_ROWS && other > 0;
 }
 
 void aqm_config_apply_preset(AqmConfig *config, AqmPreset preset) {
-    aqm_config_fill_preset(config, preset, NULL);
+    (void)aqm_config_fill_preset(config, preset, NULL);
 }
 
 bool aqm_preset_gives(const AqmOption *option, double value) {

@@ -263,7 +263,17 @@ static AqmStatus fill_preset(const Reader *reader) {
         return aqm_fail_memory(reader->diag, "the preset", aqm_option_count(), sizeof *keep);
     for (size_t i = 0; i < aqm_option_count(); i++)
         keep[i] = reader->given[i].given;
-    aqm_config_fill_preset(reader->config, reader->config->quality_preset, keep);
+    const AqmPreset preset = reader->config->quality_preset;
+    if (aqm_config_fill_preset(reader->config, preset, keep)) {
+        size_t length;
+        const AqmOption *option = aqm_option_find("", "quality_preset");
+        const char *word = aqm_words_at(option->info.type, (size_t)preset, &length);
+        aqm_log(
+            reader->log, AQM_LOG_WARNING,
+            "quality_preset %.*s changes nothing: all its keys are set in %s or with --set, and "
+            "what you wrote stays; remove their lines there to have its numbers",
+            (int)length, word, reader->path);
+    }
     aqm_free(keep);
     return AQM_OK;
 }

@@ -173,8 +173,7 @@ static AqmStatus set_flags(const Setting *setting, const AqmYamlNode *node) {
             return reject(setting, &item, "is not a stage");
         bits |= 1u << index;
     }
-    const unsigned all = (1u << aqm_words_count(AQM_VIZ_STAGE_WORDS)) - 1;
-    *(unsigned *)field_of(setting->config, setting->option) = bits ? bits : all;
+    *(unsigned *)field_of(setting->config, setting->option) = bits;
     return AQM_OK;
 }
 

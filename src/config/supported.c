@@ -49,12 +49,13 @@ static AqmStatus fail_learned(const AqmConfig *config, AqmDiag *diag) {
     const int found = is_there(folder, files[0]) + (two && is_there(folder, files[1]));
     return aqm_fail(
         diag, AQM_ERROR_UNSUPPORTED,
-        "%s: matcher_type: %s needs the model file%s %s%s%s; looked for in %.900s "
-        "(runtime.models_dir): %d of %d found. They are ONNX exports of the published weights, to "
-        "be put there under these names; but this version has no learned pathway yet, it comes "
-        "with the ONNX support. Use the built-in matcher: --set matcher_type=sift",
-        config->path ? config->path : "configuration", matcher, two ? "s" : "", files[0],
-        two ? " and " : "", files[1], folder, found, two ? 2 : 1);
+        "%s: matcher_type: %s: this version has no learned matchers; use --set matcher_type=sift. "
+        "Model files alone do not change that. A later version that has them will want %s%s%s in "
+        "%.900s (runtime.models_dir), where %d of %d %s now: ONNX exports of the published "
+        "weights, to be made with the export script that comes with that version and put there "
+        "under these names",
+        config->path ? config->path : "configuration", matcher, files[0], two ? " and " : "",
+        files[1], folder, found, two ? 2 : 1, two ? "are" : "is");
 }
 
 static AqmStatus check_errors(const AqmConfig *config, AqmDiag *diag) {
@@ -104,13 +105,12 @@ static void warn_later(const AqmConfig *config, const AqmLog *log) {
     aqm_free(names.text);
 }
 
-/* Pictures asked for by name. All five together are the default: that asks for what there is. */
+/* Pictures asked for by name that are not there. */
 static void warn_pictures(const AqmConfig *config, const AqmLog *log) {
-    const unsigned all = (1u << aqm_words_count(AQM_VIZ_STAGE_WORDS)) - 1;
     const unsigned asked = config->runtime.viz_stages;
     const bool features = asked >> aqm_words_find(AQM_VIZ_STAGE_WORDS, "features") & 1u;
     const bool summary = asked >> aqm_words_find(AQM_VIZ_STAGE_WORDS, "summary") & 1u;
-    if (config->runtime.viz_enabled && asked != all && (features || summary))
+    if (config->runtime.viz_enabled && (features || summary))
         aqm_log(log, AQM_LOG_WARNING,
                 "runtime.viz_stages: not in this version, and not drawn: %s%s%s; there are depth, "
                 "scene and rig",

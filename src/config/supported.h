@@ -7,9 +7,8 @@
 /* To be called once before a run. UNSUPPORTED, with the way out, where the run asked for cannot be
  * made: matcher_type lightglue, roma or dense, pipeline_mode sparse. Warnings through `log` for
  * what is left out or done in another way: surface_method poisson and bpa (a heightfield is made),
- * viz_stages features and summary where they are named and not simply all are, save_features,
- * target_faces, keys of feature matching that differ from their defaults. Info (-v): where the
- * depth ranges come from. */
+ * viz_stages features and summary where they are named, save_features, target_faces, keys of
+ * feature matching that differ from their defaults. Info (-v): where the depth ranges come from. */
 AqmStatus aqm_config_check_supported(const AqmConfig *config, const AqmLog *log, AqmDiag *diag);
 
 /* Where the model files of learned matchers are looked for: runtime.models_dir, else

@@ -9,7 +9,8 @@
 #include "base/diag.h"
 
 bool aqm_picture_wanted(const AqmConfig *config, AqmPicture picture) {
-    return config->runtime.viz_enabled && (config->runtime.viz_stages >> picture & 1u);
+    const unsigned stages = config->runtime.viz_stages;
+    return config->runtime.viz_enabled && (stages == 0 || stages >> picture & 1u);
 }
 
 static void path_of(const AqmFrameJob *job, char path[PATH_MAX], const char *prefix,

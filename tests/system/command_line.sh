@@ -15,11 +15,15 @@ for verb in "${verbs[@]}"; do
     ends 2 'nosuch' "$verb" --nosuch
 done
 ends 0 '^kernels ' info
+ends 0 '^matchers +sift: depth ranges from a coarse sweep' info
 ends 0 '"cpu_features": ' info --json
 ends 2 '--json takes no value' info --json=yes
 ends 2 "no option --jsno; did you mean --json\?" info --jsno
 ends 2 "no option -z" info -z
 ends 2 'one argument too many' info more
+for verb in run export-refs; do # there is nothing more to say than -v does
+    pass_if test -z "$("$aquamvs" "$verb" --help | grep -e '-vv')" "aquamvs $verb --help promises no -vv"
+done
 if command -v python3 >/dev/null; then
     pass_if python3 -c 'import json, sys; json.loads(sys.argv[1])' "$("$aquamvs" info --json)" "info --json is JSON"
 fi
