@@ -5,7 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "aquamvs/io.h"
@@ -27,22 +30,45 @@ static void release(AqmAtomicFile *file) {
     *file = (AqmAtomicFile){0};
 }
 
+/* A number that no other process is likely to draw, on whatever machine it is. */
+static unsigned long draw_number(void) {
+    unsigned number;
+    if (getrandom(&number, sizeof number, 0) == (ssize_t)sizeof number)
+        return number;
+    struct timespec now = {0};
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (unsigned long)now.tv_nsec;
+}
+
+/* Creates ".NAME.PID.NUMBER.tmp" beside `path`: a file that nobody else has open, as process ids
+ * alone would not promise where several machines share a folder. -1 and errno on failure. */
+static int create_temporary(const char *path, char *temporary, size_t room) {
+    const size_t folder = folder_length(path);
+    for (int attempt = 0;; attempt++) {
+        snprintf(temporary, room, "%.*s.%s.%ld.%lu.tmp", (int)folder, path, path + folder,
+                 (long)getpid(), draw_number());
+        const int descriptor = open(temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (descriptor >= 0 || errno != EEXIST || attempt == 100)
+            return descriptor;
+    }
+}
+
 AqmStatus aqm_atomic_open(AqmAtomicFile *file, const char *path, AqmDiag *diag) {
-    const size_t folder = folder_length(path), room = strlen(path) + 40;
+    const size_t room = strlen(path) + 60;
     *file = (AqmAtomicFile){.path = aqm_strdup(path), .temporary = aqm_alloc(room, 1)};
     if (!file->path || !file->temporary) {
         release(file);
         return aqm_fail_memory(diag, "a file name", room, 1);
     }
-    snprintf(file->temporary, room, "%.*s.%s.%ld.tmp", (int)folder, path, path + folder,
-             (long)getpid());
-    const int descriptor = open(file->temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    const int descriptor = create_temporary(path, file->temporary, room);
     if (descriptor >= 0)
         file->stream = fdopen(descriptor, "w+b");
     if (!file->stream) {
         const int error = errno;
-        if (descriptor >= 0)
+        if (descriptor >= 0) {
             close(descriptor);
+            (void)unlink(file->temporary);
+        }
         release(file);
         return fail_write(path, error, diag);
     }
@@ -55,18 +81,22 @@ AqmStatus aqm_atomic_write(AqmAtomicFile *file, const void *data, size_t size, A
     return AQM_OK;
 }
 
-/* Makes the rename itself last. File systems that cannot sync a folder are left at that. */
-static void sync_folder(const char *path, size_t length) {
-    char *folder = aqm_alloc(length + 2, 1);
-    if (!folder)
-        return;
-    memcpy(folder, length > 0 ? path : ".", length > 0 ? length : 1);
-    folder[length > 0 ? length : 1] = '\0';
+void aqm_sync_folder(const char *folder) {
     const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (descriptor >= 0) {
         (void)fsync(descriptor);
         close(descriptor);
     }
+}
+
+/* Makes the rename itself last; length: of the folder part of `path`. */
+static void sync_folder_of(const char *path, size_t length) {
+    char *folder = aqm_alloc(length + 2, 1);
+    if (!folder)
+        return;
+    memcpy(folder, length > 0 ? path : ".", length > 0 ? length : 1);
+    folder[length > 0 ? length : 1] = '\0';
+    aqm_sync_folder(folder);
     aqm_free(folder);
 }
 
@@ -83,7 +113,7 @@ AqmStatus aqm_atomic_commit(AqmAtomicFile *file, AqmDiag *diag) {
         status = fail_write(file->path, error, diag);
         (void)unlink(file->temporary);
     } else {
-        sync_folder(file->path, folder_length(file->path));
+        sync_folder_of(file->path, folder_length(file->path));
     }
     release(file);
     return status;
@@ -141,7 +171,7 @@ AqmStatus aqm_make_folders(const char *path, AqmDiag *diag) {
     return AQM_OK;
 }
 
-/* ".NAME.PID.tmp", as aqm_atomic_open makes them. */
+/* ".NAME.PID.NUMBER.tmp" as aqm_atomic_open makes them, or ".NAME.PID.tmp". */
 static bool is_temporary(const char *name) {
     const size_t length = strlen(name);
     if (name[0] != '.' || length < 8 || strcmp(name + length - 4, ".tmp") != 0)
@@ -169,6 +199,29 @@ static void remove_temporaries_in(int folder, int levels) {
         }
     }
     closedir(listing);
+}
+
+AqmStatus aqm_folder_lock(const char *folder, bool exclusive, AqmFolderLock *lock, AqmDiag *diag) {
+    *lock = (AqmFolderLock){.descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+    if (lock->descriptor < 0)
+        return aqm_fail(diag, AQM_ERROR_IO, "cannot open the folder %s: %s", folder,
+                        strerror(errno));
+    if (flock(lock->descriptor, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) {
+        lock->is_held = true;
+        return AQM_OK;
+    }
+    if (errno != EWOULDBLOCK)
+        return AQM_OK;
+    aqm_folder_unlock(lock);
+    return aqm_fail(diag, AQM_ERROR_IO,
+                    "another run is writing to %s: wait until it ends, or choose another folder",
+                    folder);
+}
+
+void aqm_folder_unlock(AqmFolderLock *lock) {
+    if (lock->descriptor >= 0)
+        (void)close(lock->descriptor);
+    *lock = AQM_FOLDER_UNLOCKED;
 }
 
 void aqm_remove_temporaries(const char *folder) {

@@ -2,12 +2,13 @@
 #ifndef AQM_IO_ATOMIC_FILE_H
 #define AQM_IO_ATOMIC_FILE_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "base/diag.h"
 
 /* A file being written. The temporary lies in the folder of the final file, so the rename cannot
- * cross file systems; its name is hidden and holds the process id. */
+ * cross file systems; its name is hidden and its own: no two processes write to the same one. */
 typedef struct AqmAtomicFile {
     FILE *stream;
     char *path, *temporary;
@@ -29,6 +30,23 @@ void aqm_atomic_abort(AqmAtomicFile *file);
 /* Commits if `status` is AQM_OK, else aborts; returns the first of the two statuses that is not
  * AQM_OK. The usual last line of a writer. */
 AqmStatus aqm_atomic_finish(AqmAtomicFile *file, AqmStatus status, AqmDiag *diag);
+
+/* Flushes a folder, so that what was renamed or removed in it stays so. File systems that cannot do
+ * that are left at that. */
+void aqm_sync_folder(const char *folder);
+
+/* A lock on a folder, for as long as it is open; it leaves no file behind. */
+typedef struct AqmFolderLock {
+    int descriptor; /* -1 = none */
+    bool is_held;   /* false where the file system knows no locks: nobody else is kept out */
+} AqmFolderLock;
+
+#define AQM_FOLDER_UNLOCKED ((AqmFolderLock){-1, false})
+
+/* Shared locks go together; an exclusive one goes with no other. Does not wait: IO, with a sentence
+ * for the user, where another process (or another lock of this one) is in the way. */
+AqmStatus aqm_folder_lock(const char *folder, bool exclusive, AqmFolderLock *lock, AqmDiag *diag);
+void aqm_folder_unlock(AqmFolderLock *lock);
 
 /* Removes the temporaries that a killed process left in a folder and in its subfolders one level
  * down. A missing folder is fine. */

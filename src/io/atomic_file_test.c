@@ -59,6 +59,49 @@ static void what_a_killed_process_left_is_cleared_away(void **state) {
     aqm_remove_temporaries("/nowhere/at/all");
 }
 
+static void two_writers_of_one_file_do_not_share_a_temporary(void **state) {
+    char path[PATH_MAX];
+    in_folder(path, *state, "f.txt");
+    AqmAtomicFile one, other;
+    assert_int_equal(aqm_atomic_open(&one, path, NULL), AQM_OK);
+    assert_int_equal(aqm_atomic_open(&other, path, NULL), AQM_OK);
+    assert_int_equal(count_files(*state), 2);
+    assert_int_equal(aqm_atomic_write(&one, "one", 3, NULL), AQM_OK);
+    assert_int_equal(aqm_atomic_write(&other, "the other", 9, NULL), AQM_OK);
+    assert_int_equal(aqm_atomic_commit(&other, NULL), AQM_OK);
+    assert_int_equal(aqm_atomic_commit(&one, NULL), AQM_OK);
+    size_t size;
+    unsigned char *data = read_bytes(path, &size);
+    assert_int_equal(size, 3);
+    assert_memory_equal(data, "one", 3);
+    free(data);
+    assert_int_equal(count_files(*state), 1);
+}
+
+static void a_locked_folder_is_refused_and_holds_no_file(void **state) {
+    AqmFolderLock alone, shared, more;
+    AqmDiag diag = {0};
+    assert_int_equal(aqm_folder_lock(*state, true, &alone, NULL), AQM_OK);
+    if (!alone.is_held) {
+        aqm_folder_unlock(&alone);
+        print_message("no locks on this file system\n");
+        skip();
+    }
+    assert_int_equal(aqm_folder_lock(*state, false, &shared, &diag), AQM_ERROR_IO);
+    assert_non_null(strstr(diag.message, "another run is writing to"));
+    assert_int_equal(shared.descriptor, -1);
+    aqm_folder_unlock(&alone);
+    assert_int_equal(aqm_folder_lock(*state, false, &shared, NULL), AQM_OK);
+    assert_int_equal(aqm_folder_lock(*state, false, &more, NULL), AQM_OK);
+    assert_int_equal(aqm_folder_lock(*state, true, &alone, NULL), AQM_ERROR_IO);
+    aqm_folder_unlock(&shared);
+    aqm_folder_unlock(&more);
+    assert_int_equal(aqm_folder_lock(*state, true, &alone, NULL), AQM_OK);
+    assert_int_equal(count_files(*state), 0);
+    aqm_folder_unlock(&alone);
+    assert_int_equal(aqm_folder_lock("/nowhere/at/all", true, &alone, NULL), AQM_ERROR_IO);
+}
+
 /* A limit on the size of files is the full disk that needs no disk. */
 static void a_full_disk_costs_nothing_that_was_there(void **state) {
     char path[PATH_MAX];
@@ -144,6 +187,8 @@ int main(void) {
         IN_FOLDER(text_arrives_whole_and_replaces_what_was_there),
         IN_FOLDER(nothing_is_seen_before_the_commit_or_after_an_abort),
         IN_FOLDER(what_a_killed_process_left_is_cleared_away),
+        IN_FOLDER(two_writers_of_one_file_do_not_share_a_temporary),
+        IN_FOLDER(a_locked_folder_is_refused_and_holds_no_file),
         IN_FOLDER(a_full_disk_costs_nothing_that_was_there),
         IN_FOLDER(a_missing_folder_and_a_folder_as_target_are_sentences),
         IN_FOLDER(folders_are_made_with_their_parents),
