@@ -50,12 +50,12 @@ static AqmStatus fail_learned(const AqmConfig *config, AqmDiag *diag) {
     return aqm_fail(
         diag, AQM_ERROR_UNSUPPORTED,
         "%s: matcher_type: %s: this version has no learned matchers; use --set matcher_type=sift. "
-        "Model files alone do not change that. A later version that has them will want %s%s%s in "
-        "%.900s (runtime.models_dir), where %d of %d %s now: ONNX exports of the published "
-        "weights, to be made with the export script that comes with that version and put there "
-        "under these names",
+        "Model files alone do not change that. A later version that has them will want %s%s%s, "
+        "looked for in %.900s (runtime.models_dir): %d of %d found. They will be ONNX exports of "
+        "the published weights, made with the export script that comes with that version and put "
+        "there under these names",
         config->path ? config->path : "configuration", matcher, files[0], two ? " and " : "",
-        files[1], folder, found, two ? 2 : 1, two ? "are" : "is");
+        files[1], folder, found, two ? 2 : 1);
 }
 
 static AqmStatus check_errors(const AqmConfig *config, AqmDiag *diag) {

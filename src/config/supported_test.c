@@ -15,10 +15,11 @@ static void missing_pathways_are_errors_with_a_way_out(void **state) {
     static const char *const cases[][2] = {
         {"matcher_type=lightglue", "lightglue: this version has no learned matchers; use --set "
                                    "matcher_type=sift. "},
-        {"matcher_type=lightglue", "superpoint.onnx and lightglue_superpoint.onnx in "
-                                   "/x/aquamvs/models (runtime.models_dir), where 0 of 2 are now"},
+        {"matcher_type=lightglue",
+         "superpoint.onnx and lightglue_superpoint.onnx, "
+         "looked for in /x/aquamvs/models (runtime.models_dir): 0 of 2 found"},
         {"matcher_type=lightglue", "ONNX exports of the published weights"},
-        {"matcher_type=roma", "roma.onnx in /x/aquamvs/models"},
+        {"matcher_type=roma", "roma.onnx, looked for in /x/aquamvs/models"},
         {"matcher_type=dense", "--set matcher_type=sift"},
         {"pipeline_mode=sparse", "--set pipeline_mode=full"},
     };
