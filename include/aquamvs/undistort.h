@@ -17,11 +17,12 @@ AQM_API AQM_NODISCARD AqmStatus aqm_undistort_image(const AqmCamera *camera, con
                                                     const AqmImageView *raw, int threads,
                                                     AqmImage **out, AqmDiag *diag);
 
-/* The pixels of the undistorted image that hold data: 255 where the pixel's footprint lies inside
- * the raw image and inside `raw_mask` (any nonzero = keep; NULL = keep all), else 0. U8, one
- * channel. Otherwise as aqm_undistort_image. */
+/* The pixels of the undistorted image to be used: 255 where the pixel's footprint lies inside the
+ * raw image and `keep` is not 0 there (any sample of the pixel; NULL = keep all), else 0. `keep` is
+ * a mask of the undistorted image, of its size. U8, one channel. Otherwise as aqm_undistort_image.
+ */
 AQM_API AQM_NODISCARD AqmStatus aqm_undistort_mask(const AqmCamera *camera, const double K_new[9],
-                                                   const AqmImageView *raw_mask, int threads,
+                                                   const AqmImageView *keep, int threads,
                                                    AqmImage **out, AqmDiag *diag);
 
 #ifdef __cplusplus

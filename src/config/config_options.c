@@ -57,7 +57,7 @@ static const AqmOption options[] = {
      0,
      0},
     PATH("", "mask_dir", mask_dir, "path or null", "null", AQM_OPTION_NULLABLE,
-         "folder of masks {camera}.png of the raw image's size; nonzero = keep the pixel"),
+         "masks {camera}.png of the undistorted images (of export-refs); nonzero = keep the pixel"),
     CHOICE("", "pipeline_mode", pipeline_mode, "full|sparse", full, 0,
            "full: depth maps, cloud and surface; sparse (comes later): triangulated matches only"),
     CHOICE("", "matcher_type", matcher_type, "sift|lightglue|dense|roma", sift, 0,

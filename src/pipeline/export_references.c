@@ -42,7 +42,7 @@ static AqmStatus export_frame(const AqmConfig *config, const AqmInputs *inputs, 
 AqmStatus aqm_export_references(const AqmConfig *config, int frame, const AqmLog *log,
                                 AqmDiag *diag) {
     AqmInputs *inputs = NULL;
-    AQM_TRY(aqm_inputs_open(&inputs, config, log, diag));
+    AQM_TRY(aqm_inputs_open_images(&inputs, config, log, diag));
     AqmImage **images = aqm_calloc(inputs->camera_count, sizeof *images);
     const AqmStatus status = images ? export_frame(config, inputs, images, frame, log, diag)
                                     : aqm_fail_memory(diag, "the images of a frame",

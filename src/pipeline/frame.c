@@ -28,6 +28,7 @@ typedef struct Frame {
     AqmLog log; /* keeps what it passes on for the report */
     size_t count;
     AqmImage **images; /* raw, then undistorted */
+    double white_16;   /* of its 16-bit images */
     double *full_scale;
     AqmStereoImage **stereo_images;
     AqmStereoView *views; /* of the usable cameras, in camera order */
@@ -139,19 +140,28 @@ static const char *name_of(const Frame *frame, size_t view) {
 
 static AqmStatus read_images(Frame *frame, AqmDiag *diag) {
     const AqmFrameJob *job = frame->job;
-    return aqm_frame_read(job->inputs, job->frame, job->config->runtime.threads, frame->images,
-                          &frame->log, diag);
+    AQM_TRY(aqm_frame_read(job->inputs, job->frame, job->config->runtime.threads, frame->images,
+                           &frame->log, diag));
+    const double own = aqm_frame_full_scale(frame->images, frame->count);
+    frame->white_16 = fmax(own, job->inputs->white_16);
+    if (own > job->inputs->white_16 && job->inputs->white_16 > 255.0)
+        aqm_log(&frame->log, AQM_LOG_WARNING,
+                "frame %d: its 16-bit images go beyond %.0f, the white that the first frame shows; "
+                "they are taken to be of the depth up to %.0f, darker than the others",
+                job->frame, job->inputs->white_16, own);
+    return AQM_OK;
 }
 
 static AqmStatus normalize(Frame *frame, AqmDiag *diag) {
-    AqmImage *present[64];
+    AqmImage *present[AQM_CAMERAS_MAX];
     size_t count = 0;
-    for (size_t c = 0; c < frame->count && count < 64; c++)
+    for (size_t c = 0; c < frame->count; c++)
         if (frame->images[c])
             present[count++] = frame->images[c];
     AqmDiag why = {0};
+    const double white = present[0]->type == AQM_U16 ? frame->white_16 : 255.0;
     const AqmStatus status = aqm_color_normalize(
-        present, count, frame->job->config->preprocessing.color_norm_method, &why);
+        present, count, frame->job->config->preprocessing.color_norm_method, white, &why);
     if (status ==
         AQM_ERROR_ARGUMENT) { /* gray and colour cameras, or 8 and 16 bits, side by side */
         aqm_log(&frame->log, AQM_LOG_WARNING, "frame %d: colours are not normalised: %s",
@@ -162,7 +172,7 @@ static AqmStatus normalize(Frame *frame, AqmDiag *diag) {
 }
 
 /* Undistorts one camera's image and prepares it for matching. */
-static AqmStatus undistort(Frame *frame, size_t c, double white_16, AqmDiag *diag) {
+static AqmStatus undistort(Frame *frame, size_t c, AqmDiag *diag) {
     const AqmInput *input = &frame->job->inputs->cameras[c];
     const AqmImageView raw = aqm_image_view(frame->images[c]);
     AqmImage *straight = NULL;
@@ -170,7 +180,7 @@ static AqmStatus undistort(Frame *frame, size_t c, double white_16, AqmDiag *dia
                                 frame->job->config->runtime.threads, &straight, diag));
     aqm_image_destroy(&frame->images[c]);
     frame->images[c] = straight;
-    frame->full_scale[c] = straight->type == AQM_U16 ? white_16 : 255.0;
+    frame->full_scale[c] = straight->type == AQM_U16 ? frame->white_16 : 255.0;
     const AqmImageView image = aqm_image_view(straight), mask = aqm_image_view(input->mask);
     AQM_TRY(aqm_stereo_image_create(&frame->stereo_images[c], &image, &mask, frame->full_scale[c],
                                     diag));
@@ -181,10 +191,9 @@ static AqmStatus undistort(Frame *frame, size_t c, double white_16, AqmDiag *dia
 }
 
 static AqmStatus undistort_images(Frame *frame, AqmDiag *diag) {
-    const double white_16 = aqm_frame_full_scale(frame->images, frame->count);
     for (size_t c = 0; c < frame->count; c++)
         if (frame->images[c])
-            AQM_TRY(undistort(frame, c, white_16, diag));
+            AQM_TRY(undistort(frame, c, diag));
     frame->report->cameras_used = frame->view_count;
     return AQM_OK;
 }
@@ -215,9 +224,7 @@ static AqmStatus find_ranges(Frame *frame, AqmDiag *diag) {
 
 static AqmStatus estimate_view(Frame *frame, size_t v, AqmDiag *diag) {
     const AqmConfig *config = frame->job->config;
-    size_t sources[64], count = 0;
-    if (frame->view_count > 64)
-        return aqm_fail(diag, AQM_ERROR_UNSUPPORTED, "%zu cameras: at most 64", frame->view_count);
+    size_t sources[AQM_CAMERAS_MAX], count = 0;
     aqm_stereo_select_sources(
         frame->views, frame->view_count, v, config->sparse_matching.num_neighbors,
         config->sparse_matching.include_center, &frame->ranges[v], sources, &count);
@@ -253,10 +260,22 @@ static AqmStatus estimate_depths(Frame *frame, AqmDiag *diag) {
     return AQM_OK;
 }
 
+/* A picture that cannot be drawn or written is no reason to lose the frame. */
+static void tell_picture(Frame *frame, AqmStatus status, const AqmDiag *why) {
+    if (status != AQM_OK)
+        aqm_log(&frame->log, AQM_LOG_WARNING, "frame %d: a picture is missing: %s",
+                frame->job->frame, why->message);
+}
+
 static AqmStatus draw_depths(Frame *frame, AqmDiag *diag) {
-    for (size_t v = 0; v < frame->view_count; v++)
+    (void)diag;
+    for (size_t v = 0; v < frame->view_count; v++) {
+        AqmDiag why = {0};
         if (frame->maps[v])
-            AQM_TRY(aqm_frame_draw_depth(frame->job, name_of(frame, v), frame->maps[v], diag));
+            tell_picture(frame,
+                         aqm_frame_draw_depth(frame->job, name_of(frame, v), frame->maps[v], &why),
+                         &why);
+    }
     return AQM_OK;
 }
 
@@ -283,10 +302,19 @@ static AqmStatus write_consistency(Frame *frame, const AqmFusionView *fusion, si
     return AQM_OK;
 }
 
+static AqmStatus tell_doubt(Frame *frame, const AqmFusionView *fusion, size_t count,
+                            AqmDiag *diag) {
+    char doubt[AQM_DIAG_MAX / 2];
+    AQM_TRY(aqm_frame_doubt(frame->job->config, fusion, count, doubt, sizeof doubt, diag));
+    if (doubt[0])
+        aqm_log(&frame->log, AQM_LOG_WARNING, "frame %d: %s", frame->job->frame, doubt);
+    return AQM_OK;
+}
+
 static AqmStatus fuse(Frame *frame, AqmDiag *diag) {
-    AqmFusionView fusion[64];
-    AqmImageView colors[64];
-    size_t view_of[64], count = 0;
+    AqmFusionView fusion[AQM_CAMERAS_MAX];
+    AqmImageView colors[AQM_CAMERAS_MAX];
+    size_t view_of[AQM_CAMERAS_MAX], count = 0;
     for (size_t v = 0; v < frame->view_count; v++) {
         const size_t c = frame->camera_of[v];
         if (!frame->maps[v])
@@ -296,6 +324,7 @@ static AqmStatus fuse(Frame *frame, AqmDiag *diag) {
                                         frame->full_scale[c]};
         view_of[count++] = v;
     }
+    AQM_TRY(tell_doubt(frame, fusion, count, diag));
     if (frame->job->config->runtime.save_consistency_maps)
         AQM_TRY(write_consistency(frame, fusion, count, view_of, diag));
     AQM_TRY(
@@ -339,10 +368,13 @@ static AqmStatus draw_results(Frame *frame, AqmDiag *diag) {
     for (size_t v = 0; v < frame->view_count; v++)
         cameras[v] = (AqmPictureCamera){frame->views[v].view, name_of(frame, v),
                                         frame->views[v].is_auxiliary};
-    const AqmStatus status =
-        aqm_frame_draw_results(frame->job, cameras, frame->view_count, frame->mesh, diag);
+    AqmDiag why = {0};
+    tell_picture(frame, aqm_frame_draw_scene(frame->job, frame->mesh, &why), &why);
+    why = (AqmDiag){0};
+    tell_picture(
+        frame, aqm_frame_draw_rig(frame->job, cameras, frame->view_count, frame->mesh, &why), &why);
     aqm_free(cameras);
-    return status;
+    return AQM_OK;
 }
 
 /* Is `file` the map of a camera that has one? */

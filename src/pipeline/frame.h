@@ -48,12 +48,20 @@ typedef struct AqmFrameJob {
 AqmStatus aqm_frame_make(const AqmFrameJob *job, AqmFrameReport *report, AqmDiag *diag);
 
 /* Reads one frame of every camera: images[c] is NULL for those left out, each with a warning that
- * names it. NO_DATA where fewer than two cameras, or no reference, remain. */
+ * names it. NO_DATA where fewer than inputs->cameras_needed, or for stereo no reference, remain. */
 AqmStatus aqm_frame_read(const AqmInputs *inputs, int frame, int threads, AqmImage **images,
                          const AqmLog *log, AqmDiag *diag);
+
+/* A sentence on why depth maps are not to be trusted, "" where nothing speaks against them: in most
+ * views hardly a pixel has a depth, or the views agree on no more than chance would have them. */
+AqmStatus aqm_frame_doubt(const AqmConfig *config, const AqmFusionView *views, size_t count,
+                          char *doubt, size_t size, AqmDiag *diag);
 
 /* The sample value taken as white: 255 for 8-bit images; for 16-bit ones that of the smallest of
  * the usual bit depths (10, 12, 14, 16) that holds every sample of the frame. */
 double aqm_frame_full_scale(AqmImage *const *images, size_t count);
+
+/* That of the first frame: of each camera, the first image that can be read. MEMORY. */
+AqmStatus aqm_frame_find_white(const AqmInputs *inputs, int threads, double *white, AqmDiag *diag);
 
 #endif

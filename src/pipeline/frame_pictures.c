@@ -39,13 +39,17 @@ AqmStatus aqm_frame_draw_depth(const AqmFrameJob *job, const char *camera, const
     return write_picture(job, "depth_", camera, &picture, diag);
 }
 
-AqmStatus aqm_frame_draw_results(const AqmFrameJob *job, const AqmPictureCamera *cameras,
-                                 size_t count, const AqmMesh *mesh, AqmDiag *diag) {
+AqmStatus aqm_frame_draw_scene(const AqmFrameJob *job, const AqmMesh *mesh, AqmDiag *diag) {
     AqmImage *picture = NULL;
-    if (mesh && aqm_picture_wanted(job->config, AQM_PICTURE_SCENE)) {
-        AQM_TRY(aqm_picture_scene(mesh, job->inputs->rig->water_z, &picture, diag));
-        AQM_TRY(write_picture(job, "scene", "", &picture, diag));
-    }
+    if (!mesh || !aqm_picture_wanted(job->config, AQM_PICTURE_SCENE))
+        return AQM_OK;
+    AQM_TRY(aqm_picture_scene(mesh, job->inputs->rig->water_z, &picture, diag));
+    return write_picture(job, "scene", "", &picture, diag);
+}
+
+AqmStatus aqm_frame_draw_rig(const AqmFrameJob *job, const AqmPictureCamera *cameras, size_t count,
+                             const AqmMesh *mesh, AqmDiag *diag) {
+    AqmImage *picture = NULL;
     if (!aqm_picture_wanted(job->config, AQM_PICTURE_RIG))
         return AQM_OK;
     AQM_TRY(aqm_picture_rig(cameras, count, mesh, &picture, diag));

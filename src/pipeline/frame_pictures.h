@@ -19,10 +19,11 @@ bool aqm_picture_wanted(const AqmConfig *config, AqmPicture picture);
 /* viz/depth_{camera}.png */
 AqmStatus aqm_frame_draw_depth(const AqmFrameJob *job, const char *camera, const AqmDepthMap *map,
                                AqmDiag *diag);
-/* viz/scene.png and viz/rig.png, those that are wanted; mesh may be NULL: then there is no scene.
+/* viz/scene.png and viz/rig.png, where they are wanted; mesh may be NULL: then there is no scene.
  */
-AqmStatus aqm_frame_draw_results(const AqmFrameJob *job, const AqmPictureCamera *cameras,
-                                 size_t count, const AqmMesh *mesh, AqmDiag *diag);
+AqmStatus aqm_frame_draw_scene(const AqmFrameJob *job, const AqmMesh *mesh, AqmDiag *diag);
+AqmStatus aqm_frame_draw_rig(const AqmFrameJob *job, const AqmPictureCamera *cameras, size_t count,
+                             const AqmMesh *mesh, AqmDiag *diag);
 /* Removes the pictures of an earlier making of the frame, those of cameras that it no longer has
  * too; other files in viz/ stay. */
 void aqm_frame_remove_pictures(const AqmFrameJob *job);

@@ -45,8 +45,10 @@ static AqmStatus judge(const AqmInputs *inputs, int frame, AqmImage *const *imag
         aqm_log(log, AQM_LOG_WARNING, "frame %d: camera %s is left out: %s", frame, camera->name,
                 last_reason);
     }
-    if (usable >= 2 && references >= 1)
+    if (usable >= inputs->cameras_needed && (references >= 1 || inputs->cameras_needed == 1))
         return AQM_OK;
+    if (inputs->cameras_needed == 1)
+        return aqm_fail(diag, AQM_ERROR_NO_DATA, "no camera has a usable image; %s", last_reason);
     return aqm_fail(diag, AQM_ERROR_NO_DATA,
                     "%zu of %zu cameras have a usable image, stereo needs two cameras, one of "
                     "them not auxiliary; %s",
@@ -94,4 +96,35 @@ double aqm_frame_full_scale(AqmImage *const *images, size_t count) {
         if (largest < 1u << bits)
             return (double)((1u << bits) - 1);
     return 65535.0;
+}
+
+/* The first image of a camera that can be read; NULL where there is none. */
+static AqmStatus read_first(const AqmInputs *inputs, size_t c, AqmImage **out) {
+    AqmStatus status = AQM_OK;
+    for (int frame = 0; frame < (int)inputs->frame_count; frame++) {
+        AqmDiag why = {0};
+        status = read_camera(inputs, c, frame, out, &why);
+        if (status == AQM_OK || status == AQM_ERROR_MEMORY)
+            return status;
+    }
+    return AQM_OK;
+}
+
+AqmStatus aqm_frame_find_white(const AqmInputs *inputs, int threads, double *white, AqmDiag *diag) {
+    const int count = (int)inputs->camera_count;
+    AqmImage **images = aqm_calloc(inputs->camera_count, sizeof *images);
+    if (!images)
+        return aqm_fail_memory(diag, "the first frame", inputs->camera_count, sizeof *images);
+    int failures = 0;
+#pragma omp parallel for num_threads(aqm_thread_count(threads)) schedule(dynamic, 1)               \
+    reduction(+ : failures)
+    for (int c = 0; c < count; c++)
+        failures += read_first(inputs, (size_t)c, &images[c]) != AQM_OK;
+    if (failures == 0)
+        *white = aqm_frame_full_scale(images, inputs->camera_count);
+    for (int c = 0; c < count; c++)
+        aqm_image_destroy(&images[c]);
+    aqm_free(images);
+    return failures == 0 ? AQM_OK
+                         : aqm_fail(diag, AQM_ERROR_MEMORY, "out of memory: the first frame");
 }

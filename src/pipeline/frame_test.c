@@ -164,17 +164,118 @@ static void consistency_maps_do_not_need_the_depth_maps_kept(void **state) {
     close_fixture(&f);
 }
 
-static void a_range_without_the_surface_is_told_and_leaves_nothing(void **state) {
+/* The surface lies at 0.2 m. */
+static void a_range_without_the_surface_is_told(void **state) {
+    (void)state;
+    static const char *const ranges[] = {"[0.4,0.6]", "[0.02,0.1]", "[1,1.3]"};
+    for (size_t k = 0; k < 3; k++) {
+        Fixture f;
+        open_fixture(&f, "wrong_range");
+        assert_int_equal(aqm_config_set(f.config, "reconstruction.depth_range", ranges[k], NULL),
+                         AQM_OK);
+        AqmDiag diag = {0};
+        const AqmStatus status = aqm_frame_make(&f.job, &f.report, &diag);
+        assert_true(status == AQM_OK || status == AQM_ERROR_NO_DATA);
+        if (!strstr(f.report.warnings, "is reconstruction.depth_range right"))
+            fail_msg("%s: nothing said but %s%s", ranges[k], f.report.warnings, diag.message);
+        assert_true(was_heard(&f.heard, "is reconstruction.depth_range right"));
+        close_fixture(&f);
+    }
+}
+
+static void a_frame_without_points_leaves_nothing(void **state) {
     (void)state;
     Fixture f;
-    open_fixture(&f, "wrong_range");
-    assert_int_equal(aqm_config_set(f.config, "reconstruction.min_consistent_views", "6", NULL),
-                     AQM_OK);
+    open_fixture(&f, "no_points");
+    f.config->reconstruction.fusion.min_consistent_views = 6; /* of 5: cameras fell out */
     AqmDiag diag = {0};
     assert_int_equal(aqm_frame_make(&f.job, &f.report, &diag), AQM_ERROR_NO_DATA);
     assert_non_null(strstr(diag.message, "no point is agreed on by 6 views"));
     assert_false(exists(f.output, "point_cloud/fused.ply"));
     close_fixture(&f);
+}
+
+/* A file where the folder of the pictures would be. */
+static void a_picture_that_cannot_be_written_is_missed(void **state) {
+    (void)state;
+    char path[PATH_MAX];
+    Fixture f;
+    open_fixture(&f, "no_pictures");
+    assert_int_equal(aqm_config_set(f.config, "runtime.viz_enabled", "true", NULL), AQM_OK);
+    write_bytes(in_folder(path, f.output, "viz"), "mine", 4);
+    AqmDiag diag = {0};
+    if (aqm_frame_make(&f.job, &f.report, &diag) != AQM_OK)
+        fail_msg("%s", diag.message);
+    assert_non_null(strstr(f.report.warnings, "a picture is missing: "));
+    assert_true(exists(f.output, "point_cloud/fused.ply"));
+    close_fixture(&f);
+}
+
+/* Makes the scene's images 16-bit ones, the samples `scale` times as large, the first camera's at
+ * half the light. */
+static void deepen_images(const AqmInputs *inputs, const char *scene, double scale) {
+    char path[PATH_MAX], name[128];
+    for (size_t c = 0; c < inputs->camera_count; c++) {
+        snprintf(name, sizeof name, "%s/images/%s/frame_000000.png", scene,
+                 inputs->cameras[c].camera->name);
+        AqmImage *image = NULL, *deep = NULL;
+        assert_int_equal(aqm_image_read(in_folder(path, folder, name), &image, NULL), AQM_OK);
+        assert_int_equal(
+            aqm_image_create(&deep, image->width, image->height, image->channels, AQM_U16, NULL),
+            AQM_OK);
+        const size_t samples = image->stride * (size_t)image->height;
+        for (size_t i = 0; i < samples; i++)
+            ((uint16_t *)deep->data)[i] =
+                (uint16_t)(scale * ((const uint8_t *)image->data)[i] * (c ? 1.0 : 0.5));
+        const AqmImageView view = aqm_image_view(deep);
+        assert_int_equal(aqm_png_write(path, &view, NULL), AQM_OK);
+        aqm_image_destroy(&image);
+        aqm_image_destroy(&deep);
+    }
+}
+
+static double mean_color(const Fixture *f) {
+    char path[PATH_MAX];
+    AqmCloud *cloud = NULL;
+    AqmMesh *mesh = NULL;
+    double sum = 0.0;
+    assert_int_equal(
+        aqm_ply_read(in_folder(path, f->output, "point_cloud/fused.ply"), &cloud, &mesh, NULL),
+        AQM_OK);
+    for (size_t i = 0; i < 3 * cloud->count; i++)
+        sum += cloud->color[i];
+    sum /= 3.0 * (double)cloud->count;
+    aqm_cloud_destroy(&cloud);
+    return sum;
+}
+
+/* The gain lifts the darker camera and saturates samples of the brighter ones: white must not be
+ * guessed anew from the result. */
+static void sixteen_bits_are_as_bright_as_eight_after_normalisation(void **state) {
+    (void)state;
+    double brightness[2];
+    for (int method = 0; method < 2; method++) {
+        for (int deep = 0; deep < 2; deep++) {
+            Fixture f;
+            write_scene(folder, "deep", AQM_RIG_RING5, 1);
+            open_fixture(&f, "bits");
+            deepen_images(f.inputs, "deep", deep ? 4095.0 / 255.0 : 257.0);
+            close_fixture(&f);
+            f.config = scene_config(folder, "deep", deep ? "bits12" : "bits16");
+            in_folder(f.output, folder, deep ? "bits12" : "bits16");
+            assert_int_equal(aqm_make_folders(f.output, NULL), AQM_OK);
+            assert_int_equal(aqm_inputs_open(&f.inputs, f.config, NULL, NULL), AQM_OK);
+            assert_true(f.inputs->white_16 == (deep ? 4095.0 : 65535.0));
+            f.config->preprocessing.color_norm_enabled = true;
+            f.config->preprocessing.color_norm_method = (AqmColorNorm)method;
+            f.job.config = f.config;
+            f.job.inputs = f.inputs;
+            assert_int_equal(aqm_frame_make(&f.job, &f.report, NULL), AQM_OK);
+            brightness[deep] = mean_color(&f);
+            close_fixture(&f);
+        }
+        assert_true(brightness[0] > 40.0 && fabs(brightness[0] - brightness[1]) < 2.0);
+    }
 }
 
 typedef struct Stop {
@@ -217,7 +318,10 @@ int main(void) {
         cmocka_unit_test(a_frame_leaves_its_files_and_a_report),
         cmocka_unit_test(what_an_earlier_making_left_goes),
         cmocka_unit_test(consistency_maps_do_not_need_the_depth_maps_kept),
-        cmocka_unit_test(a_range_without_the_surface_is_told_and_leaves_nothing),
+        cmocka_unit_test(a_range_without_the_surface_is_told),
+        cmocka_unit_test(a_frame_without_points_leaves_nothing),
+        cmocka_unit_test(a_picture_that_cannot_be_written_is_missed),
+        cmocka_unit_test(sixteen_bits_are_as_bright_as_eight_after_normalisation),
         cmocka_unit_test(a_frame_stops_at_every_place_it_can),
     };
     return cmocka_run_group_tests(tests, set_up, remove_test_folder);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "aquamvs/geometry.h"
@@ -11,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/diag.h"
 #include "io/frame_source.h"
+#include "pipeline/frame.h"
 
 /* ---- cameras --------------------------------------------------------------------------------- */
 
@@ -21,36 +23,8 @@ static size_t find_camera(const AqmRig *rig, const char *name) {
     return k;
 }
 
-/* The undistorted mask of a camera, from {mask_dir}/{camera}.png where there is one. */
-static AqmStatus load_mask(const AqmConfig *config, AqmInput *input, const AqmLog *log,
-                           AqmDiag *diag) {
-    AqmImage *raw = NULL;
-    char path[PATH_MAX];
-    if (config->mask_dir) {
-        snprintf(path, sizeof path, "%s/%s.png", config->mask_dir, input->camera->name);
-        if (access(path, F_OK) != 0)
-            aqm_log(log, AQM_LOG_WARNING, "camera %s: no mask %s; the whole image is used",
-                    input->camera->name, path);
-        else
-            AQM_TRY(aqm_image_read(path, &raw, diag));
-    }
-    AqmStatus status = AQM_OK;
-    if (raw && (raw->width != input->camera->width || raw->height != input->camera->height))
-        status =
-            aqm_fail(diag, AQM_ERROR_FORMAT, "mask %s is %d x %d px, the camera's images %d x %d",
-                     path, raw->width, raw->height, input->camera->width, input->camera->height);
-    if (status == AQM_OK) {
-        const AqmImageView view = raw ? aqm_image_view(raw) : (AqmImageView){0};
-        status = aqm_undistort_mask(input->camera, input->K_new, raw ? &view : NULL,
-                                    config->runtime.threads, &input->mask, diag);
-    }
-    aqm_image_destroy(&raw);
-    return status;
-}
-
 static AqmStatus open_camera(const AqmConfig *config, const AqmRig *rig,
-                             const AqmCameraInput *entry, AqmInput *input, const AqmLog *log,
-                             AqmDiag *diag) {
+                             const AqmCameraInput *entry, AqmInput *input, AqmDiag *diag) {
     const size_t k = find_camera(rig, entry->camera);
     if (k == rig->camera_count)
         return aqm_fail(diag, AQM_ERROR_CONFIG, "%s does not know this camera",
@@ -59,8 +33,7 @@ static AqmStatus open_camera(const AqmConfig *config, const AqmRig *rig,
     input->path = entry->path;
     AQM_TRY(aqm_new_camera_matrix(input->camera, input->K_new, diag));
     AQM_TRY(aqm_view_create(&input->view, rig, k, input->K_new, diag));
-    AQM_TRY(aqm_frame_source_open(&input->source, entry->path, diag));
-    return load_mask(config, input, log, diag);
+    return aqm_frame_source_open(&input->source, entry->path, diag);
 }
 
 static void close_camera(AqmInput *input) {
@@ -81,19 +54,54 @@ static void tell_unmapped(const AqmInputs *inputs, const AqmConfig *config, cons
     }
 }
 
-/* Stereo needs two cameras and a reference among them. */
+/* Stereo needs two cameras and a reference among them; a point, as many references as must agree.
+ * `reasons` tells why others cannot be used. */
 static AqmStatus check_enough(const AqmInputs *inputs, const AqmConfig *config, const char *reasons,
                               AqmDiag *diag) {
+    const int agree = config->reconstruction.fusion.min_consistent_views;
     size_t references = 0;
     for (size_t k = 0; k < inputs->camera_count; k++)
         references += !inputs->cameras[k].camera->is_auxiliary;
-    if (inputs->camera_count >= 2 && references >= 1)
+    if (inputs->camera_count < inputs->cameras_needed)
+        return aqm_fail(diag, AQM_ERROR_NO_DATA,
+                        "%s; %zu of the %zu in camera_input_map can be used%s",
+                        inputs->cameras_needed == 1 ? "there is no camera to read"
+                                                    : "stereo needs at least two cameras",
+                        inputs->camera_count, config->input_count, reasons);
+    if (inputs->cameras_needed == 1)
         return AQM_OK;
-    return aqm_fail(
-        diag, AQM_ERROR_NO_DATA,
-        "stereo needs at least two cameras, one of them not auxiliary; %zu of the %zu in "
-        "camera_input_map can be used%s",
-        inputs->camera_count, config->input_count, reasons);
+    if (references == 0)
+        return aqm_fail(
+            diag, AQM_ERROR_NO_DATA,
+            "stereo needs a camera that is not auxiliary; all %zu that can be used are%s",
+            inputs->camera_count, reasons);
+    if (inputs->camera_count > AQM_CAMERAS_MAX)
+        return aqm_fail(diag, AQM_ERROR_UNSUPPORTED,
+                        "camera_input_map has %zu cameras that can be used: at most %d",
+                        inputs->camera_count, AQM_CAMERAS_MAX);
+    if (agree > 0 && (size_t)agree > references)
+        return aqm_fail(diag, AQM_ERROR_CONFIG,
+                        "reconstruction.min_consistent_views asks for %d cameras that agree on a "
+                        "point, but only %zu cameras that are not auxiliary can be used: lower it "
+                        "(--set reconstruction.min_consistent_views=%zu)%s",
+                        agree, references, references, reasons);
+    return AQM_OK;
+}
+
+/* One camera's files given to another too: an error of copying that no result would show. */
+static AqmStatus check_distinct(const AqmInputs *inputs, AqmDiag *diag) {
+    char own[PATH_MAX], other[PATH_MAX];
+    for (size_t k = 0; k < inputs->camera_count; k++) {
+        if (!realpath(inputs->cameras[k].path, own))
+            continue;
+        for (size_t i = 0; i < k; i++)
+            if (realpath(inputs->cameras[i].path, other) && strcmp(own, other) == 0)
+                return aqm_fail(diag, AQM_ERROR_CONFIG,
+                                "camera_input_map: cameras %s and %s both read %s",
+                                inputs->cameras[i].camera->name, inputs->cameras[k].camera->name,
+                                inputs->cameras[k].path);
+    }
+    return AQM_OK;
 }
 
 static AqmStatus open_cameras(AqmInputs *inputs, const AqmConfig *config, const AqmLog *log,
@@ -103,7 +111,7 @@ static AqmStatus open_cameras(AqmInputs *inputs, const AqmConfig *config, const 
         const AqmCameraInput *entry = &config->inputs[k];
         AqmInput *input = &inputs->cameras[inputs->camera_count];
         AqmDiag why = {0};
-        const AqmStatus status = open_camera(config, inputs->rig, entry, input, log, &why);
+        const AqmStatus status = open_camera(config, inputs->rig, entry, input, &why);
         if (status == AQM_OK) {
             inputs->camera_count++;
             continue;
@@ -118,7 +126,55 @@ static AqmStatus open_cameras(AqmInputs *inputs, const AqmConfig *config, const 
                  why.message);
     }
     tell_unmapped(inputs, config, log);
+    AQM_TRY(check_distinct(inputs, diag));
     return check_enough(inputs, config, reasons, diag);
+}
+
+/* ---- masks ----------------------------------------------------------------------------------- */
+
+/* {mask_dir}/{camera}.png; *out stays NULL where there is none. */
+static AqmStatus read_mask(const AqmConfig *config, const AqmCamera *camera, AqmImage **out,
+                           const AqmLog *log, AqmDiag *diag) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s.png", config->mask_dir, camera->name);
+    if (access(path, F_OK) != 0) {
+        aqm_log(log, AQM_LOG_WARNING, "camera %s: no mask %s; the whole image is used",
+                camera->name, path);
+        return AQM_OK;
+    }
+    AQM_TRY(aqm_image_read(path, out, diag));
+    if ((*out)->width == camera->width && (*out)->height == camera->height)
+        return AQM_OK;
+    return aqm_fail(diag, AQM_ERROR_FORMAT,
+                    "mask %s is %d x %d px, the images of the camera are %d x %d px", path,
+                    (*out)->width, (*out)->height, camera->width, camera->height);
+}
+
+/* What may be used of a camera's undistorted image: what the lens shows, and the mask keeps. */
+static AqmStatus load_mask(const AqmConfig *config, AqmInput *input, const AqmLog *log,
+                           AqmDiag *diag) {
+    AqmImage *keep = NULL;
+    AqmStatus status = AQM_OK;
+    if (config->mask_dir)
+        status = read_mask(config, input->camera, &keep, log, diag);
+    if (status == AQM_OK) {
+        const AqmImageView view = keep ? aqm_image_view(keep) : (AqmImageView){0};
+        status = aqm_undistort_mask(input->camera, input->K_new, keep ? &view : NULL,
+                                    config->runtime.threads, &input->mask, diag);
+    }
+    aqm_image_destroy(&keep);
+    return status;
+}
+
+static AqmStatus load_masks(AqmInputs *inputs, const AqmConfig *config, const AqmLog *log,
+                            AqmDiag *diag) {
+    struct stat folder;
+    if (config->mask_dir && (stat(config->mask_dir, &folder) != 0 || !S_ISDIR(folder.st_mode)))
+        return aqm_fail(diag, AQM_ERROR_CONFIG, "mask_dir: %s is not there, or not a folder",
+                        config->mask_dir);
+    for (size_t c = 0; c < inputs->camera_count; c++)
+        AQM_TRY(load_mask(config, &inputs->cameras[c], log, diag));
+    return AQM_OK;
 }
 
 /* ---- frames ---------------------------------------------------------------------------------- */
@@ -292,25 +348,42 @@ static AqmStatus pair_frames(AqmInputs *inputs, const AqmLog *log, AqmDiag *diag
 
 /* ---- both ------------------------------------------------------------------------------------ */
 
-AqmStatus aqm_inputs_open(AqmInputs **out, const AqmConfig *config, const AqmLog *log,
-                          AqmDiag *diag) {
+static AqmStatus fill(AqmInputs *inputs, const AqmConfig *config, const AqmLog *log,
+                      AqmDiag *diag) {
+    inputs->cameras = aqm_calloc(config->input_count, sizeof *inputs->cameras);
+    if (!inputs->cameras)
+        return aqm_fail_memory(diag, "the inputs", config->input_count, sizeof *inputs->cameras);
+    AQM_TRY(aqm_calibration_read(config->calibration_path, log, &inputs->rig, diag));
+    AQM_TRY(open_cameras(inputs, config, log, diag));
+    AQM_TRY(pair_frames(inputs, log, diag));
+    if (inputs->cameras_needed == 1)
+        return AQM_OK;
+    AQM_TRY(load_masks(inputs, config, log, diag));
+    return aqm_frame_find_white(inputs, config->runtime.threads, &inputs->white_16, diag);
+}
+
+static AqmStatus open_inputs(AqmInputs **out, size_t cameras_needed, const AqmConfig *config,
+                             const AqmLog *log, AqmDiag *diag) {
     AqmInputs *inputs = aqm_calloc(1, sizeof *inputs);
     if (!inputs)
         return aqm_fail_memory(diag, "the inputs", 1, sizeof *inputs);
-    AqmStatus status = AQM_OK;
-    inputs->cameras = aqm_calloc(config->input_count, sizeof *inputs->cameras);
-    if (!inputs->cameras)
-        status = aqm_fail_memory(diag, "the inputs", config->input_count, sizeof *inputs->cameras);
-    if (status == AQM_OK)
-        status = aqm_calibration_read(config->calibration_path, log, &inputs->rig, diag);
-    if (status == AQM_OK)
-        status = open_cameras(inputs, config, log, diag);
-    if (status == AQM_OK)
-        status = pair_frames(inputs, log, diag);
+    inputs->cameras_needed = cameras_needed;
+    inputs->white_16 = 255.0;
+    const AqmStatus status = fill(inputs, config, log, diag);
     if (status != AQM_OK)
         aqm_inputs_close(&inputs);
     *out = inputs;
     return status;
+}
+
+AqmStatus aqm_inputs_open(AqmInputs **out, const AqmConfig *config, const AqmLog *log,
+                          AqmDiag *diag) {
+    return open_inputs(out, 2, config, log, diag);
+}
+
+AqmStatus aqm_inputs_open_images(AqmInputs **out, const AqmConfig *config, const AqmLog *log,
+                                 AqmDiag *diag) {
+    return open_inputs(out, 1, config, log, diag);
 }
 
 void aqm_inputs_close(AqmInputs **inputs) {

@@ -57,6 +57,8 @@ static AqmConfig *config_of(const char *folder, const char *const (*cameras)[2],
     assert_int_equal(aqm_config_set(config, "calibration_path",
                                     in_folder(path, folder, "calibration.json"), NULL),
                      AQM_OK);
+    assert_int_equal(aqm_config_set(config, "reconstruction.min_consistent_views", "2", NULL),
+                     AQM_OK);
     for (size_t k = 0; k < count; k++)
         assert_int_equal(aqm_config_add_input(config, cameras[k][0],
                                               in_folder(path, folder, cameras[k][1]), NULL),
@@ -213,33 +215,145 @@ static void auxiliary_cameras_alone_have_nothing_to_refer_to(void **state) {
     AqmInputs *inputs = NULL;
     AqmDiag diag = {0};
     assert_int_equal(aqm_inputs_open(&inputs, config, NULL, &diag), AQM_ERROR_NO_DATA);
-    assert_non_null(strstr(diag.message, "not auxiliary; 2 of the 2"));
+    assert_non_null(strstr(diag.message, "a camera that is not auxiliary; all 2"));
     aqm_config_destroy(&config);
 }
 
-static void masks_are_taken_refused_or_missed(void **state) {
+/* Three cameras with an image each, and an empty folder "masks". */
+static AqmConfig *with_masks(const char *folder, char masks[PATH_MAX]) {
     static const char *const stills[] = {"a.png", NULL};
     static const char *const cameras[][2] = {{"cam0", "cam0"}, {"cam1", "cam1"}, {"cam2", "cam2"}};
-    char masks[PATH_MAX], path[PATH_MAX];
     for (size_t c = 0; c < 3; c++)
-        write_stills(*state, cameras[c][0], stills);
-    write_calibration(*state, false);
-    assert_int_equal(aqm_make_folders(in_folder(masks, *state, "masks"), NULL), AQM_OK);
-    write_png(in_folder(path, masks, "cam0.png"), SIDE, SIDE, 0);
-    write_png(in_folder(path, masks, "cam2.png"), SIDE, SIDE - 1, 255);
-    AqmConfig *config = config_of(*state, cameras, 3);
+        write_stills(folder, cameras[c][0], stills);
+    write_calibration(folder, false);
+    assert_int_equal(aqm_make_folders(in_folder(masks, folder, "masks"), NULL), AQM_OK);
+    AqmConfig *config = config_of(folder, cameras, 3);
     assert_int_equal(aqm_config_set(config, "mask_dir", masks, NULL), AQM_OK);
+    return config;
+}
+
+static void masks_are_taken_or_missed(void **state) {
+    char masks[PATH_MAX], path[PATH_MAX];
+    AqmConfig *config = with_masks(*state, masks);
+    write_png(in_folder(path, masks, "cam0.png"), SIDE, SIDE, 0);
+    write_png(in_folder(path, masks, "cam2.png"), SIDE, SIDE, 1);
     Heard heard = {""};
     const AqmLog log = {hear, &heard};
     AqmInputs *inputs = NULL;
     assert_int_equal(aqm_inputs_open(&inputs, config, &log, NULL), AQM_OK);
-    assert_int_equal(inputs->camera_count, 2);
+    assert_int_equal(inputs->camera_count, 3);
     assert_true(was_heard(&heard, "warning: camera cam1: no mask "));
-    assert_true(was_heard(&heard, "is 32 x 31 px, the camera's images 32 x 32"));
-    const uint8_t *none = inputs->cameras[0].mask->data, *all = inputs->cameras[1].mask->data;
     const size_t middle = SIDE / 2 * inputs->cameras[0].mask->stride + SIDE / 2;
-    assert_int_equal(none[middle], 0);
-    assert_int_not_equal(all[middle], 0);
+    for (size_t c = 0; c < 3; c++)
+        assert_int_equal(((const uint8_t *)inputs->cameras[c].mask->data)[middle], c ? 255 : 0);
+    aqm_inputs_close(&inputs);
+    aqm_config_destroy(&config);
+}
+
+static void masks_that_do_not_fit_are_refused(void **state) {
+    char masks[PATH_MAX], path[PATH_MAX];
+    AqmConfig *config = with_masks(*state, masks);
+    write_png(in_folder(path, masks, "cam2.png"), SIDE, SIDE - 1, 255);
+    AqmInputs *inputs = NULL;
+    AqmDiag diag = {0};
+    assert_int_equal(aqm_inputs_open(&inputs, config, NULL, &diag), AQM_ERROR_FORMAT);
+    assert_null(inputs);
+    assert_non_null(strstr(diag.message, "masks/cam2.png is 32 x 31 px"));
+    assert_non_null(strstr(diag.message, "are 32 x 32 px"));
+    assert_int_equal(aqm_config_set(config, "mask_dir", in_folder(path, masks, "gone"), NULL),
+                     AQM_OK);
+    diag = (AqmDiag){0};
+    assert_int_equal(aqm_inputs_open(&inputs, config, NULL, &diag), AQM_ERROR_CONFIG);
+    assert_non_null(strstr(diag.message, "masks/gone is not there"));
+    /* reading images alone asks for no masks */
+    assert_int_equal(aqm_inputs_open_images(&inputs, config, NULL, NULL), AQM_OK);
+    assert_null(inputs->cameras[2].mask);
+    aqm_inputs_close(&inputs);
+    aqm_config_destroy(&config);
+}
+
+static void too_few_cameras_to_agree_are_told_at_once(void **state) {
+    static const char *const stills[] = {"a.png", NULL};
+    AqmInputs *inputs = NULL;
+    AqmDiag diag = {0};
+    write_calibration(*state, false);
+    write_stills(*state, "cam0", stills);
+    write_stills(*state, "cam1", stills);
+    AqmConfig *config = config_of(*state, two_cameras, 2);
+    assert_int_equal(aqm_config_set(config, "reconstruction.min_consistent_views", "3", NULL),
+                     AQM_OK);
+    assert_int_equal(aqm_inputs_open(&inputs, config, NULL, &diag), AQM_ERROR_CONFIG);
+    assert_non_null(strstr(diag.message, "--set reconstruction.min_consistent_views=2"));
+    assert_int_equal(aqm_inputs_open_images(&inputs, config, NULL, NULL), AQM_OK);
+    aqm_inputs_close(&inputs);
+    aqm_config_destroy(&config);
+}
+
+static void one_source_for_two_cameras_is_refused(void **state) {
+    static const char *const stills[] = {"a.png", NULL};
+    static const char *const cameras[][2] = {{"cam0", "cam0"}, {"cam1", "cam1"}, {"cam2", "link"}};
+    char path[PATH_MAX];
+    AqmInputs *inputs = NULL;
+    AqmDiag diag = {0};
+    write_calibration(*state, false);
+    write_stills(*state, "cam0", stills);
+    write_stills(*state, "cam1", stills);
+    assert_int_equal(symlink("cam0", in_folder(path, *state, "link")), 0);
+    AqmConfig *config = config_of(*state, cameras, 3);
+    assert_int_equal(aqm_inputs_open(&inputs, config, NULL, &diag), AQM_ERROR_CONFIG);
+    assert_non_null(strstr(diag.message, "cameras cam0 and cam2 both read "));
+    aqm_config_destroy(&config);
+}
+
+static void one_camera_is_enough_to_export(void **state) {
+    static const char *const stills[] = {"a.png", NULL};
+    char path[PATH_MAX];
+    AqmDiag diag = {0};
+    write_calibration(*state, true);
+    write_stills(*state, "cam0", stills);
+    AqmConfig *config = config_of(*state, two_cameras, 1);
+    assert_int_equal(aqm_config_set(config, "output_dir", in_folder(path, *state, "out"), NULL),
+                     AQM_OK);
+    assert_int_equal(aqm_config_set(config, "mask_dir", in_folder(path, *state, "later"), NULL),
+                     AQM_OK);
+    if (aqm_export_references(config, 0, NULL, &diag) != AQM_OK)
+        fail_msg("%s", diag.message);
+    assert_true(exists(*state, "out/reference_images/cam0.png"));
+    aqm_config_destroy(&config);
+}
+
+/* 16-bit stills of one value each, named f0.png, f1.png, ... */
+static void write_deep(const char *folder, const char *camera, const uint16_t *values,
+                       size_t count) {
+    char own[PATH_MAX], path[PATH_MAX], name[32];
+    assert_int_equal(aqm_make_folders(in_folder(own, folder, camera), NULL), AQM_OK);
+    for (size_t f = 0; f < count; f++) {
+        AqmImage *image = NULL;
+        assert_int_equal(aqm_image_create(&image, SIDE, SIDE, 1, AQM_U16, NULL), AQM_OK);
+        for (int i = 0; i < SIDE * SIDE; i++)
+            ((uint16_t *)image->data)[i] = values[f];
+        const AqmImageView view = aqm_image_view(image);
+        snprintf(name, sizeof name, "f%zu.png", f);
+        assert_int_equal(aqm_png_write(in_folder(path, own, name), &view, NULL), AQM_OK);
+        aqm_image_destroy(&image);
+    }
+}
+
+static void white_is_that_of_the_first_frame(void **state) {
+    static const uint16_t left[] = {3000, 500}, right[] = {900, 500};
+    char path[PATH_MAX];
+    AqmInputs *inputs = NULL;
+    write_calibration(*state, false);
+    write_deep(*state, "cam0", left, 2);
+    write_deep(*state, "cam1", right, 2);
+    AqmConfig *config = config_of(*state, two_cameras, 2);
+    assert_int_equal(aqm_inputs_open(&inputs, config, NULL, NULL), AQM_OK);
+    assert_true(inputs->white_16 == 4095.0);
+    aqm_inputs_close(&inputs);
+    /* an image that cannot be read: the camera's next one */
+    write_bytes(in_folder(path, *state, "cam0/f0.png"), "no", 2);
+    assert_int_equal(aqm_inputs_open(&inputs, config, NULL, NULL), AQM_OK);
+    assert_true(inputs->white_16 == 1023.0);
     aqm_inputs_close(&inputs);
     aqm_config_destroy(&config);
 }
@@ -256,7 +370,12 @@ int main(void) {
         IN_FOLDER(a_video_is_paired_by_frame_number),
         IN_FOLDER(cameras_that_cannot_be_used_are_left_out_by_name),
         IN_FOLDER(auxiliary_cameras_alone_have_nothing_to_refer_to),
-        IN_FOLDER(masks_are_taken_refused_or_missed),
+        IN_FOLDER(masks_are_taken_or_missed),
+        IN_FOLDER(masks_that_do_not_fit_are_refused),
+        IN_FOLDER(too_few_cameras_to_agree_are_told_at_once),
+        IN_FOLDER(one_source_for_two_cameras_is_refused),
+        IN_FOLDER(one_camera_is_enough_to_export),
+        IN_FOLDER(white_is_that_of_the_first_frame),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

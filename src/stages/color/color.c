@@ -48,17 +48,15 @@ static void apply_tables(AqmImage *image, const uint16_t *tables) {
     }
 }
 
-static uint16_t to_level(double value, size_t levels) {
-    const double top = (double)(levels - 1);
+static uint16_t to_level(double value, double top) {
     return (uint16_t)(fmin(fmax(value, 0.0), top) + 0.5);
 }
 
 /* ---- gain ------------------------------------------------------------------------------------ */
 
 /* Means of the channels over the pixels within the sensor's range; 0 where there is none. */
-static void channel_means(const AqmImage *image, double means[3]) {
+static void channel_means(const AqmImage *image, double top, double means[3]) {
     const size_t channels = (size_t)image->channels;
-    const unsigned top = (unsigned)level_count(image) - 1;
     uint64_t sums[3] = {0}, count = 0;
     for (int y = 0; y < image->height; y++) {
         const void *row = row_of(image, y);
@@ -66,7 +64,7 @@ static void channel_means(const AqmImage *image, double means[3]) {
             unsigned value[3] = {0}, usable = 1;
             for (size_t c = 0; c < channels; c++) {
                 value[c] = sample_at(image, row, x * channels + c);
-                usable &= value[c] > 0 && value[c] < top;
+                usable &= value[c] > 0 && (double)value[c] < top;
             }
             for (size_t c = 0; c < channels; c++)
                 sums[c] += usable ? value[c] : 0;
@@ -77,15 +75,15 @@ static void channel_means(const AqmImage *image, double means[3]) {
         means[c] = count ? (double)sums[c] / (double)count : 0.0;
 }
 
-static AqmStatus gain_tables(AqmImage *const *images, size_t image_count, uint16_t *tables,
-                             AqmDiag *diag) {
+static AqmStatus gain_tables(AqmImage *const *images, size_t image_count, double top,
+                             uint16_t *tables, AqmDiag *diag) {
     const size_t levels = level_count(images[0]), channels = (size_t)images[0]->channels;
     double *means = aqm_calloc(image_count, 3 * sizeof *means), target[3] = {0};
     if (!means)
         return aqm_fail_memory(diag, "channel means", image_count, 3 * sizeof *means);
     size_t measured = 0;
     for (size_t i = 0; i < image_count; i++) {
-        channel_means(images[i], means + 3 * i);
+        channel_means(images[i], top, means + 3 * i);
         measured += means[3 * i] > 0.0;
         for (size_t c = 0; c < channels; c++)
             target[c] += means[3 * i + c];
@@ -95,7 +93,7 @@ static AqmStatus gain_tables(AqmImage *const *images, size_t image_count, uint16
             const double mean = means[3 * i + c];
             const double gain = mean > 0.0 ? target[c] / (double)measured / mean : 1.0;
             for (size_t v = 0; v < levels; v++)
-                tables[(i * channels + c) * levels + v] = to_level(gain * (double)v, levels);
+                tables[(i * channels + c) * levels + v] = to_level(gain * (double)v, top);
         }
     aqm_free(means);
     return AQM_OK;
@@ -146,18 +144,18 @@ static void add_quantiles(const Distribution *from, const Distribution *to, doub
     }
 }
 
-static void histogram_table(const Distribution *all, size_t image_count, size_t own, size_t levels,
+static void histogram_table(const Distribution *all, size_t image_count, size_t own, double top,
                             double *sum, uint16_t *table) {
     const Distribution *from = &all[own];
     memset(sum, 0, from->count * sizeof *sum);
     for (size_t j = 0; j < image_count; j++)
         add_quantiles(from, &all[j], 1.0 / (double)image_count, sum);
     for (size_t i = 0; i < from->count; i++)
-        table[(size_t)from->value[i]] = to_level(sum[i], levels);
+        table[(size_t)from->value[i]] = to_level(sum[i], top);
 }
 
-static AqmStatus histogram_tables(AqmImage *const *images, size_t image_count, uint16_t *tables,
-                                  AqmDiag *diag) {
+static AqmStatus histogram_tables(AqmImage *const *images, size_t image_count, double top,
+                                  uint16_t *tables, AqmDiag *diag) {
     const size_t levels = level_count(images[0]), channels = (size_t)images[0]->channels;
     Distribution *all = aqm_calloc(image_count, sizeof *all);
     float *values = aqm_alloc(image_count, levels * sizeof *values);
@@ -174,7 +172,7 @@ static AqmStatus histogram_tables(AqmImage *const *images, size_t image_count, u
         for (size_t i = 0; i < image_count; i++)
             measure(images[i], c, histogram, &all[i]);
         for (size_t i = 0; i < image_count; i++)
-            histogram_table(all, image_count, i, levels, below + image_count * levels,
+            histogram_table(all, image_count, i, top, below + image_count * levels,
                             tables + (i * channels + c) * levels);
     }
 done:
@@ -186,7 +184,7 @@ done:
 }
 
 AqmStatus aqm_color_normalize(AqmImage *const *images, size_t image_count, AqmColorNorm method,
-                              AqmDiag *diag) {
+                              double full_scale, AqmDiag *diag) {
     if (image_count < 2)
         return AQM_OK; /* one image agrees with itself */
     for (size_t i = 1; i < image_count; i++)
@@ -196,13 +194,18 @@ AqmStatus aqm_color_normalize(AqmImage *const *images, size_t image_count, AqmCo
                             "%d of %d; all must be alike",
                             i, images[i]->channels, 8 * (int)images[i]->type, images[0]->channels,
                             8 * (int)images[0]->type);
+    const double most = (double)(level_count(images[0]) - 1);
+    if (!(full_scale >= 1.0 && full_scale <= most))
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
+                        "colour normalisation: full scale is %g: must be in 1..%g", full_scale,
+                        most);
     const size_t tables_each = (size_t)images[0]->channels * level_count(images[0]);
     uint16_t *tables = aqm_calloc(image_count, tables_each * sizeof *tables);
     if (!tables)
         return aqm_fail_memory(diag, "colour tables", image_count, tables_each * sizeof *tables);
     const AqmStatus status = method == AQM_COLOR_GAIN
-                                 ? gain_tables(images, image_count, tables, diag)
-                                 : histogram_tables(images, image_count, tables, diag);
+                                 ? gain_tables(images, image_count, full_scale, tables, diag)
+                                 : histogram_tables(images, image_count, full_scale, tables, diag);
     if (status == AQM_OK)
         for (size_t i = 0; i < image_count; i++)
             apply_tables(images[i], tables + i * tables_each);

@@ -147,39 +147,33 @@ static bool keeps(const AqmImageView *mask, int x, int y) {
     return false;
 }
 
-static bool keeps_footprint(const AqmImageView *mask, Footprint f) {
-    const int x = f.x + (f.right > 0), y = f.y + (f.low > 0);
-    return keeps(mask, f.x, f.y) && keeps(mask, x, f.y) && keeps(mask, f.x, y) && keeps(mask, x, y);
-}
-
 static void mask_row(const AqmCamera *camera, const double K_new[9], double reach2,
-                     const AqmImageView *raw_mask, int row, uint8_t *out) {
+                     const AqmImageView *keep, int row, uint8_t *out) {
     const bool exact = is_identity(camera, K_new);
     for (int x = 0; x < camera->width; x += SPAN) {
         const int count = span_at(x, camera->width);
         double u[SPAN], v[SPAN];
         aqm_raw_span_from_undistorted(camera, K_new, reach2, x, row, count, u, v);
         for (int i = 0; i < count; i++) {
-            Footprint f = {x + i, row, 0, 0};
+            Footprint f;
             const bool inside =
                 exact || footprint_at(u[i], v[i], camera->width, camera->height, &f);
-            if (inside && (!raw_mask || keeps_footprint(raw_mask, f)))
+            if (inside && (!keep || keeps(keep, x + i, row)))
                 out[x + i] = 255;
         }
     }
 }
 
 AqmStatus aqm_undistort_mask(const AqmCamera *camera, const double K_new[9],
-                             const AqmImageView *raw_mask, int threads, AqmImage **out,
-                             AqmDiag *diag) {
-    if (raw_mask)
-        AQM_TRY(check_size(camera, raw_mask, "mask", diag));
+                             const AqmImageView *keep, int threads, AqmImage **out, AqmDiag *diag) {
+    if (keep)
+        AQM_TRY(check_size(camera, keep, "mask", diag));
     AqmImage *mask = NULL;
     AQM_TRY(aqm_image_create(&mask, camera->width, camera->height, 1, AQM_U8, diag));
     const double reach2 = aqm_lens_reach2(camera);
 #pragma omp parallel for num_threads(aqm_thread_count(threads)) schedule(static)
     for (int row = 0; row < camera->height; row++)
-        mask_row(camera, K_new, reach2, raw_mask, row,
+        mask_row(camera, K_new, reach2, keep, row,
                  (uint8_t *)mask->data + (size_t)row * mask->stride);
     *out = mask;
     return AQM_OK;
