@@ -1,4 +1,5 @@
-/* The configuration of a run: an AquaMVS config.yaml, read, checked, overridden, written out. */
+/* The configuration of a run: an AquaMVS config.yaml, read, checked, overridden, written out.
+ * A configuration is changed by one thread at a time; any number may read it. */
 #ifndef AQUAMVS_CONFIG_H
 #define AQUAMVS_CONFIG_H
 
@@ -99,8 +100,9 @@ typedef struct AqmConfig {
     } runtime;
 } AqmConfig;
 
-/* Defaults of every key; no cameras, no paths. */
+/* Defaults of every key; no cameras, no paths. MEMORY; *out is NULL then. */
 AQM_API AQM_NODISCARD AqmStatus aqm_config_create(AqmConfig **out, AqmDiag *diag);
+/* Frees it and its strings and sets *config to NULL; NULL and *config == NULL are fine. */
 AQM_API void aqm_config_destroy(AqmConfig **config);
 
 /* Reads a YAML file, then applies the `overrides` ("section.key=value", as --set gives them), then
@@ -108,8 +110,10 @@ AQM_API void aqm_config_destroy(AqmConfig **config);
  * relative to the file. CONFIG errors read "file:line:column: key: what, the value, what is
  * allowed", or "--set key=value: ..." (an unknown key is an error there); IO where the file cannot
  * be read; MEMORY. Unknown keys of the file warn through `log` with file:line:column and the
- * nearest known name. *out is NULL on failure. Where AquaMVS has another default: matcher_type is
- * sift and surface_method heightfield here; min_consistent_views counts the reference view. */
+ * nearest known name, and so does a quality_preset that changes nothing because all its keys are
+ * given. `log` may be NULL. *out is NULL on failure. Where AquaMVS has another default:
+ * matcher_type is sift and surface_method heightfield here; min_consistent_views counts the
+ * reference view. */
 AQM_API AQM_NODISCARD AqmStatus aqm_config_read(const char *path, const char *const *overrides,
                                                 size_t override_count, const AqmLog *log,
                                                 AqmConfig **out, AqmDiag *diag);
@@ -132,7 +136,7 @@ AQM_API AQM_NODISCARD AqmStatus aqm_config_set(AqmConfig *config, const char *na
                                                const char *value, AqmDiag *diag);
 
 /* Adds a camera to the input map. CONFIG if its name is taken, too long (AQM_NAME_MAX), or cannot
- * be a file name; MEMORY. */
+ * be a file name; MEMORY; the map is as before then. */
 AQM_API AQM_NODISCARD AqmStatus aqm_config_add_input(AqmConfig *config, const char *camera,
                                                      const char *path, AqmDiag *diag);
 
@@ -147,6 +151,7 @@ typedef struct AqmOptionInfo {
     const char *help;          /* one line */
 } AqmOptionInfo;
 AQM_API size_t aqm_option_count(void);
+/* index < aqm_option_count(). Constant: valid as long as the library is loaded. */
 AQM_API const AqmOptionInfo *aqm_option_info(size_t index);
 
 #ifdef __cplusplus

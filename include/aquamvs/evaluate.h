@@ -57,7 +57,7 @@ AQM_API AQM_NODISCARD AqmStatus aqm_evaluate_ply(const char *ply_path, const cha
                                                  const AqmEvaluateOptions *options,
                                                  AqmEvaluation *out, AqmDiag *diag);
 
-/* As a JSON object (text, freed with aqm_free_buffer). */
+/* As a JSON object (*text, freed with aqm_free_buffer). MEMORY; *text is untouched then. */
 AQM_API AQM_NODISCARD AqmStatus aqm_evaluation_to_json(const AqmEvaluation *evaluation, char **text,
                                                        AqmDiag *diag);
 

@@ -20,6 +20,7 @@ typedef struct AqmFusionOptions {
 } AqmFusionOptions;
 
 AQM_API AqmFusionOptions aqm_fusion_options_default(void);
+/* ARGUMENT for a value out of its range, which the message names. */
 AQM_API AQM_NODISCARD AqmStatus aqm_fusion_options_validate(const AqmFusionOptions *options,
                                                             AqmDiag *diag);
 
@@ -52,7 +53,8 @@ AQM_API AQM_NODISCARD AqmStatus aqm_fuse(const AqmFusionView *views, size_t view
 
 /* Statistical outlier removal (Rusu et al. 2008): drops points whose mean distance to their
  * outlier_nb_neighbors nearest neighbours exceeds mean + outlier_std_ratio * standard deviation of
- * that quantity over the cloud. Keeps the order. removed (may be NULL): how many went. */
+ * that quantity over the cloud. Keeps the order. removed (may be NULL): how many went.
+ * ARGUMENT for bad options, MEMORY; the cloud is as before then. */
 AQM_API AQM_NODISCARD AqmStatus aqm_cloud_remove_outliers(AqmCloud *cloud,
                                                           const AqmFusionOptions *options,
                                                           size_t *removed, AqmDiag *diag);

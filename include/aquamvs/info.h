@@ -22,6 +22,7 @@ typedef struct AqmInfo {
     bool has_learned_matchers; /* false: this build has no ONNX pathway */
 } AqmInfo;
 
+/* Fills *info; its pointers are to constants. Cannot fail; any thread. */
 AQM_API void aqm_info(AqmInfo *info);
 
 #ifdef __cplusplus

@@ -52,7 +52,8 @@ AQM_API const char *aqm_frame_source_name(const AqmFrameSource *source, size_t i
 AQM_API AQM_NODISCARD AqmStatus aqm_frame_source_read(AqmFrameSource *source, size_t index,
                                                       AqmImage **out, AqmDiag *diag);
 
-/* One still image from a file (its kind is told from its first bytes). */
+/* One still image from a file (its kind is told from its first bytes), as aqm_frame_source_read
+ * gives it. */
 AQM_API AQM_NODISCARD AqmStatus aqm_image_read(const char *path, AqmImage **out, AqmDiag *diag);
 /* Lossless, 8 or 16 bits, gray or R G B. */
 AQM_API AQM_NODISCARD AqmStatus aqm_png_write(const char *path, const AqmImageView *image,
@@ -60,7 +61,9 @@ AQM_API AQM_NODISCARD AqmStatus aqm_png_write(const char *path, const AqmImageVi
 
 /* A video file (lossless FFV1 in .mkv, or MPEG-4 in .avi/.mp4) written frame by frame. The first
  * frame says whether it is gray or R G B, 8 or 16 bits; the others must be like it. MPEG-4 keeps 8
- * bits and reads back as R G B. The same frames give the same bytes. */
+ * bits and reads back as R G B. The same frames give the same bytes. ARGUMENT for another ending of
+ * the name, sides out of 2..16384 px (MPEG-4: 8191), a rate out of 0.01..1000 a second, or a frame
+ * unlike the first. */
 typedef struct AqmVideoWriter AqmVideoWriter;
 AQM_API AQM_NODISCARD AqmStatus aqm_video_writer_open(AqmVideoWriter **out, const char *path,
                                                       int width, int height, double frames_per_s,

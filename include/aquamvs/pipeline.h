@@ -1,4 +1,7 @@
-/* Runs the stages over the frames of a configuration: order, resume, shards, files. */
+/* Runs the stages over the frames of a configuration: order, resume, shards, files.
+ *
+ * Two runs may go on at once in one process for different output folders; a configuration is only
+ * read, so they may share it. `log` and `progress` are called by the thread that made the call. */
 #ifndef AQUAMVS_PIPELINE_H
 #define AQUAMVS_PIPELINE_H
 
@@ -35,19 +38,33 @@ typedef struct AqmRunResult {
     double elapsed_s;
 } AqmRunResult;
 
-/* Runs a configuration. An error means that nothing was started (the configuration, calibration or
- * input is wrong) or, INTERRUPTED, that it was cancelled; failed frames are counted in `result` and
- * named with their reason in run.json. */
+/* Runs a configuration. Failed frames are no error: they are counted in `result` and named with
+ * their reason in run.json. *result is written whatever is returned.
+ *
+ * Before the first frame, nothing started: ARGUMENT for frames or a shard that cannot be; CONFIG
+ * for a path that is not UTF-8; UNSUPPORTED for what this version cannot do (a learned matcher,
+ * pipeline_mode sparse), with the way out; DEVICE where require_device asks for one that is not
+ * there; IO or FORMAT where the calibration cannot be read or the output folder not be written;
+ * NO_DATA for fewer than two usable cameras or no frame to do. Later: INTERRUPTED once `cancel` is
+ * set (what is finished is kept), MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_run(const AqmConfig *config, const AqmRunOptions *options,
                                         AqmRunResult *result, AqmDiag *diag);
 
 /* Writes the undistorted image of every camera of one frame to
- * {output_dir}/reference_images/{camera}.png. */
+ * {output_dir}/reference_images/{camera}.png. A camera without a usable image of that frame is left
+ * out with a warning through `log` (may be NULL). NO_DATA if there is no such frame, or fewer than
+ * two cameras are left; IO or FORMAT as aqm_run; MEMORY. On failure images written before it
+ * stay. */
 AQM_API AQM_NODISCARD AqmStatus aqm_export_references(const AqmConfig *config, int frame,
                                                       const AqmLog *log, AqmDiag *diag);
 
 /* "init": matches the files and folders of input_dir with a POSIX extended regular expression whose
- * first group is the camera name, checks them against the calibration, and fills the input map. */
+ * first group is the camera name, checks them against the calibration (calibration_path must be
+ * set), and adds to the input map. Cameras without an input and inputs without a camera warn
+ * through `log` (may be NULL) and are left out. ARGUMENT for a pattern that is no such expression
+ * or has no group, or an input_dir of ""; CONFIG without calibration_path, or where two inputs name
+ * one camera; IO or FORMAT for the folder or the calibration; NO_DATA if no camera has an input;
+ * MEMORY. On failure the map may hold some of the cameras: destroy the configuration. */
 AQM_API AQM_NODISCARD AqmStatus aqm_config_discover(AqmConfig *config, const char *input_dir,
                                                     const char *pattern, const AqmLog *log,
                                                     AqmDiag *diag);

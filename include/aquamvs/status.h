@@ -42,7 +42,9 @@ typedef struct AqmDiag {
 
 typedef enum AqmLogLevel { AQM_LOG_WARNING, AQM_LOG_INFO, AQM_LOG_DEBUG } AqmLogLevel;
 
-/* Where messages that are not errors go. `write` may be called from one thread at a time only. */
+/* Where messages that are not errors go: `message` is valid during the call. The library calls
+ * `write` from one thread at a time for each call of its own; a log that calls from several threads
+ * share must be able to bear that. */
 typedef struct AqmLog {
     void (*write)(void *user, AqmLogLevel level, const char *message);
     void *user;

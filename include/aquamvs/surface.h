@@ -14,6 +14,7 @@ typedef struct AqmHeightfieldOptions {
 } AqmHeightfieldOptions;
 
 AQM_API AqmHeightfieldOptions aqm_heightfield_options_default(void);
+/* ARGUMENT for a value out of its range, which the message names. */
 AQM_API AQM_NODISCARD AqmStatus
 aqm_heightfield_options_validate(const AqmHeightfieldOptions *options, AqmDiag *diag);
 

@@ -5,7 +5,11 @@
  * -1); for nearly every calibration the two are the same. All stages work in the rig frame; only
  * what is written to files is turned back (AqmRig.world_from_rig). Camera: OpenCV axes (+X right,
  * +Y down, +Z forward), p_cam = R p + t. Matrices are row-major. Pixels: (u, v) = (column, row),
- * integer coordinates are pixel centres, origin top-left. */
+ * integer coordinates are pixel centres, origin top-left.
+ *
+ * Every _create leaves *out untouched on failure; every _destroy frees what *object owns, sets
+ * *object to NULL, and takes NULL and a *object of NULL. An object is changed by one thread at a
+ * time and may be read by any number; nothing else is shared between objects. */
 #ifndef AQUAMVS_TYPES_H
 #define AQUAMVS_TYPES_H
 
@@ -44,7 +48,8 @@ typedef struct AqmImageView {
 /* A zeroed image. ARGUMENT if a size is not in 1..65535 or channels is not 1 or 3; MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_image_create(AqmImage **out, int width, int height,
                                                  int channels, AqmSampleType type, AqmDiag *diag);
-AQM_API void aqm_image_destroy(AqmImage **image); /* NULL and *image == NULL are fine */
+AQM_API void aqm_image_destroy(AqmImage **image);
+/* The whole image, borrowed: valid until it is destroyed. */
 AQM_API AqmImageView aqm_image_view(const AqmImage *image);
 
 /* ---- cameras --------------------------------------------------------------------------------- */
@@ -71,6 +76,8 @@ typedef struct AqmRig {
     double world_from_rig[9]; /* rotation; the identity where the water normal is vertical */
 } AqmRig;
 
+/* camera_count cameras, all zero; both refractive indices 1, water_z 0, world_from_rig the
+ * identity: the caller fills in the rest. MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_rig_create(AqmRig **out, size_t camera_count, AqmDiag *diag);
 AQM_API void aqm_rig_destroy(AqmRig **rig);
 
@@ -93,7 +100,7 @@ typedef struct AqmDepthMap {
     float *confidence; /* 0..1; 0 where depth is NaN */
 } AqmDepthMap;
 
-/* depth all NaN, confidence all 0. */
+/* depth all NaN, confidence all 0. ARGUMENT if a side is below 1 px; MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_depth_map_create(AqmDepthMap **out, int width, int height,
                                                      AqmDiag *diag);
 AQM_API void aqm_depth_map_destroy(AqmDepthMap **map);
@@ -109,7 +116,7 @@ typedef struct AqmCloud {
     uint8_t *views;    /* cameras that agree on the point, the reference counted */
 } AqmCloud;
 
-/* An empty cloud with room for `capacity` points (0 is fine). */
+/* An empty cloud with room for `capacity` points (0 is fine). MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_cloud_create(AqmCloud **out, size_t capacity, AqmDiag *diag);
 AQM_API void aqm_cloud_destroy(AqmCloud **cloud);
 /* Makes room for at least `capacity` points; on MEMORY the cloud is as before. */
@@ -124,6 +131,7 @@ typedef struct AqmMesh {
     uint32_t *triangles; /* 3 x triangle_count, vertex indices */
 } AqmMesh;
 
+/* Zeroed arrays of these lengths (0 is fine) for the caller to fill. MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_mesh_create(AqmMesh **out, size_t vertex_count,
                                                 size_t triangle_count, AqmDiag *diag);
 AQM_API void aqm_mesh_destroy(AqmMesh **mesh);
