@@ -278,6 +278,94 @@ static void sixteen_bits_are_as_bright_as_eight_after_normalisation(void **state
     }
 }
 
+/* A scene with lenses of twice the usual distortion. */
+static void write_bent_scene(void) {
+    char path[PATH_MAX];
+    AqmSynthOptions options = aqm_synth_options_default();
+    options.scene = AQM_SCENE_PLANE;
+    options.rig = AQM_RIG_RING5;
+    options.width = 64;
+    options.height = 48;
+    options.frames = 1;
+    options.distortion = 2.0;
+    assert_int_equal(aqm_synth_write(&options, in_folder(path, folder, "bent"), NULL, NULL),
+                     AQM_OK);
+}
+
+/* A mask drawn on the exported image of cam00: the left half and a chequerboard of its rest. */
+static bool is_drawn(int x, int y) {
+    return x < 32 || (x / 4 + y / 4) % 2 == 0;
+}
+
+static void draw_mask(const char *output) {
+    char path[PATH_MAX], name[128];
+    AqmImage *image = NULL, *mask = NULL;
+    snprintf(name, sizeof name, "%s/reference_images/cam00.png", output);
+    assert_int_equal(aqm_image_read(in_folder(path, folder, name), &image, NULL), AQM_OK);
+    assert_int_equal(aqm_image_create(&mask, image->width, image->height, 1, AQM_U8, NULL), AQM_OK);
+    for (int y = 0; y < mask->height; y++)
+        for (int x = 0; x < mask->width; x++)
+            ((uint8_t *)mask->data)[(size_t)y * mask->stride + (size_t)x] = is_drawn(x, y) ? 9 : 0;
+    const AqmImageView view = aqm_image_view(mask);
+    assert_int_equal(aqm_make_folders(in_folder(path, folder, "drawn"), NULL), AQM_OK);
+    assert_int_equal(aqm_png_write(in_folder(path, folder, "drawn/cam00.png"), &view, NULL),
+                     AQM_OK);
+    aqm_image_destroy(&image);
+    aqm_image_destroy(&mask);
+}
+
+/* The depths of cam00 of the scene "bent", with masks from {folder}/drawn or without. */
+static AqmDepthMap *depths_of_bent(const char *output, bool is_masked) {
+    char path[PATH_MAX];
+    AqmDepthMap *map = NULL;
+    Fixture f = {.config = scene_config(folder, "bent", output)};
+    if (is_masked)
+        assert_int_equal(
+            aqm_config_set(f.config, "mask_dir", in_folder(path, folder, "drawn"), NULL), AQM_OK);
+    else
+        assert_int_equal(aqm_export_references(f.config, 0, NULL, NULL), AQM_OK);
+    in_folder(f.output, folder, output);
+    assert_int_equal(aqm_inputs_open(&f.inputs, f.config, NULL, NULL), AQM_OK);
+    f.report.ranges = f.ranges;
+    f.job = (AqmFrameJob){.config = f.config, .inputs = f.inputs, .folder = f.output};
+    assert_int_equal(aqm_make_folders(f.output, NULL), AQM_OK);
+    AqmDiag diag = {0};
+    if (aqm_frame_make(&f.job, &f.report, &diag) != AQM_OK)
+        fail_msg("%s", diag.message);
+    in_folder(path, f.output, "depth_maps/cam00.npz");
+    assert_int_equal(aqm_depth_map_read(path, &map, NULL), AQM_OK);
+    close_fixture(&f);
+    return map;
+}
+
+static void a_mask_removes_the_pixels_it_was_drawn_on(void **state) {
+    (void)state;
+    write_bent_scene();
+    AqmDepthMap *whole = depths_of_bent("bent_whole", false);
+    draw_mask("bent_whole");
+    AqmDepthMap *masked = depths_of_bent("bent_masked", true);
+    size_t removed = 0, kept = 0, left = 0;
+    for (int y = 0; y < whole->height; y++)
+        for (int x = 0; x < whole->width; x++) {
+            const size_t i = (size_t)y * (size_t)whole->width + (size_t)x;
+            const bool had = !isnan(whole->depth_m[i]), has = !isnan(masked->depth_m[i]);
+            if (!is_drawn(x, y)) {
+                assert_false(has);
+                removed += had;
+            } else if (had) {
+                kept++;
+                left += has;
+            }
+        }
+    /* windows at the edges of the mask have less to go by, so not every pixel need keep its depth
+     */
+    assert_true(removed > 200 && kept > 800);
+    if (10 * left < 9 * kept)
+        fail_msg("%zu of %zu pixels kept by the mask have a depth", left, kept);
+    aqm_depth_map_destroy(&whole);
+    aqm_depth_map_destroy(&masked);
+}
+
 typedef struct Stop {
     int calls, at;
 } Stop;
@@ -322,6 +410,7 @@ int main(void) {
         cmocka_unit_test(a_frame_without_points_leaves_nothing),
         cmocka_unit_test(a_picture_that_cannot_be_written_is_missed),
         cmocka_unit_test(sixteen_bits_are_as_bright_as_eight_after_normalisation),
+        cmocka_unit_test(a_mask_removes_the_pixels_it_was_drawn_on),
         cmocka_unit_test(a_frame_stops_at_every_place_it_can),
     };
     return cmocka_run_group_tests(tests, set_up, remove_test_folder);
