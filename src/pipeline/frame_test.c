@@ -211,9 +211,9 @@ static void a_picture_that_cannot_be_written_is_missed(void **state) {
     close_fixture(&f);
 }
 
-/* Makes the scene's images 16-bit ones, the samples `scale` times as large, the first camera's at
- * half the light. */
-static void deepen_images(const AqmInputs *inputs, const char *scene, double scale) {
+/* Makes the scene's images 16-bit ones with the value `white` for 128 and above; the first camera
+ * has half the light. */
+static void deepen_images(const AqmInputs *inputs, const char *scene, double white) {
     char path[PATH_MAX], name[128];
     for (size_t c = 0; c < inputs->camera_count; c++) {
         snprintf(name, sizeof name, "%s/images/%s/frame_000000.png", scene,
@@ -226,7 +226,8 @@ static void deepen_images(const AqmInputs *inputs, const char *scene, double sca
         const size_t samples = image->stride * (size_t)image->height;
         for (size_t i = 0; i < samples; i++)
             ((uint16_t *)deep->data)[i] =
-                (uint16_t)(scale * ((const uint8_t *)image->data)[i] * (c ? 1.0 : 0.5));
+                (uint16_t)(white *
+                           fmin(1.0, ((const uint8_t *)image->data)[i] * (c ? 1.0 : 0.5) / 128.0));
         const AqmImageView view = aqm_image_view(deep);
         assert_int_equal(aqm_png_write(path, &view, NULL), AQM_OK);
         aqm_image_destroy(&image);
@@ -259,7 +260,7 @@ static void sixteen_bits_are_as_bright_as_eight_after_normalisation(void **state
             Fixture f;
             write_scene(folder, "deep", AQM_RIG_RING5, 1);
             open_fixture(&f, "bits");
-            deepen_images(f.inputs, "deep", deep ? 4095.0 / 255.0 : 257.0);
+            deepen_images(f.inputs, "deep", deep ? 4095.0 : 65535.0);
             close_fixture(&f);
             f.config = scene_config(folder, "deep", deep ? "bits12" : "bits16");
             in_folder(f.output, folder, deep ? "bits12" : "bits16");
