@@ -42,18 +42,20 @@ typedef struct AqmRunResult {
  * their reason in run.json. *result is written whatever is returned.
  *
  * Before the first frame, nothing started: ARGUMENT for frames or a shard that cannot be; CONFIG
- * for a path that is not UTF-8; UNSUPPORTED for what this version cannot do (a learned matcher,
- * pipeline_mode sparse), with the way out; DEVICE where require_device asks for one that is not
- * there; IO or FORMAT where the calibration cannot be read or the output folder not be written;
- * NO_DATA for fewer than two usable cameras or no frame to do. Later: INTERRUPTED once `cancel` is
- * set (what is finished is kept), MEMORY. */
+ * where the configuration does not fit the cameras (more views must agree than there are, two
+ * cameras with the same files, no mask_dir) or a path is not UTF-8; UNSUPPORTED for what this
+ * version cannot do (a learned matcher, pipeline_mode sparse, too many cameras), with the way out;
+ * DEVICE where require_device asks for one that is not there; IO or FORMAT where the calibration or
+ * a mask cannot be read or the output folder not be written; NO_DATA for fewer than two usable
+ * cameras or no frame to do. Later: INTERRUPTED once `cancel` is set (what is finished is kept),
+ * MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_run(const AqmConfig *config, const AqmRunOptions *options,
                                         AqmRunResult *result, AqmDiag *diag);
 
 /* Writes the undistorted image of every camera of one frame to
  * {output_dir}/reference_images/{camera}.png. A camera without a usable image of that frame is left
- * out with a warning through `log` (may be NULL). NO_DATA if there is no such frame, or fewer than
- * two cameras are left; IO or FORMAT as aqm_run; MEMORY. On failure images written before it
+ * out with a warning through `log` (may be NULL). NO_DATA if there is no such frame, or no camera
+ * is left; CONFIG, IO or FORMAT as aqm_run; MEMORY. On failure images written before it
  * stay. */
 AQM_API AQM_NODISCARD AqmStatus aqm_export_references(const AqmConfig *config, int frame,
                                                       const AqmLog *log, AqmDiag *diag);
