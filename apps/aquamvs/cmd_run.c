@@ -35,7 +35,8 @@ static void catch_signals(void) {
 typedef struct Display {
     CliLog *log;
     bool on_terminal;
-    size_t failed, skipped; /* frames reported so far */
+    size_t failed; /* frames reported so far */
+    bool skipped_is_told;
 } Display;
 
 static void format_time(double seconds, char text[32]) {
@@ -60,8 +61,19 @@ static void format_pace(const AqmProgress *progress, char text[96]) {
         snprintf(text, 96, "%s left", left);
 }
 
+/* Says once how many frames there is nothing to do for; -v has that from the run itself. */
+static void tell_skipped(Display *display, size_t count) {
+    if (count > 0 && !display->skipped_is_told && display->log->verbosity == 0) {
+        cli_clear_line(display->log);
+        fprintf(stderr, "%zu %s finished before and %s skipped\n", count,
+                count == 1 ? "frame was" : "frames were", count == 1 ? "is" : "are");
+    }
+    display->skipped_is_told = true;
+}
+
 static void show_progress(void *user, const AqmProgress *progress) {
     Display *display = user;
+    tell_skipped(display, progress->frames_skipped);
     const size_t ended = progress->frames_done + progress->frames_skipped + progress->frames_failed;
     char pace[96];
     format_pace(progress, pace);
@@ -72,14 +84,11 @@ static void show_progress(void *user, const AqmProgress *progress) {
         fflush(stderr);
         display->log->line_open = true;
     } else if (progress->frame_finished) {
-        const char *end = progress->frames_failed > display->failed     ? "failed"
-                          : progress->frames_skipped > display->skipped ? "was finished before"
-                                                                        : "done";
+        const char *end = progress->frames_failed > display->failed ? "failed" : "done";
         fprintf(stderr, "frame %d %s, %zu of %zu, %s\n", progress->frame, end, ended,
                 progress->frames_total, pace);
     }
     display->failed = progress->frames_failed;
-    display->skipped = progress->frames_skipped;
 }
 
 /* ---- arguments ---------------------------------------------------------------------------------
@@ -228,6 +237,8 @@ static int run(const AqmConfig *config, AqmRunOptions *options, CliLog *log, boo
     catch_signals();
     const AqmStatus status = aqm_run(config, options, &result, &diag);
     cli_clear_line(log);
+    if (!quiet)
+        tell_skipped(&display, result.frames_skipped);
     if (status != AQM_OK)
         return cli_fail_diag("run", &diag);
     if (!quiet || result.frames_failed > 0)
@@ -235,7 +246,7 @@ static int run(const AqmConfig *config, AqmRunOptions *options, CliLog *log, boo
                 result.frames_total, result.frames_done, result.frames_skipped,
                 result.frames_failed, result.elapsed_s, config->output_dir);
     if (result.frames_failed > 0)
-        fprintf(stderr, "what failed, and why, is in %s/run.json\n", config->output_dir);
+        fprintf(stderr, "what failed, and why, is in %s\n", result.record);
     return result.frames_failed > 0 ? CLI_SOME_FAILED : CLI_DONE;
 }
 

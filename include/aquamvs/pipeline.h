@@ -36,19 +36,23 @@ typedef struct AqmRunOptions {
 typedef struct AqmRunResult {
     size_t frames_total, frames_done, frames_skipped, frames_failed;
     double elapsed_s;
+    char record[4096]; /* the file that tells how the run went; "" if nothing was started */
 } AqmRunResult;
 
 /* Runs a configuration. Failed frames are no error: they are counted in `result` and named with
- * their reason in run.json. *result is written whatever is returned.
+ * their reason in the record: run.json, or run_K_of_N.json for a shard. Finished frames are
+ * skipped, with a warning if they were made from other input or with another configuration. *result
+ * is written whatever is returned.
  *
  * Before the first frame, nothing started: ARGUMENT for frames or a shard that cannot be; CONFIG
  * where the configuration does not fit the cameras (more views must agree than there are, two
- * cameras with the same files, no mask_dir) or a path is not UTF-8; UNSUPPORTED for what this
- * version cannot do (a learned matcher, pipeline_mode sparse, too many cameras), with the way out;
- * DEVICE where require_device asks for one that is not there; IO or FORMAT where the calibration or
- * a mask cannot be read or the output folder not be written; NO_DATA for fewer than two usable
- * cameras or no frame to do. Later: INTERRUPTED once `cancel` is set (what is finished is kept),
- * MEMORY. */
+ * cameras with the same files, no mask_dir), a path is not UTF-8, or the run would overwrite the
+ * file the configuration was read from; UNSUPPORTED for what this version cannot do (a learned
+ * matcher, pipeline_mode sparse, too many cameras), with the way out; DEVICE where require_device
+ * asks for one that is not there; IO or FORMAT where the calibration or a mask cannot be read, the
+ * output folder not be written, or another run is writing to it (shards go together); NO_DATA for
+ * fewer than two usable cameras or no frame to do. Later: INTERRUPTED once `cancel` is set (what is
+ * finished is kept), MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_run(const AqmConfig *config, const AqmRunOptions *options,
                                         AqmRunResult *result, AqmDiag *diag);
 

@@ -12,6 +12,7 @@
 
 #include "aquamvs/undistort.h"
 #include "base/alloc.h"
+#include "io/atomic_file.h"
 #include "pipeline/frame_pictures.h"
 
 const char *aqm_stage_name(AqmStage stage) {
@@ -441,7 +442,7 @@ static AqmStatus write_results(Frame *frame, AqmDiag *diag) {
 
 /* ---- the order ------------------------------------------------------------------------------- */
 
-static bool is_wanted(const AqmConfig *config, AqmStage stage) {
+bool aqm_stage_is_wanted(const AqmConfig *config, AqmStage stage) {
     if (stage == AQM_STAGE_NORMALIZE)
         return config->preprocessing.color_norm_enabled;
     if (stage == AQM_STAGE_DEPTH_PICTURES)
@@ -449,6 +450,16 @@ static bool is_wanted(const AqmConfig *config, AqmStage stage) {
     if (stage == AQM_STAGE_PICTURES)
         return config->runtime.viz_enabled;
     return stage != AQM_STAGE_OUTLIERS || config->reconstruction.fusion.outlier_removal_enabled;
+}
+
+/* From here on the files of an earlier making are replaced one by one: it is no finished frame any
+ * more, whatever happens next. */
+static void begin_anew(const AqmFrameJob *job) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/frame.json", job->folder);
+    if (unlink(path) == 0)
+        aqm_sync_folder(job->folder);
+    aqm_frame_remove_pictures(job);
 }
 
 AqmStatus aqm_frame_make(const AqmFrameJob *job, AqmFrameReport *report, AqmDiag *diag) {
@@ -467,16 +478,17 @@ AqmStatus aqm_frame_make(const AqmFrameJob *job, AqmFrameReport *report, AqmDiag
     };
     Frame frame;
     AQM_TRY(frame_create(&frame, job, report, diag));
-    aqm_frame_remove_pictures(job);
     AqmStatus status = AQM_OK;
     for (int stage = 0; stage < AQM_STAGE_COUNT && status == AQM_OK; stage++) {
-        if (!is_wanted(job->config, (AqmStage)stage))
+        if (!aqm_stage_is_wanted(job->config, (AqmStage)stage))
             continue;
         status = enter(&frame, (AqmStage)stage, 0, 1, diag);
         const AqmTraceScope scope = aqm_trace_begin();
         if (status == AQM_OK)
             status = stages[stage](&frame, diag);
         aqm_trace_end(&scope, &report->spans[stage]);
+        if (stage == AQM_STAGE_READ && status == AQM_OK)
+            begin_anew(job);
     }
     frame_free(&frame);
     return status;

@@ -21,6 +21,8 @@ typedef enum AqmStage {
 } AqmStage;
 
 const char *aqm_stage_name(AqmStage stage);
+/* Is the stage part of a frame with this configuration? */
+bool aqm_stage_is_wanted(const AqmConfig *config, AqmStage stage);
 
 /* What is told of a frame: to the log while it runs, to frame.json and run.json afterwards. */
 typedef struct AqmFrameReport {
@@ -43,8 +45,9 @@ typedef struct AqmFrameJob {
     void *user;
 } AqmFrameJob;
 
-/* Makes everything but frame.json. INTERRUPTED where `enter` stopped it; any other error is this
- * frame's own. The report is filled as far as things went. */
+/* Makes everything but frame.json. That of an earlier making is removed once the images are read:
+ * a frame that cannot be read is left as it was. INTERRUPTED where `enter` stopped it; any other
+ * error is this frame's own. The report is filled as far as things went. */
 AqmStatus aqm_frame_make(const AqmFrameJob *job, AqmFrameReport *report, AqmDiag *diag);
 
 /* Reads one frame of every camera: images[c] is NULL for those left out, each with a warning that

@@ -12,7 +12,9 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/diag.h"
+#include "config/config_values.h"
 #include "config/utf8.h"
+#include "pipeline/input_digest.h"
 
 struct AqmRunRecord {
     char *path;
@@ -61,8 +63,26 @@ static json_t *describe_host(const AqmConfig *config) {
                      info.cores, "threads", aqm_thread_count(config->runtime.threads));
 }
 
+/* NULL when memory is out. */
+static json_t *describe_choice(const AqmFrameChoice *choice) {
+    char shard[32] = "1/1";
+    if (choice->shard_count > 0)
+        snprintf(shard, sizeof shard, "%d/%d", choice->shard_index, choice->shard_count);
+    return json_pack("{s:i, s:o, s:i, s:s, s:b}", "frame_start", choice->start, "frame_stop",
+                     choice->stop < 0 ? json_null() : json_integer(choice->stop), "frame_step",
+                     choice->step, "shard", shard, "force", (int)choice->force);
+}
+
+bool aqm_run_record_is_done(const char *path) {
+    json_t *root = json_load_file(path, 0, NULL);
+    const char *word = root ? json_string_value(json_object_get(root, "status")) : NULL;
+    const bool is_done = word && strcmp(word, "done") == 0;
+    json_decref(root);
+    return is_done;
+}
+
 AqmStatus aqm_run_record_create(AqmRunRecord **out, const char *path, const AqmConfig *config,
-                                AqmDiag *diag) {
+                                const AqmFrameChoice *choice, AqmDiag *diag) {
     AqmRunRecord *record = aqm_calloc(1, sizeof *record);
     if (!record)
         return no_memory(diag);
@@ -74,6 +94,7 @@ AqmStatus aqm_run_record_create(AqmRunRecord **out, const char *path, const AqmC
     record->warnings = json_array();
     json_decref(earlier);
     if (!record->path || !record->root || !record->frames || !record->warnings ||
+        json_object_set_new(record->root, "arguments", describe_choice(choice)) != 0 ||
         json_object_set(record->root, "warnings", record->warnings) != 0 ||
         json_object_set(record->root, "frames", record->frames) != 0) {
         aqm_run_record_destroy(&record);
@@ -134,7 +155,9 @@ AqmStatus aqm_run_record_add(AqmRunRecord *record, const AqmFrameJob *job, AqmFr
                              const AqmFrameReport *report, const char *reason, AqmDiag *diag) {
     char key[32];
     snprintf(key, sizeof key, "%06d", job->frame);
-    if (state == AQM_FRAME_SKIPPED && json_object_get(record->frames, key))
+    const char *earlier =
+        json_string_value(json_object_get(json_object_get(record->frames, key), "status"));
+    if (state == AQM_FRAME_SKIPPED && earlier && strcmp(earlier, "failed") != 0)
         return AQM_OK; /* an earlier run told more of it */
     json_t *entry = json_object();
     const char *word = state == AQM_FRAME_FAILED ? "failed" : "done";
@@ -183,14 +206,14 @@ static json_t *cameras_of(const AqmFrameJob *job, const AqmFrameReport *report) 
 }
 
 AqmStatus aqm_frame_json_write(const AqmFrameJob *job, const AqmFrameReport *report,
-                               const char *configuration, AqmDiag *diag) {
-    json_t *root =
-        json_pack("{s:i, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "frame", job->frame,
-                  "version", aqm_version(), "configuration", configuration, "cameras_used",
-                  (json_int_t)report->cameras_used, "points", (json_int_t)report->points,
-                  "outliers_removed", (json_int_t)report->points_removed, "mesh_vertices",
-                  (json_int_t)report->vertices, "mesh_triangles", (json_int_t)report->triangles,
-                  "cameras", cameras_of(job, report), "warnings", lines_of(report->warnings));
+                               const AqmFrameOrigin *origin, AqmDiag *diag) {
+    json_t *root = json_pack(
+        "{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "frame", job->frame, "version",
+        aqm_version(), "configuration", origin->configuration, "inputs", origin->inputs,
+        "cameras_used", (json_int_t)report->cameras_used, "points", (json_int_t)report->points,
+        "outliers_removed", (json_int_t)report->points_removed, "mesh_vertices",
+        (json_int_t)report->vertices, "mesh_triangles", (json_int_t)report->triangles, "cameras",
+        cameras_of(job, report), "warnings", lines_of(report->warnings));
     if (!root)
         return no_memory(diag);
     char path[PATH_MAX];
@@ -200,40 +223,66 @@ AqmStatus aqm_frame_json_write(const AqmFrameJob *job, const AqmFrameReport *rep
     return status;
 }
 
-bool aqm_frame_json_read(const char *folder, char configuration[17]) {
+static void take_digest(const json_t *root, const char *key, char digest[17]) {
+    const char *text = root ? json_string_value(json_object_get(root, key)) : NULL;
+    if (text && strlen(text) == 16)
+        memcpy(digest, text, 17);
+}
+
+bool aqm_frame_json_read(const char *folder, AqmFrameOrigin *origin) {
     char path[PATH_MAX];
     snprintf(path, sizeof path, "%s/frame.json", folder);
-    configuration[0] = '\0';
+    *origin = (AqmFrameOrigin){.configuration = ""};
     if (access(path, F_OK) != 0)
         return false;
     json_t *root = json_load_file(path, 0, NULL);
-    const char *digest = root ? json_string_value(json_object_get(root, "configuration")) : NULL;
-    if (digest && strlen(digest) == 16)
-        memcpy(configuration, digest, 17);
+    take_digest(root, "configuration", origin->configuration);
+    take_digest(root, "inputs", origin->inputs);
     json_decref(root);
     return true;
 }
 
 /* ---- configuration --------------------------------------------------------------------------- */
 
-/* FNV-1a, 64 bits (Fowler, Noll & Vo), over the lines of the YAML that matter. */
-AqmStatus aqm_configuration_digest(const AqmConfig *config, char digest[17], AqmDiag *diag) {
+static bool counts(const AqmOption *option) {
     static const char *const without[] = {
-        "output_dir:",    "  threads:",    "  device:",    "  quiet:",
-        "  frame_start:", "  frame_stop:", "  frame_step:"};
-    char *text = NULL;
-    AQM_TRY(aqm_config_to_yaml(config, NULL, &text, diag));
-    uint64_t hash = 14695981039346656037u;
-    for (const char *line = text; *line;) {
-        const size_t length = strcspn(line, "\n");
-        bool counts = true;
-        for (size_t k = 0; k < sizeof without / sizeof without[0]; k++)
-            counts &= strncmp(line, without[k], strlen(without[k])) != 0;
-        for (size_t k = 0; counts && k < length; k++)
-            hash = (hash ^ (unsigned char)line[k]) * 1099511628211u;
-        line += length + (line[length] == '\n');
+        "quality_preset",
+        "preprocessing.frame_start",
+        "preprocessing.frame_stop",
+        "preprocessing.frame_step",
+        "reconstruction.depth_batch_size",
+        "runtime.threads",
+        "runtime.device",
+        "runtime.quiet",
+        "runtime.viz_enabled",
+        "runtime.viz_stages",
+    };
+    char name[AQM_OPTION_NAME_MAX];
+    aqm_option_name(option, name);
+    for (size_t k = 0; k < sizeof without / sizeof without[0]; k++)
+        if (strcmp(name, without[k]) == 0)
+            return false;
+    return option->kind != AQM_OPTION_PATH && option->kind != AQM_OPTION_CAMERAS &&
+           !(option->flags & AQM_OPTION_LATER);
+}
+
+AqmStatus aqm_configuration_digest(const AqmConfig *config, char digest[17], AqmDiag *diag) {
+    AqmTextBuffer buffer = {0};
+    AqmStatus status = AQM_OK;
+    for (size_t k = 0; k < aqm_option_count() && status == AQM_OK; k++) {
+        const AqmOption *option = aqm_option_at(k);
+        if (!counts(option))
+            continue;
+        char name[AQM_OPTION_NAME_MAX];
+        aqm_option_name(option, name);
+        aqm_text_addf(&buffer, "%s: ", name);
+        status = aqm_value_write(config, option, NULL, &buffer, diag);
+        aqm_text_add(&buffer, "\n");
     }
-    aqm_free_buffer(text);
-    snprintf(digest, 17, "%016llx", (unsigned long long)hash);
-    return AQM_OK;
+    if (status == AQM_OK && buffer.failed)
+        status = no_memory(diag);
+    if (status == AQM_OK)
+        aqm_hash_format(aqm_hash_text(AQM_HASH_START, buffer.text), digest);
+    aqm_free(buffer.text);
+    return status;
 }

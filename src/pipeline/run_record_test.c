@@ -37,15 +37,14 @@ static void the_digest_knows_what_makes_a_difference(void **state) {
         {"runtime.threads", "3"},           {"runtime.device", "cuda"},
         {"runtime.quiet", "true"},          {"output_dir", "/elsewhere"},
         {"preprocessing.frame_start", "5"}, {"preprocessing.frame_stop", "9"},
-        {"preprocessing.frame_step", "2"},
+        {"preprocessing.frame_step", "2"},  {"calibration_path", "/c/other.json"},
+        {"mask_dir", "/c/masks"},           {"runtime.viz_enabled", "true"},
+        {"runtime.viz_stages", "[depth]"},  {"runtime.models_dir", "/m"},
+        {"quality_preset", "fast"},         {"reconstruction.depth_batch_size", "9"},
     };
     static const char *const decisive[][2] = {
-        {"reconstruction.num_depths", "64"},
-        {"reconstruction.voxel_size", "0.002"},
-        {"reconstruction.depth_range", "[0.1,0.3]"},
-        {"calibration_path", "/c/other.json"},
-        {"mask_dir", "/c/masks"},
-        {"preprocessing.color_norm_enabled", "true"},
+        {"reconstruction.num_depths", "64"},         {"reconstruction.voxel_size", "0.002"},
+        {"reconstruction.depth_range", "[0.1,0.3]"}, {"preprocessing.color_norm_enabled", "true"},
         {"runtime.save_consistency_maps", "true"},
     };
     char plain[17], other[17];
@@ -95,19 +94,23 @@ static json_t *load(const char *folder, const char *name) {
     return root;
 }
 
+static const AqmFrameOrigin origin = {"0123456789abcdef", "fedcba9876543210"};
+
 static void frame_json_says_the_same_whenever_it_is_written(void **state) {
-    char again[PATH_MAX], digest[17];
+    char again[PATH_MAX];
+    AqmFrameOrigin read;
     Sample s;
     fill_sample(&s, *state, 7);
-    assert_false(aqm_frame_json_read(*state, digest));
-    assert_int_equal(aqm_frame_json_write(&s.job, &s.report, "0123456789abcdef", NULL), AQM_OK);
-    assert_true(aqm_frame_json_read(*state, digest));
-    assert_string_equal(digest, "0123456789abcdef");
+    assert_false(aqm_frame_json_read(*state, &read));
+    assert_int_equal(aqm_frame_json_write(&s.job, &s.report, &origin, NULL), AQM_OK);
+    assert_true(aqm_frame_json_read(*state, &read));
+    assert_string_equal(read.configuration, origin.configuration);
+    assert_string_equal(read.inputs, origin.inputs);
     /* other times, same bytes */
     assert_int_equal(aqm_make_folders(in_folder(again, *state, "again"), NULL), AQM_OK);
     s.report.spans[AQM_STAGE_STEREO].wall_s = 99.0;
     s.job.folder = again;
-    assert_int_equal(aqm_frame_json_write(&s.job, &s.report, "0123456789abcdef", NULL), AQM_OK);
+    assert_int_equal(aqm_frame_json_write(&s.job, &s.report, &origin, NULL), AQM_OK);
     assert_same_file(*state, again, "frame.json");
     json_t *root = load(*state, "frame.json");
     assert_int_equal(json_integer_value(json_object_get(root, "points")), 1234567);
@@ -121,7 +124,7 @@ static void frame_json_says_the_same_whenever_it_is_written(void **state) {
 static void names_that_are_not_utf8_do_not_stop_the_record(void **state) {
     Sample s;
     fill_sample(&s, *state, 0);
-    assert_int_equal(aqm_frame_json_write(&s.job, &s.report, "0123456789abcdef", NULL), AQM_OK);
+    assert_int_equal(aqm_frame_json_write(&s.job, &s.report, &origin, NULL), AQM_OK);
     json_t *root = load(*state, "frame.json");
     const json_t *warnings = json_object_get(root, "warnings");
     assert_int_equal(json_array_size(warnings), 2);
@@ -131,21 +134,29 @@ static void names_that_are_not_utf8_do_not_stop_the_record(void **state) {
 }
 
 static void a_damaged_frame_json_is_finished_but_of_no_known_configuration(void **state) {
-    static const char *const damaged[] = {
-        "", "{", "{}", "[1]", "{\"configuration\": 5}", "{\"configuration\": \"0123\"}"};
-    char path[PATH_MAX], digest[17];
+    static const char *const damaged[] = {"",
+                                          "{",
+                                          "{}",
+                                          "[1]",
+                                          "{\"configuration\": 5, \"inputs\": []}",
+                                          "{\"configuration\": \"0123\"}"};
+    char path[PATH_MAX];
+    AqmFrameOrigin read;
     for (size_t k = 0; k < sizeof damaged / sizeof damaged[0]; k++) {
         write_bytes(in_folder(path, *state, "frame.json"), damaged[k], strlen(damaged[k]));
-        assert_true(aqm_frame_json_read(*state, digest));
-        assert_string_equal(digest, "");
+        assert_true(aqm_frame_json_read(*state, &read));
+        assert_string_equal(read.configuration, "");
+        assert_string_equal(read.inputs, "");
     }
 }
 
 static AqmRunRecord *open_record(const char *folder, const AqmConfig *config) {
     char path[PATH_MAX];
+    const AqmFrameChoice choice = {2, -1, 3, 1, 4, true};
     AqmRunRecord *record = NULL;
     assert_int_equal(
-        aqm_run_record_create(&record, in_folder(path, folder, "run.json"), config, NULL), AQM_OK);
+        aqm_run_record_create(&record, in_folder(path, folder, "run.json"), config, &choice, NULL),
+        AQM_OK);
     return record;
 }
 
@@ -179,6 +190,12 @@ static void run_json_keeps_what_earlier_runs_told(void **state) {
     json_t *root = load(*state, "run.json"), *frames = json_object_get(root, "frames");
     assert_string_equal(json_string_value(json_object_get(root, "status")), "done");
     assert_int_equal(json_array_size(json_object_get(root, "warnings")), 0);
+    const json_t *arguments = json_object_get(root, "arguments");
+    assert_int_equal(json_integer_value(json_object_get(arguments, "frame_start")), 2);
+    assert_true(json_is_null(json_object_get(arguments, "frame_stop")));
+    assert_int_equal(json_integer_value(json_object_get(arguments, "frame_step")), 3);
+    assert_string_equal(json_string_value(json_object_get(arguments, "shard")), "1/4");
+    assert_true(json_is_true(json_object_get(arguments, "force")));
     assert_int_equal(json_object_size(frames), 3);
     const json_t *third = json_object_get(frames, "000003");
     assert_true(json_real_value(json_object_get(third, "wall_s")) == 1.5);

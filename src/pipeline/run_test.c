@@ -8,9 +8,11 @@
 #include <cmocka.h>
 #include <jansson.h>
 #include <math.h>
+#include <sys/stat.h>
 
 #include "aquamvs/io.h"
 #include "base/alloc.h"
+#include "io/atomic_file.h"
 #include "math/vec.h"
 #include "pipeline/pipeline_test_util.h"
 
@@ -204,7 +206,8 @@ static void force_redoes_and_other_settings_are_told(void **state) {
     assert_int_equal(aqm_config_set(config, "reconstruction.num_depths", "12", NULL), AQM_OK);
     assert_int_equal(aqm_run(config, &options, &result, NULL), AQM_OK);
     assert_int_equal(result.frames_skipped, 1);
-    assert_true(was_heard(&heard, "frame 0 is finished, but was made with another configuration"));
+    assert_true(was_heard(&heard, "warning: 1 finished frame is skipped though made with another "
+                                  "configuration; --force redoes it"));
     options.force = true;
     assert_int_equal(aqm_run(config, &options, &result, NULL), AQM_OK);
     assert_int_equal(result.frames_done, 1);
@@ -233,6 +236,137 @@ static void a_broken_image_fails_its_frame_only(void **state) {
     assert_string_equal(json_string_value(json_object_get(frame, "status")), "failed");
     assert_non_null(strstr(json_string_value(json_object_get(frame, "reason")), "frame_000001"));
     json_decref(record);
+}
+
+static void other_input_in_the_same_place_is_told_once(void **state) {
+    (void)state;
+    AqmRunResult result;
+    Heard heard = {""}, again = {""};
+    char path[PATH_MAX];
+    write_scene(folder, "changing", AQM_RIG_PAIR, 3);
+    assert_int_equal(run("changing", "changed", (AqmRunOptions){0}, &result, NULL), AQM_OK);
+    assert_int_equal(run("changing", "changed", (AqmRunOptions){0}, &result, &heard), AQM_OK);
+    assert_false(was_heard(&heard, "other input"));
+    FILE *file = fopen(in_folder(path, folder, "changing/calibration.json"), "ab");
+    assert_non_null(file);
+    assert_true(fputs("\n", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(run("changing", "changed", (AqmRunOptions){0}, &result, &again), AQM_OK);
+    assert_int_equal(result.frames_skipped, 3);
+    assert_true(was_heard(&again, "warning: 3 finished frames are skipped though made from other"));
+    assert_false(was_heard(&again, "another configuration"));
+}
+
+static void a_run_with_nothing_to_do_writes_nothing(void **state) {
+    (void)state;
+    static const char *const files[] = {"idle/config.yaml", "idle/undistorted_K.json",
+                                        "idle/run.json"};
+    char path[PATH_MAX];
+    struct stat before, after;
+    AqmRunResult result;
+    AqmRunOptions options = frames_of(0, 1, 1);
+    assert_int_equal(run("pair", "idle", options, &result, NULL), AQM_OK);
+    for (size_t k = 0; k < sizeof files / sizeof files[0]; k++) {
+        assert_int_equal(stat(in_folder(path, folder, files[k]), &before), 0);
+        assert_int_equal(run("pair", "idle", options, &result, NULL), AQM_OK);
+        assert_int_equal(result.frames_skipped, 1);
+        assert_int_equal(stat(path, &after), 0);
+        assert_true(before.st_ino == after.st_ino);
+        assert_memory_equal(&before.st_mtim, &after.st_mtim, sizeof before.st_mtim);
+    }
+    /* but the record of a run that was killed at its very end is brought to that end */
+    write_bytes(in_folder(path, folder, "idle/run.json"), "{\"status\": \"running\"}", 21);
+    assert_int_equal(run("pair", "idle", options, &result, NULL), AQM_OK);
+    assert_string_equal(result.record, path);
+    json_t *record = json_load_file(path, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(record, "status")), "done");
+    json_decref(record);
+}
+
+/* --force on a frame whose images are gone leaves what an earlier run made of it. */
+static void force_destroys_nothing_that_cannot_be_redone(void **state) {
+    (void)state;
+    AqmRunResult result;
+    Heard heard = {""};
+    char path[PATH_MAX];
+    AqmRunOptions options = {.force = true};
+    write_scene(folder, "lost", AQM_RIG_PAIR, 1);
+    assert_int_equal(run("lost", "lost_out", options, &result, NULL), AQM_OK);
+    assert_int_equal(run("lost", "lost_before", options, &result, NULL), AQM_OK);
+    assert_int_equal(aqm_make_folders(in_folder(path, folder, "lost_out/frame_000000/viz"), NULL),
+                     AQM_OK);
+    write_bytes(in_folder(path, folder, "lost_out/frame_000000/viz/scene.png"), "", 0);
+    write_bytes(in_folder(path, folder, "lost/images/cam01/frame_000000.png"), "no", 2);
+    assert_int_equal(run("lost", "lost_out", options, &result, &heard), AQM_OK);
+    assert_int_equal(result.frames_failed, 1);
+    assert_true(was_heard(&heard, "what an earlier run made of it is kept"));
+    assert_same_outputs("lost_out", "lost_before", 0);
+    assert_true(exists(folder, "lost_out/frame_000000/viz/scene.png"));
+    /* once it can be read it is begun anew, and if that fails it is not finished */
+    write_scene(folder, "lost", AQM_RIG_PAIR, 1);
+    AqmConfig *config = scene_config(folder, "lost", "lost_out");
+    assert_int_equal(aqm_config_set(config, "reconstruction.min_consistent_views", "9", NULL),
+                     AQM_OK);
+    assert_int_equal(aqm_run(config, &options, &result, NULL), AQM_OK);
+    aqm_config_destroy(&config);
+    assert_int_equal(result.frames_failed, 1);
+    assert_false(is_finished("lost_out", 0));
+}
+
+static void the_configuration_that_is_read_is_not_written_over(void **state) {
+    (void)state;
+    AqmRunOptions options = frames_of(0, 1, 1);
+    AqmRunResult result;
+    AqmDiag diag = {0};
+    char path[PATH_MAX];
+    AqmConfig *config = scene_config(folder, "pair", "pair");
+    assert_int_equal(aqm_run(config, &options, &result, &diag), AQM_ERROR_CONFIG);
+    assert_non_null(strstr(diag.message, "would overwrite"));
+    assert_string_equal(result.record, "");
+    assert_false(exists(folder, "pair/undistorted_K.json"));
+    aqm_config_destroy(&config);
+    /* what a run has written itself comes out the same */
+    assert_int_equal(run("pair", "own", options, &result, NULL), AQM_OK);
+    assert_int_equal(
+        aqm_config_read(in_folder(path, folder, "own/config.yaml"), NULL, 0, NULL, &config, NULL),
+        AQM_OK);
+    options.frame_stop = 2;
+    diag = (AqmDiag){0};
+    if (aqm_run(config, &options, &result, &diag) != AQM_OK)
+        fail_msg("%s", diag.message);
+    assert_int_equal(result.frames_done, 1);
+    assert_int_equal(result.frames_skipped, 1);
+    aqm_config_destroy(&config);
+}
+
+static void only_shards_work_side_by_side(void **state) {
+    (void)state;
+    AqmFolderLock lock;
+    AqmRunOptions options = frames_of(0, 2, 1), shard = options;
+    Heard heard = {""};
+    AqmRunResult result;
+    char path[PATH_MAX];
+    shard.shard_index = 1;
+    shard.shard_count = 2;
+    assert_int_equal(aqm_make_folders(in_folder(path, folder, "busy"), NULL), AQM_OK);
+    assert_int_equal(aqm_folder_lock(path, true, &lock, NULL), AQM_OK);
+    if (lock.is_held) {
+        assert_int_equal(run("pair", "busy", options, &result, &heard), AQM_ERROR_IO);
+        assert_true(was_heard(&heard, "another run is writing to"));
+        assert_int_equal(run("pair", "busy", shard, &result, NULL), AQM_ERROR_IO);
+        assert_false(exists(folder, "busy/config.yaml"));
+    }
+    aqm_folder_unlock(&lock);
+    assert_int_equal(aqm_folder_lock(path, false, &lock, NULL), AQM_OK);
+    write_bytes(in_folder(path, folder, "busy/.config.yaml.1.tmp"), "half", 4);
+    assert_int_equal(run("pair", "busy", shard, &result, NULL), AQM_OK);
+    assert_non_null(strstr(result.record, "/run_1_of_2.json"));
+    assert_true(exists(folder, "busy/.config.yaml.1.tmp")); /* may be another shard's */
+    if (lock.is_held)
+        assert_int_equal(run("pair", "busy", options, &result, NULL), AQM_ERROR_IO);
+    aqm_folder_unlock(&lock);
+    assert_int_equal(run("pair", "busy", options, &result, NULL), AQM_OK);
+    assert_false(exists(folder, "busy/.config.yaml.1.tmp"));
 }
 
 static void a_device_that_is_not_there_warns_or_refuses(void **state) {
@@ -404,6 +538,11 @@ int main(void) {
         cmocka_unit_test(a_run_cancelled_beforehand_makes_nothing),
         cmocka_unit_test(force_redoes_and_other_settings_are_told),
         cmocka_unit_test(a_broken_image_fails_its_frame_only),
+        cmocka_unit_test(other_input_in_the_same_place_is_told_once),
+        cmocka_unit_test(a_run_with_nothing_to_do_writes_nothing),
+        cmocka_unit_test(force_destroys_nothing_that_cannot_be_redone),
+        cmocka_unit_test(the_configuration_that_is_read_is_not_written_over),
+        cmocka_unit_test(only_shards_work_side_by_side),
         cmocka_unit_test(a_device_that_is_not_there_warns_or_refuses),
         cmocka_unit_test(a_tilted_water_surface_gives_results_in_the_world),
         cmocka_unit_test(out_of_memory_is_an_error_anywhere),
