@@ -90,6 +90,7 @@ AqmStatus aqm_input_digest_create(AqmInputDigest *out, const AqmConfig *config,
                                   const AqmInputs *inputs, AqmDiag *diag) {
     *out = (AqmInputDigest){.common = AQM_HASH_START};
     AQM_TRY(hash_whole_file(&out->common, config->calibration_path, diag));
+    out->common = aqm_hash_bytes(out->common, &inputs->white_16, sizeof inputs->white_16);
     for (size_t c = 0; c < inputs->camera_count; c++) {
         out->common = aqm_hash_text(out->common, inputs->cameras[c].camera->name);
         AQM_TRY(hash_mask(&out->common, config, &inputs->cameras[c], diag));

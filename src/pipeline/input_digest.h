@@ -16,7 +16,7 @@ void aqm_hash_format(uint64_t hash, char digest[17]); /* 16 hexadecimal digits *
 
 /* What all frames have in common. */
 typedef struct AqmInputDigest {
-    uint64_t common;  /* calibration, names of the cameras, masks: every byte */
+    uint64_t common;  /* calibration, cameras, masks: every byte; the white of all frames */
     uint64_t *videos; /* per camera; 0 for stills */
 } AqmInputDigest;
 

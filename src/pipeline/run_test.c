@@ -304,11 +304,11 @@ static void force_destroys_nothing_that_cannot_be_redone(void **state) {
     assert_true(exists(folder, "lost_out/frame_000000/viz/scene.png"));
     /* once it can be read it is begun anew, and if that fails it is not finished */
     write_scene(folder, "lost", AQM_RIG_PAIR, 1);
-    AqmConfig *config = scene_config(folder, "lost", "lost_out");
-    assert_int_equal(aqm_config_set(config, "reconstruction.min_consistent_views", "9", NULL),
-                     AQM_OK);
-    assert_int_equal(aqm_run(config, &options, &result, NULL), AQM_OK);
-    aqm_config_destroy(&config);
+    assert_int_equal(unlink(in_folder(path, folder, "lost_out/frame_000000/point_cloud/fused.ply")),
+                     0);
+    assert_int_equal(rmdir(in_folder(path, folder, "lost_out/frame_000000/point_cloud")), 0);
+    write_bytes(path, "a file", 6);
+    assert_int_equal(run("lost", "lost_out", options, &result, NULL), AQM_OK);
     assert_int_equal(result.frames_failed, 1);
     assert_false(is_finished("lost_out", 0));
 }
