@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "pipeline/frame.h"
 #include "pipeline/pipeline_test_util.h"
+#include "stages/picture/fontconfig_leak.h"
 
 static char folder[PATH_MAX];
 

@@ -12,6 +12,7 @@
 #include "aquamvs/picture.h"
 #include "base/alloc.h"
 #include "stages/picture/canvas.h"
+#include "stages/picture/fontconfig_leak.h"
 #include "stages/picture/relief.h"
 
 static uint32_t pixel(const AqmImage *image, int x, int y) {
@@ -396,12 +397,6 @@ static void every_failed_allocation_is_survived_without_a_leak(void **state) {
     }
     aqm_depth_map_destroy(&map);
     aqm_mesh_destroy(&mesh);
-}
-
-/* Read by the leak sanitizer: fontconfig keeps its configuration, once a process, until it ends. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void) {
-    return "leak:libfontconfig";
 }
 
 int main(void) {
