@@ -39,8 +39,9 @@ if [ "${2-}" != inside ]; then
     enter=(unshare -m)
     [ "$(id -u)" -eq 0 ] || enter=(unshare -r -m)
     mkdir "$work/disk"
-    if ! "${enter[@]}" mount -t tmpfs -o size=1m tmpfs "$work/disk" 2>/dev/null; then
-        echo "skipped: a file system that is full (none can be mounted here)"
+    # shellcheck disable=SC2016
+    if ! "${enter[@]}" bash -c 'mount -t tmpfs -o size=1m tmpfs "$1" && mount -o remount,size=2m "$1"' _ "$work/disk" 2>/dev/null; then
+        echo "skipped: a file system that is full (none of a size of our own can be mounted here)"
         finish
     fi
     code=0
