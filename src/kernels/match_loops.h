@@ -1,7 +1,7 @@
-/* Loops of matching in plain C, compiled once for any processor (match_ref.c, the reference) and
- * once more for AVX2 (match_avx2.c), where the compiler makes vectors of them. Only additions,
- * exact integer products and correctly rounded operations are used and contraction is off, so both
- * give the same bits. Included by those two files only. */
+/* Loops of matching in plain C: the reference (match_ref.c), and compiled once more for AVX2 what
+ * match_avx2.c does not write by hand. Only additions, exact integer products and correctly rounded
+ * operations are used and contraction is off, so both give the same bits. Included by those two
+ * files only. */
 #ifndef AQM_KERNELS_MATCH_LOOPS_H
 #define AQM_KERNELS_MATCH_LOOPS_H
 
@@ -97,14 +97,22 @@ static inline float ncc_of(double covariance, float variance_i, float variance_j
     return usable ? score : 0.0f;
 }
 
+/* The three box sums of a row of whole windows. */
+static void whole_boxes(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
+                        const int32_t **j, const int32_t **jj, const int32_t **ij) {
+    const size_t pitch = n + (size_t)window;
+    loops_box(sums->j, window, n, scratch, scratch + pitch);
+    loops_box(sums->jj, window, n, scratch, scratch + 2 * pitch);
+    loops_box(sums->ij, window, n, scratch, scratch + 3 * pitch);
+    *j = scratch + pitch;
+    *jj = scratch + 2 * pitch;
+    *ij = scratch + 3 * pitch;
+}
+
 static void loops_ncc(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
                       size_t n, int32_t *scratch, float *restrict score) {
-    const size_t pitch = n + (size_t)window;
-    int32_t *restrict power = scratch, *restrict j = scratch + pitch;
-    int32_t *restrict jj = scratch + 2 * pitch, *restrict ij = scratch + 3 * pitch;
-    loops_box(sums->j, window, n, power, j);
-    loops_box(sums->jj, window, n, power, jj);
-    loops_box(sums->ij, window, n, power, ij);
+    const int32_t *j, *jj, *ij;
+    whole_boxes(sums, window, n, scratch, &j, &jj, &ij);
     const double count = (double)(window * window);
     const float flat = flat_variance(window * window);
     for (size_t x = 0; x < n; x++) {
@@ -157,12 +165,8 @@ static inline float ssim_of(double count, double si, double sj, double variance_
 
 static void loops_ssim(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
                        size_t n, int32_t *scratch, float *restrict score) {
-    const size_t pitch = n + (size_t)window;
-    int32_t *restrict power = scratch, *restrict j = scratch + pitch;
-    int32_t *restrict jj = scratch + 2 * pitch, *restrict ij = scratch + 3 * pitch;
-    loops_box(sums->j, window, n, power, j);
-    loops_box(sums->jj, window, n, power, jj);
-    loops_box(sums->ij, window, n, power, ij);
+    const int32_t *j, *jj, *ij;
+    whole_boxes(sums, window, n, scratch, &j, &jj, &ij);
     const double count = (double)(window * window);
     for (size_t x = 0; x < n; x++) {
         const double si = reference->sum[x], sj = j[x];
