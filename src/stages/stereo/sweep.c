@@ -253,19 +253,36 @@ static void clear_peaks(Scratch *scratch) {
         scratch->best_plane[k] = -1;
 }
 
-/* Joins the sources' scores of one plane and takes them into the search. */
+/* Joins the sources' scores of row y of one plane. */
+static void join_row(const AqmSweep *sweep, const AqmTile *tile, size_t slot, int y,
+                     Scratch *scratch) {
+    const float *rows[64];
+    const size_t at = (size_t)y * AQM_TILE_WIDTH, n = (size_t)tile->width;
+    size_t seen = 0;
+    for (size_t s = 0; s < sweep->source_count && seen < 64; s++)
+        if (scratch->is_seen[slot + s])
+            rows[seen++] = scratch->scores + (slot + s) * tile_area + at;
+    sweep->kernels->join(rows, seen, n, scratch->joined);
+}
+
+/* Takes the scores of one plane into the search. */
 static void search_plane(const AqmSweep *sweep, const AqmTile *tile, int plane, int merge_planes,
                          size_t slot, Scratch *scratch) {
-    const float *rows[64];
     for (int y = 0; y < tile->height; y++) {
-        const size_t at = (size_t)y * AQM_TILE_WIDTH, n = (size_t)tile->width;
-        size_t seen = 0;
-        for (size_t s = 0; s < sweep->source_count && seen < 64; s++)
-            if (scratch->is_seen[slot + s])
-                rows[seen++] = scratch->scores + (slot + s) * tile_area + at;
-        sweep->kernels->join(rows, seen, n, scratch->joined);
-        const AqmPeaks peaks = peaks_at(scratch, at);
-        sweep->kernels->track(scratch->joined, plane, merge_planes, n, &peaks);
+        join_row(sweep, tile, slot, y, scratch);
+        const AqmPeaks peaks = peaks_at(scratch, (size_t)y * AQM_TILE_WIDTH);
+        sweep->kernels->track(scratch->joined, plane, merge_planes, (size_t)tile->width, &peaks);
+    }
+}
+
+/* Keeps the costs of one plane. */
+static void keep_plane(const AqmSweep *sweep, const AqmTile *tile, int plane, size_t slot,
+                       Scratch *scratch, const AqmCostVolume *volume) {
+    for (int y = 0; y < tile->height; y++) {
+        join_row(sweep, tile, slot, y, scratch);
+        uint8_t *out = aqm_cost_volume_at(volume, tile->x0, tile->y0 + y) + plane;
+        for (int x = 0; x < tile->width; x++)
+            out[(size_t)x * volume->pitch] = aqm_cost_of(scratch->joined[x]);
     }
 }
 
@@ -307,8 +324,14 @@ static void finish_tile(const AqmSweep *sweep, const AqmTile *tile, const AqmPla
     }
 }
 
+/* Where the scores of a sweep go: into a search (h, confidence), or into a volume. */
+typedef struct Result {
+    float *h, *confidence;
+    const AqmCostVolume *volume; /* NULL: a search */
+} Result;
+
 static void sweep_tile(const AqmSweep *sweep, const AqmPlanes *planes, int batch, size_t index,
-                       Scratch *scratch, float *h, float *confidence) {
+                       Scratch *scratch, const Result *result) {
     AqmTile tile = aqm_sweep_tile(sweep, index);
     aqm_sweep_tile_load(sweep, &tile, &scratch->tile);
     cast_knots(sweep->view, &tile, scratch->knots);
@@ -327,15 +350,20 @@ static void sweep_tile(const AqmSweep *sweep, const AqmPlanes *planes, int batch
                                          positions_from_knots, &rows, &scratch->tile,
                                          scratch->scores + slot * tile_area);
             }
-        for (int k = first; k < end; k++)
-            search_plane(sweep, &tile, k, merge_planes, (size_t)(k - first) * sweep->source_count,
-                         scratch);
+        for (int k = first; k < end; k++) {
+            const size_t slot = (size_t)(k - first) * sweep->source_count;
+            if (result->volume)
+                keep_plane(sweep, &tile, k, slot, scratch, result->volume);
+            else
+                search_plane(sweep, &tile, k, merge_planes, slot, scratch);
+        }
     }
-    finish_tile(sweep, &tile, planes, scratch, h, confidence);
+    if (!result->volume)
+        finish_tile(sweep, &tile, planes, scratch, result->h, result->confidence);
 }
 
-AqmStatus aqm_sweep_planes(const AqmSweep *sweep, const AqmPlanes *planes, int batch, float *h,
-                           float *confidence, AqmDiag *diag) {
+static AqmStatus sweep_all(const AqmSweep *sweep, const AqmPlanes *planes, int batch,
+                           const Result *result, AqmDiag *diag) {
     const int tiles = (int)aqm_sweep_tile_count(sweep->view);
     int failed = 0;
 #pragma omp parallel num_threads(sweep->threads)
@@ -349,11 +377,23 @@ AqmStatus aqm_sweep_planes(const AqmSweep *sweep, const AqmPlanes *planes, int b
 #pragma omp for schedule(dynamic, 1)
         for (int index = 0; index < tiles; index++)
             if (is_ready)
-                sweep_tile(sweep, planes, batch, (size_t)index, &scratch, h, confidence);
+                sweep_tile(sweep, planes, batch, (size_t)index, &scratch, result);
         if (is_ready)
             scratch_free(&scratch);
     }
     return failed ? aqm_fail_memory(diag, "the tiles of the plane sweep",
                                     (size_t)batch * sweep->source_count * tile_area, sizeof(float))
                   : AQM_OK;
+}
+
+AqmStatus aqm_sweep_planes(const AqmSweep *sweep, const AqmPlanes *planes, int batch, float *h,
+                           float *confidence, AqmDiag *diag) {
+    const Result result = {h, confidence, NULL};
+    return sweep_all(sweep, planes, batch, &result, diag);
+}
+
+AqmStatus aqm_sweep_volume(const AqmSweep *sweep, const AqmPlanes *planes, int batch,
+                           const AqmCostVolume *volume, AqmDiag *diag) {
+    const Result result = {NULL, NULL, volume};
+    return sweep_all(sweep, planes, batch, &result, diag);
 }

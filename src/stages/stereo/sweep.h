@@ -45,6 +45,27 @@ int aqm_plane_count_for(const AqmSweep *sweep, double h_min_m, double h_max_m, d
 AqmStatus aqm_sweep_planes(const AqmSweep *sweep, const AqmPlanes *planes, int batch, float *h,
                            float *confidence, AqmDiag *diag);
 
+/* Costs of all planes at every pixel: rows of width x pitch bytes, planes side by side. */
+typedef struct AqmCostVolume {
+    int width, height;
+    size_t pitch; /* planes, rounded up to AQM_COST_MULTIPLE */
+    uint8_t *cost;
+} AqmCostVolume;
+
+static inline uint8_t *aqm_cost_volume_at(const AqmCostVolume *volume, int x, int y) {
+    return volume->cost + ((size_t)y * (size_t)volume->width + (size_t)x) * volume->pitch;
+}
+
+/* Cost of a joined score: 0 (score 1) .. AQM_COST_MAX (-1), or AQM_COST_MISSING. */
+static inline uint8_t aqm_cost_of(float score) {
+    return score < -1.5f ? AQM_COST_MISSING
+                         : (uint8_t)(0.5f * AQM_COST_MAX * (1.0f - score) + 0.5f);
+}
+
+/* Fills the volume with the costs of all planes; entries beyond planes->count are left alone. */
+AqmStatus aqm_sweep_volume(const AqmSweep *sweep, const AqmPlanes *planes, int batch,
+                           const AqmCostVolume *volume, AqmDiag *diag);
+
 /* Metres of h that move a source pixel by one pixel at depth h, about. */
 double aqm_sweep_metres_per_px(const AqmSweep *sweep, double h);
 
