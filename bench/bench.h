@@ -9,7 +9,7 @@
 typedef struct BenchOptions {
     int width, height; /* of the views of the sweep */
     int depths, repeats;
-    bool has_sweep;
+    const char *only; /* what the names of the cases to run begin with */
 } BenchOptions;
 
 enum { BENCH_MAX_REPEATS = 101 };
@@ -23,6 +23,9 @@ double bench_process_s(void);
 double bench_median_s(void (*work)(void *user), void *user, int repeats);
 /* The median of `count` values, which are sorted. */
 double bench_median(double *values, int count);
+
+/* Whether a case is among those to run. */
+bool bench_is_wanted(const BenchOptions *options, const char *name);
 
 /* A row of the table. */
 void bench_print(const char *kernel, const char *variant, double ns_per_item, double ratio);

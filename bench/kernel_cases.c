@@ -311,7 +311,8 @@ bool bench_all_kernels(const BenchOptions *options) {
     if (is_good)
         fill(data);
     for (size_t c = 0; is_good && c < sizeof cases / sizeof cases[0]; c++)
-        is_good = run_case(c, data, scratch, results, options->repeats);
+        is_good = !bench_is_wanted(options, cases[c].name) ||
+                  run_case(c, data, scratch, results, options->repeats);
     free(data);
     free(results);
     free(scratch);

@@ -1,6 +1,6 @@
 /* kernels: the inner loops and the whole sweep, checked against the reference and timed.
  *
- *     kernels [--size WxH] [--depths N] [--repeats N] [--no-sweep] > table.csv
+ *     kernels [--size WxH] [--depths N] [--repeats N] [--only NAME] > table.csv
  *     kernels --compare before.csv after.csv
  *
  * Times are CPU time, medians of several runs: on a machine that others use too they hold better
@@ -61,6 +61,10 @@ void bench_print(const char *kernel, const char *variant, double ns_per_item, do
     fflush(stdout);
 }
 
+bool bench_is_wanted(const BenchOptions *options, const char *name) {
+    return strncmp(name, options->only, strlen(options->only)) == 0;
+}
+
 int bench_variants(const AqmKernels *variants[4]) {
     int count = 0;
     variants[count++] = &aqm_kernels_reference;
@@ -114,7 +118,7 @@ static void print_machine(void) {
 }
 
 static int usage(void) {
-    fprintf(stderr, "usage: kernels [--size WxH] [--depths N] [--repeats N] [--no-sweep]\n"
+    fprintf(stderr, "usage: kernels [--size WxH] [--depths N] [--repeats N] [--only NAME]\n"
                     "       kernels --compare BEFORE.csv AFTER.csv\n");
     return 2;
 }
@@ -123,10 +127,6 @@ static int usage(void) {
 static bool parse(int count, char **arguments, BenchOptions *options) {
     for (int k = 1; k < count; k++) {
         const char *value = k + 1 < count ? arguments[k + 1] : "";
-        if (strcmp(arguments[k], "--no-sweep") == 0) {
-            options->has_sweep = false;
-            continue;
-        }
         bool is_known = false;
         if (strcmp(arguments[k], "--size") == 0)
             is_known = sscanf(value, "%dx%d", &options->width, &options->height) == 2;
@@ -134,6 +134,8 @@ static bool parse(int count, char **arguments, BenchOptions *options) {
             is_known = sscanf(value, "%d", &options->depths) == 1;
         else if (strcmp(arguments[k], "--repeats") == 0)
             is_known = sscanf(value, "%d", &options->repeats) == 1;
+        else if (strcmp(arguments[k], "--only") == 0)
+            is_known = *(options->only = value) != '\0';
         if (!is_known)
             return false;
         k++;
@@ -146,11 +148,11 @@ static bool parse(int count, char **arguments, BenchOptions *options) {
 int main(int count, char **arguments) {
     if (count == 4 && strcmp(arguments[1], "--compare") == 0)
         return bench_compare(arguments[2], arguments[3]) ? 0 : 1;
-    BenchOptions options = {640, 480, 64, 11, true};
+    BenchOptions options = {640, 480, 64, 11, ""};
     if (!parse(count, arguments, &options))
         return usage();
     print_machine();
-    const bool is_good = time_copies(options.repeats) && bench_all_kernels(&options) &&
-                         (!options.has_sweep || bench_all_sweeps(&options));
+    const bool is_good =
+        time_copies(options.repeats) && bench_all_kernels(&options) && bench_all_sweeps(&options);
     return is_good ? 0 : 1;
 }

@@ -195,8 +195,10 @@ bool bench_all_sweeps(const BenchOptions *options) {
     snprintf(name[1], sizeof name[1], "stereo_%dx%dx%dx%d", options->width, options->height,
              options->depths, VIEWS - 1);
     const bool is_good = create_scene(&scene, options) && block &&
-                         run_search(&scene, name[0], search_exhaustively, repeats, depths) &&
-                         run_search(&scene, name[1], estimate, repeats, depths);
+                         (!bench_is_wanted(options, name[0]) ||
+                          run_search(&scene, name[0], search_exhaustively, repeats, depths)) &&
+                         (!bench_is_wanted(options, name[1]) ||
+                          run_search(&scene, name[1], estimate, repeats, depths));
     for (int k = 0; k < VIEWS; k++)
         aqm_stereo_image_destroy(&scene.images[k]);
     free(block);

@@ -59,7 +59,7 @@ typedef struct AqmColumnSums {
 } AqmColumnSums;
 
 /* Per pixel of a row, of the full (unmasked) reference window of N pixels: sum, N * sum of squares
- * - sum^2, and its inverse square root (0 where the window is flat). */
+ * - sum^2, and 1.0f / sqrtf of that (0 where the window is flat). */
 typedef struct AqmReferenceStats {
     const int32_t *sum;
     const float *variance, *inverse_deviation;
@@ -110,7 +110,8 @@ typedef struct AqmKernels {
      * entries. Variants agree to 2e-6. */
     void (*ncc)(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window, size_t n,
                 int32_t *scratch, float *score);
-    /* The same over the pixels both windows have; AQM_SCORE_MISSING with fewer than `min_count`. */
+    /* The same over the pixels both windows have; AQM_SCORE_MISSING with fewer than `min_count`.
+     * Where no pixel is missing, the same bits as from `ncc`; so with ssim_masked and `ssim`. */
     void (*ncc_masked)(const AqmColumnSums *sums, int window, int min_count, size_t n,
                        int32_t *scratch, float *score);
     /* Structural similarity (Wang et al. 2004, eq. 13, box window, K1 = 0.01, K2 = 0.03). */

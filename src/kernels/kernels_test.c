@@ -167,26 +167,37 @@ static double definition(const Rows *rows, size_t x, int min_count, bool is_ssim
     return vi <= flat || vj <= flat ? 0 : cov / sqrt(vi * vj);
 }
 
-static void check_scores(const AqmKernels *kernels, const Rows *rows, bool is_masked, bool is_ssim,
-                         const float *expected, float *score) {
-    static int32_t scratch[8 * (MAX_ROW + MAX_WINDOW + AQM_ROW_MULTIPLE)];
-    static int32_t sum[MAX_ROW];
-    static float variance[MAX_ROW], inverse[MAX_ROW];
-    const int count = rows->window * rows->window, min_count = (count + 1) / 2;
-    Sums s;
-    run_columns(kernels, rows, is_masked, &s);
-    const AqmColumnSums sums = sums_of(&s);
-    for (size_t x = 0; x < rows->n && !is_masked; x++) {
+typedef struct Stats {
+    int32_t sum[MAX_ROW];
+    float variance[MAX_ROW], inverse[MAX_ROW];
+} Stats;
+
+/* The statistics of the reference windows of the last rows. */
+static void fill_stats(const Rows *rows, Stats *stats) {
+    const int count = rows->window * rows->window;
+    for (size_t x = 0; x < rows->n; x++) {
         double si = 0, sii = 0;
         for (int r = rows->rows - rows->window; r < rows->rows; r++)
             for (size_t c = x; c < x + (size_t)rows->window; c++)
                 si += rows->i[r][c], sii += (double)rows->i[r][c] * rows->i[r][c];
-        const double v = count * sii - si * si, flat = 0.25 * 2047 / 255 * count;
-        sum[x] = (int32_t)si;
-        variance[x] = (float)v;
-        inverse[x] = v > flat * flat ? (float)(1 / sqrt(v)) : 0.0f;
+        const float v = (float)(count * sii - si * si), flat = 0.25f * 2047 / 255 * (float)count;
+        stats->sum[x] = (int32_t)si;
+        stats->variance[x] = v;
+        stats->inverse[x] = v > flat * flat ? 1.0f / sqrtf(v) : 0.0f;
     }
-    const AqmReferenceStats reference = {sum, variance, inverse};
+}
+
+static void check_scores(const AqmKernels *kernels, const Rows *rows, bool is_masked, bool is_ssim,
+                         const float *expected, float *score) {
+    static int32_t scratch[8 * (MAX_ROW + MAX_WINDOW + AQM_ROW_MULTIPLE)];
+    const int count = rows->window * rows->window, min_count = (count + 1) / 2;
+    Sums s;
+    run_columns(kernels, rows, is_masked, &s);
+    const AqmColumnSums sums = sums_of(&s);
+    Stats stats;
+    if (!is_masked)
+        fill_stats(rows, &stats);
+    const AqmReferenceStats reference = {stats.sum, stats.variance, stats.inverse};
     if (is_masked)
         (is_ssim ? kernels->ssim_masked : kernels->ncc_masked)(&sums, rows->window, min_count,
                                                                rows->n, scratch, score);
@@ -211,6 +222,31 @@ static void scores_are_the_definitions(void **state) {
         check_scores(variants[0], &rows, is_masked, is_ssim, NULL, expected);
         for (int variant = 1; variant < variant_count; variant++)
             check_scores(variants[variant], &rows, is_masked, is_ssim, expected, score);
+    }
+}
+
+static void whole_windows_score_the_same_by_either_sums(void **state) {
+    (void)state;
+    static int32_t scratch[8 * (MAX_ROW + MAX_WINDOW + AQM_ROW_MULTIPLE)];
+    AqmRng rng = aqm_rng(8, 1);
+    static Rows rows;
+    static Stats stats;
+    for (int trial = 0; trial < 60; trial++) {
+        const AqmKernels *kernels = variants[trial % variant_count];
+        Sums whole, masked;
+        float plain[MAX_ROW], other[MAX_ROW];
+        fill_rows(&rng, trial / variant_count % 3, 0.0, &rows);
+        fill_stats(&rows, &stats);
+        run_columns(kernels, &rows, false, &whole);
+        run_columns(kernels, &rows, true, &masked);
+        const AqmColumnSums sums = sums_of(&whole), all = sums_of(&masked);
+        const AqmReferenceStats reference = {stats.sum, stats.variance, stats.inverse};
+        kernels->ncc(&sums, &reference, rows.window, rows.n, scratch, plain);
+        kernels->ncc_masked(&all, rows.window, 1, rows.n, scratch, other);
+        assert_memory_equal(plain, other, rows.n * sizeof *plain);
+        kernels->ssim(&sums, &reference, rows.window, rows.n, scratch, plain);
+        kernels->ssim_masked(&all, rows.window, 1, rows.n, scratch, other);
+        assert_memory_equal(plain, other, rows.n * sizeof *plain);
     }
 }
 
@@ -368,6 +404,7 @@ int main(void) {
         cmocka_unit_test(samples_are_bilinear),
         cmocka_unit_test(variants_sample_the_same_and_stay_in_bounds),
         cmocka_unit_test(scores_are_the_definitions),
+        cmocka_unit_test(whole_windows_score_the_same_by_either_sums),
         cmocka_unit_test(column_sums_agree_bit_for_bit),
         cmocka_unit_test(joining_leaves_the_occluded_out),
         cmocka_unit_test(tracking_finds_the_two_best_maxima),

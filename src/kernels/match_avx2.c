@@ -259,11 +259,13 @@ static void ncc_masked_avx2(const AqmColumnSums *sums, int window, int min_count
             cross(count, widen(window_sums(scratch + 5 * pitch, x, window)), si, sj);
         const __m256 number = _mm256_cvtepi32_ps(counts);
         const __m256 flat = _mm256_mul_ps(_mm256_mul_ps(flat_one, number), number);
-        const __m256 usable =
-            _mm256_and_ps(_mm256_cmp_ps(vi, flat, _CMP_GT_OQ), _mm256_cmp_ps(vj, flat, _CMP_GT_OQ));
-        const __m256 product = _mm256_mul_ps(_mm256_sqrt_ps(_mm256_blendv_ps(one, vi, usable)),
-                                             _mm256_sqrt_ps(_mm256_blendv_ps(one, vj, usable)));
-        const __m256 value = _mm256_and_ps(_mm256_div_ps(covariance, product), usable);
+        const __m256 has_i = _mm256_cmp_ps(vi, flat, _CMP_GT_OQ);
+        const __m256 has_j = _mm256_cmp_ps(vj, flat, _CMP_GT_OQ);
+        const __m256 inverse_i = _mm256_and_ps(
+            _mm256_div_ps(one, _mm256_sqrt_ps(_mm256_blendv_ps(one, vi, has_i))), has_i);
+        const __m256 deviation = _mm256_sqrt_ps(_mm256_blendv_ps(one, vj, has_j));
+        const __m256 value =
+            _mm256_and_ps(_mm256_div_ps(_mm256_mul_ps(covariance, inverse_i), deviation), has_j);
         const __m256 enough = _mm256_castsi256_ps(_mm256_cmpgt_epi32(counts, too_few));
         _mm256_storeu_ps(score + x, _mm256_blendv_ps(missing, value, enough));
     }

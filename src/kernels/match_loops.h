@@ -90,11 +90,17 @@ static inline float flat_variance(int count) {
     return deviation * deviation * n * n;
 }
 
-static inline float ncc_of(double covariance, float variance_i, float variance_j, float flat) {
-    const int usable = (variance_i > flat) & (variance_j > flat);
-    const float product = usable ? sqrtf(variance_i) * sqrtf(variance_j) : 1.0f;
-    const float score = (float)covariance / product;
-    return usable ? score : 0.0f;
+/* Both kinds of windows come here, so that a whole window's score is the same either way. */
+static inline float ncc_of(float covariance, float inverse_deviation_i, float variance_j,
+                           float flat) {
+    const float value =
+        covariance * inverse_deviation_i / sqrtf(variance_j > flat ? variance_j : 1.0f);
+    return variance_j > flat ? value : 0.0f;
+}
+
+static inline float inverse_deviation(float variance, float flat) {
+    const float inverse = 1.0f / sqrtf(variance > flat ? variance : 1.0f);
+    return variance > flat ? inverse : 0.0f;
 }
 
 /* The three box sums of a row of whole windows. */
@@ -119,9 +125,7 @@ static void loops_ncc(const AqmColumnSums *sums, const AqmReferenceStats *refere
         const double sj = j[x];
         const float variance = (float)(count * (double)jj[x] - sj * sj);
         const float covariance = (float)(count * (double)ij[x] - (double)reference->sum[x] * sj);
-        const float deviation = sqrtf(variance > flat ? variance : 1.0f);
-        const float value = covariance * reference->inverse_deviation[x] / deviation;
-        score[x] = variance > flat ? value : 0.0f;
+        score[x] = ncc_of(covariance, reference->inverse_deviation[x], variance, flat);
     }
 }
 
@@ -146,8 +150,10 @@ static void loops_ncc_masked(const AqmColumnSums *sums, int window, int min_coun
         const double count = counts[x], si = i[x], sj = j[x];
         const float variance_i = (float)(count * (double)ii[x] - si * si);
         const float variance_j = (float)(count * (double)jj[x] - sj * sj);
-        const double covariance = count * (double)ij[x] - si * sj;
-        const float value = ncc_of(covariance, variance_i, variance_j, flat_variance(counts[x]));
+        const float covariance = (float)(count * (double)ij[x] - si * sj);
+        const float flat = flat_variance(counts[x]);
+        const float value =
+            ncc_of(covariance, inverse_deviation(variance_i, flat), variance_j, flat);
         score[x] = counts[x] >= min_count ? value : AQM_SCORE_MISSING;
     }
 }
@@ -182,7 +188,7 @@ static void loops_ssim_masked(const AqmColumnSums *sums, int window, int min_cou
     for (size_t x = 0; x < n; x++) {
         const double count = box[0][x] > 0 ? box[0][x] : 1, si = box[1][x], sj = box[3][x];
         const float value =
-            ssim_of(count, si, sj, count * (double)box[2][x] - si * si,
+            ssim_of(count, si, sj, (double)(float)(count * (double)box[2][x] - si * si),
                     count * (double)box[4][x] - sj * sj, count * (double)box[5][x] - si * sj);
         score[x] = box[0][x] >= min_count ? value : AQM_SCORE_MISSING;
     }

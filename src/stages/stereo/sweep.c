@@ -265,13 +265,16 @@ static void join_row(const AqmSweep *sweep, const AqmTile *tile, size_t slot, in
     sweep->kernels->join(rows, seen, n, scratch->joined);
 }
 
-/* Takes the scores of one plane into the search. */
-static void search_plane(const AqmSweep *sweep, const AqmTile *tile, int plane, int merge_planes,
-                         size_t slot, Scratch *scratch) {
+/* Takes the scores of the planes first .. end - 1 into the search, row by row: the state of a row
+ * stays in the cache. */
+static void search_planes(const AqmSweep *sweep, const AqmTile *tile, int first, int end,
+                          int merge_planes, Scratch *scratch) {
     for (int y = 0; y < tile->height; y++) {
-        join_row(sweep, tile, slot, y, scratch);
         const AqmPeaks peaks = peaks_at(scratch, (size_t)y * AQM_TILE_WIDTH);
-        sweep->kernels->track(scratch->joined, plane, merge_planes, (size_t)tile->width, &peaks);
+        for (int k = first; k < end; k++) {
+            join_row(sweep, tile, (size_t)(k - first) * sweep->source_count, y, scratch);
+            sweep->kernels->track(scratch->joined, k, merge_planes, (size_t)tile->width, &peaks);
+        }
     }
 }
 
@@ -350,13 +353,11 @@ static void sweep_tile(const AqmSweep *sweep, const AqmPlanes *planes, int batch
                                          positions_from_knots, &rows, &scratch->tile,
                                          scratch->scores + slot * tile_area);
             }
-        for (int k = first; k < end; k++) {
-            const size_t slot = (size_t)(k - first) * sweep->source_count;
-            if (result->volume)
-                keep_plane(sweep, &tile, k, slot, scratch, result->volume);
-            else
-                search_plane(sweep, &tile, k, merge_planes, slot, scratch);
-        }
+        if (!result->volume)
+            search_planes(sweep, &tile, first, end, merge_planes, scratch);
+        for (int k = first; k < end && result->volume; k++)
+            keep_plane(sweep, &tile, k, (size_t)(k - first) * sweep->source_count, scratch,
+                       result->volume);
     }
     if (!result->volume)
         finish_tile(sweep, &tile, planes, scratch, result->h, result->confidence);

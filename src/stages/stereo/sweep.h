@@ -83,23 +83,28 @@ AqmStatus aqm_smooth_surface(const AqmSweep *sweep, const float *h, double toler
 
 /* ---- tiles, shared by both ------------------------------------------------------------------- */
 
-enum { AQM_TILE_WIDTH = 192, AQM_TILE_HEIGHT = 96, AQM_KNOT = 8 };
+enum {
+    AQM_TILE_WIDTH = 192,
+    AQM_TILE_HEIGHT = 96,
+    AQM_TILE_ROWS = AQM_TILE_HEIGHT + 30, /* with the halo of the largest window, 31 px */
+    AQM_KNOT = 8,
+};
 
 typedef struct AqmTile {
     int x0, y0, width, height; /* output pixels */
     int radius;                /* half window */
     int columns, rows;         /* with the halo */
     size_t pitch;              /* columns rounded up to AQM_ROW_MULTIPLE */
-    bool is_whole;             /* every reference pixel of it, halo and all, is present */
 } AqmTile;
 
 /* What one thread needs to score a tile; sized for the largest tile of the sweep. */
 typedef struct AqmTileScratch {
-    int16_t *reference, *source; /* rows x pitch */
-    int16_t *blank, *missing;    /* a row of zeros, a row of missing pixels */
-    float *u, *v;                /* a row of positions */
-    AqmColumnSums sums;          /* pitch each, in one block at sums.j */
-    size_t sums_size;            /* of that block, bytes */
+    int16_t *reference, *source;            /* rows x pitch */
+    uint32_t reference_gaps[AQM_TILE_ROWS]; /* of each row, the blocks that miss a pixel */
+    int16_t *blank, *missing;               /* a row of zeros, a row of missing pixels */
+    float *u, *v;                           /* a row of positions */
+    AqmColumnSums sums;                     /* pitch each, in one block at sums.j */
+    size_t sums_size;                       /* of that block, bytes */
     int32_t *box;
     int32_t *reference_sum;
     float *reference_variance, *reference_inverse; /* height x AQM_TILE_WIDTH */
@@ -110,7 +115,7 @@ AqmTile aqm_sweep_tile(const AqmSweep *sweep, size_t index);
 AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, int window, AqmDiag *diag);
 void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch);
 
-/* Copies the reference region in and, where it is whole, takes its window statistics. */
+/* Copies the reference region in and takes the statistics of its whole windows. */
 void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *scratch);
 
 /* Fills u, v of one row (0 .. tile->rows - 1) of positions in the source. */

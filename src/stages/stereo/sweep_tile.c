@@ -3,8 +3,14 @@
  * For each row of the tile the source is sampled at the row's positions, the column sums move down
  * a row (one row in, one out), and from the window's height on a row of scores comes out. The cost
  * per pixel does not depend on the window's size. A tile is small enough for the sums and rows to
- * stay in the cache. Where a pixel is missing in either image the masked sums count only what both
- * have; such windows need at least half of their pixels. */
+ * stay in the cache.
+ *
+ * Where a pixel is missing in either image the masked sums count only what both have; such windows
+ * need at least half of their pixels. Which sums a window takes is decided in blocks of
+ * AQM_ROW_MULTIPLE columns: a block is masked while a row with a gap in it is in the window, and so
+ * are the blocks that share a window with it; when it becomes masked its three extra sums are added
+ * up anew. On whole windows both kinds of sums give the same bits, so nothing else depends on where
+ * the tiles and blocks lie. */
 #include <math.h>
 #include <string.h>
 
@@ -36,10 +42,6 @@ AqmTile aqm_sweep_tile(const AqmSweep *sweep, size_t index) {
     tile.columns = tile.width + 2 * radius;
     tile.rows = tile.height + 2 * radius;
     tile.pitch = round_up((size_t)tile.columns);
-    const int x0 = tile.x0 - radius, y0 = tile.y0 - radius;
-    const int x1 = x0 + tile.columns - 1, y1 = y0 + tile.rows - 1;
-    tile.is_whole = x0 >= 0 && y0 >= 0 && x1 < view->width && y1 < view->height &&
-                    aqm_stereo_image_is_whole(sweep->image, x0, y0, x1, y1);
     return tile;
 }
 
@@ -94,29 +96,52 @@ void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch) {
     *scratch = (AqmTileScratch){0};
 }
 
-static void copy_reference(const AqmStereoImage *image, const AqmTile *tile, int16_t *out) {
+/* The blocks of a row of `count` pixels that have a gap, one bit each. */
+static uint32_t gaps_of(const int16_t *row, size_t count) {
+    uint32_t gaps = 0;
+    for (size_t block = 0; block < count / AQM_ROW_MULTIPLE; block++) {
+        int has_gap = 0;
+        for (size_t c = 0; c < AQM_ROW_MULTIPLE; c++)
+            has_gap |= row[block * AQM_ROW_MULTIPLE + c] == AQM_GRAY_MISSING;
+        gaps |= (uint32_t)has_gap << block;
+    }
+    return gaps;
+}
+
+static void copy_reference(const AqmStereoImage *image, const AqmTile *tile, int16_t *out,
+                           uint32_t *gaps) {
     for (int r = 0; r < tile->rows; r++, out += tile->pitch) {
         const int y = tile->y0 - tile->radius + r, x0 = tile->x0 - tile->radius;
         const int16_t *row = image->gray + y * image->stride;
         const bool row_exists = y >= 0 && y < image->height;
         for (int c = 0; c < (int)tile->pitch; c++) {
             const int x = x0 + c;
-            const bool exists = row_exists && x >= 0 && x < image->width && c < tile->columns;
-            /* what pads the row must not upset the unmasked sums */
-            out[c] = exists ? row[x] : tile->is_whole ? 0 : AQM_GRAY_MISSING;
+            const bool exists = row_exists && x >= 0 && x < image->width;
+            /* what pads the row is in no window and must not look like a gap */
+            out[c] = c >= tile->columns ? 0 : exists ? row[x] : AQM_GRAY_MISSING;
         }
+        gaps[r] = gaps_of(out, tile->pitch);
     }
 }
 
-/* Sums of every full window of a whole tile, by the same kernels as a source's (j = i). */
+/* A row with what is missing as 0: the sums of windows that touch it are not used. */
+static const int16_t *filled_row(const int16_t *row, size_t count, int16_t *out) {
+    for (size_t c = 0; c < count; c++)
+        out[c] = row[c] == AQM_GRAY_MISSING ? 0 : row[c];
+    return out;
+}
+
+/* Sums of every full window, by the same kernels as a source's (j = i). */
 static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
     const int window = sweep->window;
     const double count = (double)(window * window);
-    const double flat = 0.25 * AQM_GRAY_WHITE / 255.0 * count;
+    const float deviation = 0.25f * (float)AQM_GRAY_WHITE / 255.0f * (float)(window * window);
     memset(scratch->sums.j, 0, scratch->sums_size);
     AqmColumnSums sums = scratch->sums;
     for (int r = 0; r < tile->rows; r++) {
-        const int16_t *in = scratch->reference + (size_t)r * tile->pitch;
+        const size_t here = (size_t)r * tile->pitch;
+        const int16_t *in =
+            filled_row(scratch->reference + here, tile->pitch, scratch->source + here);
         const int16_t *old = r >= window ? in - (size_t)window * tile->pitch : scratch->blank;
         sweep->kernels->columns(in, in, old, old, tile->pitch, &sums);
         if (r < window - 1)
@@ -129,11 +154,11 @@ static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTil
             if (c < window - 1)
                 continue;
             const size_t x = at + (size_t)(c - window + 1);
-            const double variance = count * (double)squares - (double)sum * (double)sum;
+            const float variance = (float)(count * (double)squares - (double)sum * (double)sum);
             scratch->reference_sum[x] = (int32_t)sum;
-            scratch->reference_variance[x] = (float)variance;
+            scratch->reference_variance[x] = variance;
             scratch->reference_inverse[x] =
-                variance > flat * flat ? (float)(1.0 / sqrt(variance)) : 0;
+                variance > deviation * deviation ? 1.0f / sqrtf(variance) : 0.0f;
             sum -= sums.j[c - window + 1];
             squares -= sums.jj[c - window + 1];
         }
@@ -141,52 +166,144 @@ static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTil
 }
 
 void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *scratch) {
-    copy_reference(sweep->image, tile, scratch->reference);
-    if (tile->is_whole)
-        reference_windows(sweep, tile, scratch);
+    copy_reference(sweep->image, tile, scratch->reference, scratch->reference_gaps);
+    reference_windows(sweep, tile, scratch);
 }
 
-/* One row of scores from the column sums, whichever cost and kind of window. */
-static void score_row(const AqmSweep *sweep, const AqmTile *tile, bool is_masked, size_t row,
+/* ---- blocks ---------------------------------------------------------------------------------- */
+
+/* The end of the run of equal bits that starts at `first`, at most `count`. */
+static size_t run_end(uint32_t bits, size_t first, size_t count) {
+    size_t end = first + 1;
+    while (end < count && (bits >> end & 1) == (bits >> first & 1))
+        end++;
+    return end;
+}
+
+static AqmColumnSums sums_from(const AqmColumnSums *sums, size_t column) {
+    return (AqmColumnSums){sums->j + column,     sums->jj + column, sums->ij + column,
+                           sums->count + column, sums->i + column,  sums->ii + column};
+}
+
+/* The three sums that only masked windows have, of a block without gaps over the rows before
+ * `row`. */
+static void restore_block(const AqmTileScratch *scratch, size_t pitch, int window, int row,
+                          size_t block) {
+    const int first = row > window ? row - window : 0;
+    for (size_t c = block * AQM_ROW_MULTIPLE; c < (block + 1) * AQM_ROW_MULTIPLE; c++) {
+        int32_t sum = 0, squares = 0;
+        for (int r = first; r < row; r++) {
+            const int32_t value = scratch->reference[(size_t)r * pitch + c];
+            sum += value;
+            squares += value * value;
+        }
+        scratch->sums.count[c] = row - first;
+        scratch->sums.i[c] = sum;
+        scratch->sums.ii[c] = squares;
+    }
+}
+
+/* The state of the masks while a tile is scored: what is masked at the row at work. */
+typedef struct Masks {
+    uint32_t gaps[AQM_TILE_ROWS]; /* blocks with a gap, of every row so far */
+    uint32_t windows;             /* blocks of windows that have a gap */
+    uint32_t columns;             /* blocks of columns that keep all six sums */
+} Masks;
+
+/* Moves the masks down to row r, whose gaps are there. Windows from block b on take the columns up
+ * to block b + reach. */
+static void move_masks(Masks *masks, int r, int window) {
+    const int reach = (window + 13) / AQM_ROW_MULTIPLE, first = r - window + 1;
+    uint32_t gaps = 0;
+    for (int k = first > 0 ? first : 0; k <= r; k++)
+        gaps |= masks->gaps[k];
+    masks->windows = gaps;
+    for (int k = 1; k <= reach; k++)
+        masks->windows |= gaps >> k;
+    masks->columns = masks->windows;
+    for (int k = 1; k <= reach; k++)
+        masks->columns |= masks->windows << k;
+    if (first > 0)
+        masks->columns |= masks->gaps[first - 1]; /* the row that leaves now */
+}
+
+/* Moves the column sums down to row r. */
+static void move_columns(const AqmSweep *sweep, const AqmTile *tile, int r, uint32_t masked_before,
+                         uint32_t masked, AqmTileScratch *scratch) {
+    const size_t pitch = tile->pitch, blocks = pitch / AQM_ROW_MULTIPLE;
+    const size_t window_area = (size_t)sweep->window * pitch, row = (size_t)r * pitch;
+    const bool is_full = r >= sweep->window;
+    for (size_t b = 0; b < blocks; b++)
+        if (masked & ~masked_before & 1u << b)
+            restore_block(scratch, pitch, sweep->window, r, b);
+    for (size_t b = 0, end; b < blocks; b = end) {
+        end = run_end(masked, b, blocks);
+        const bool is_masked = masked >> b & 1;
+        const size_t c = b * AQM_ROW_MULTIPLE;
+        const int16_t *i = scratch->reference + row + c, *j = scratch->source + row + c;
+        /* the row that leaves before any has: zeros, or nothing at all */
+        const int16_t *blank = is_masked ? scratch->missing : scratch->blank;
+        const AqmColumnSums sums = sums_from(&scratch->sums, c);
+        (is_masked ? sweep->kernels->columns_masked : sweep->kernels->columns)(
+            i, j, is_full ? i - window_area : blank, is_full ? j - window_area : blank,
+            (end - b) * AQM_ROW_MULTIPLE, &sums);
+    }
+}
+
+/* A row of scores from the column sums. */
+static void score_row(const AqmSweep *sweep, const AqmTile *tile, uint32_t masked, size_t row,
                       AqmTileScratch *scratch, float *score) {
     const AqmKernels *k = sweep->kernels;
-    const int window = sweep->window, min_count = (window * window + 1) / 2;
-    const size_t n = (size_t)tile->width, at = row * AQM_TILE_WIDTH;
-    const AqmReferenceStats reference = {scratch->reference_sum + at,
-                                         scratch->reference_variance + at,
-                                         scratch->reference_inverse + at};
     const bool is_ncc = sweep->cost == AQM_COST_NCC;
-    if (is_masked)
-        (is_ncc ? k->ncc_masked : k->ssim_masked)(&scratch->sums, window, min_count, n,
-                                                  scratch->box, score + at);
-    else
-        (is_ncc ? k->ncc : k->ssim)(&scratch->sums, &reference, window, n, scratch->box,
-                                    score + at);
+    const int window = sweep->window, min_count = (window * window + 1) / 2;
+    const size_t width = (size_t)tile->width;
+    const size_t blocks = (width + AQM_ROW_MULTIPLE - 1) / AQM_ROW_MULTIPLE;
+    for (size_t b = 0, end; b < blocks; b = end) {
+        end = run_end(masked, b, blocks);
+        const size_t x = b * AQM_ROW_MULTIPLE, at = row * AQM_TILE_WIDTH + x;
+        const size_t n = (end == blocks ? width : end * AQM_ROW_MULTIPLE) - x;
+        const AqmColumnSums sums = sums_from(&scratch->sums, x);
+        const AqmReferenceStats reference = {scratch->reference_sum + at,
+                                             scratch->reference_variance + at,
+                                             scratch->reference_inverse + at};
+        if (masked >> b & 1)
+            (is_ncc ? k->ncc_masked : k->ssim_masked)(&sums, window, min_count, n, scratch->box,
+                                                      score + at);
+        else
+            (is_ncc ? k->ncc : k->ssim)(&sums, &reference, window, n, scratch->box, score + at);
+    }
+}
+
+/* Samples row r of the source; returns its gaps. */
+static uint32_t sample_row(const AqmSweep *sweep, const AqmTile *tile, const AqmGray *gray,
+                           bool is_inside, int r, AqmTileScratch *scratch) {
+    int16_t *out = scratch->source + (size_t)r * tile->pitch;
+    if (is_inside) {
+        sweep->kernels->sample(gray, scratch->u, scratch->v, tile->pitch, out);
+        return 0;
+    }
+    sweep->kernels->sample_masked(gray, scratch->u, scratch->v, tile->pitch, out);
+    for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
+        out[c] = 0;
+    return gaps_of(out, tile->pitch);
 }
 
 void aqm_sweep_tile_score(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
                           bool is_inside, AqmRowPositions positions, const void *context,
                           AqmTileScratch *scratch, float *score) {
-    const AqmKernels *k = sweep->kernels;
     const AqmGray gray = aqm_stereo_image_gray(source->image);
-    const bool is_masked = !(is_inside && tile->is_whole);
-    const size_t pitch = tile->pitch;
     const int window = sweep->window;
-    /* the row that leaves before any has: zeros, or nothing at all */
-    const int16_t *const blank = is_masked ? scratch->missing : scratch->blank;
+    Masks masks = {.columns = 0};
     memset(scratch->sums.j, 0, scratch->sums_size);
     for (int r = 0; r < tile->rows; r++) {
-        const int16_t *i_new = scratch->reference + (size_t)r * pitch;
-        int16_t *j_new = scratch->source + (size_t)r * pitch;
+        const uint32_t masked_before = masks.columns;
         positions(context, r, scratch->u, scratch->v);
-        (is_inside ? k->sample : k->sample_masked)(&gray, scratch->u, scratch->v, pitch, j_new);
-        const bool is_full = r >= window;
-        const int16_t *i_old = is_full ? i_new - (size_t)window * pitch : blank;
-        const int16_t *j_old = is_full ? j_new - (size_t)window * pitch : blank;
-        (is_masked ? k->columns_masked : k->columns)(i_new, j_new, i_old, j_old, pitch,
-                                                     &scratch->sums);
+        masks.gaps[r] =
+            scratch->reference_gaps[r] | sample_row(sweep, tile, &gray, is_inside, r, scratch);
+        move_masks(&masks, r, window);
+        move_columns(sweep, tile, r, masked_before, masks.columns, scratch);
         if (r >= window - 1)
-            score_row(sweep, tile, is_masked, (size_t)(r - window + 1), scratch, score);
+            score_row(sweep, tile, masks.windows, (size_t)(r - window + 1), scratch, score);
     }
 }
 
