@@ -21,6 +21,7 @@ enum {
 typedef struct Data {
     int16_t image[(IMAGE_H + 1) * STRIDE]; /* present everywhere */
     int16_t holed[(IMAGE_H + 1) * STRIDE];
+    uint32_t pairs[IMAGE_H * STRIDE], holed_pairs[IMAGE_H * STRIDE];
     float u[PITCH], v[PITCH];
     int16_t i_new[PITCH], j_new[PITCH], i_old[PITCH], j_old[PITCH]; /* some missing */
     int32_t reference_sum[N];
@@ -80,12 +81,12 @@ static void run_spread(const Job *job) {
 }
 
 static void run_sample(const Job *job) {
-    const AqmGray gray = {job->data->image, STRIDE, IMAGE_W, IMAGE_H};
+    const AqmGray gray = {job->data->image, job->data->pairs, STRIDE, IMAGE_W, IMAGE_H};
     job->kernels->sample(&gray, job->data->u, job->data->v, PITCH, job->result->sample);
 }
 
 static void run_sample_masked(const Job *job) {
-    const AqmGray gray = {job->data->holed, STRIDE, IMAGE_W, IMAGE_H};
+    const AqmGray gray = {job->data->holed, job->data->holed_pairs, STRIDE, IMAGE_W, IMAGE_H};
     job->kernels->sample_masked(&gray, job->data->u, job->data->v, PITCH, job->result->sample);
 }
 
@@ -184,12 +185,20 @@ static void fill_sums(Data *d) {
     }
 }
 
+static uint32_t pair_of(const int16_t *image, int k) {
+    return (uint16_t)image[k] | (uint32_t)(uint16_t)image[k + STRIDE] << 16;
+}
+
 static void fill(Data *d) {
     AqmRng rng = aqm_rng(1, 1);
     memset(d, 0, sizeof *d);
     for (size_t k = 0; k < sizeof d->image / sizeof d->image[0]; k++) {
         d->image[k] = random_gray(&rng);
         d->holed[k] = aqm_rng_u32(&rng) % 50 == 0 ? AQM_GRAY_MISSING : d->image[k];
+    }
+    for (int k = 0; k < IMAGE_H * STRIDE; k++) {
+        d->pairs[k] = pair_of(d->image, k);
+        d->holed_pairs[k] = pair_of(d->holed, k);
     }
     for (int c = 0; c < PITCH; c++) { /* a row through the source, slightly turned and shrunk */
         d->u[c] = 100.3f + 0.97f * (float)c;

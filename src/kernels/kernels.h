@@ -23,6 +23,7 @@ enum {
     AQM_GRAY_MIN = -1024,
     AQM_GRAY_MAX = 1023,
     AQM_GRAY_MISSING = -32768,
+    AQM_GRAY_MAX_SIZE = 32767,
     AQM_ROW_MULTIPLE = 16,
 };
 
@@ -44,9 +45,13 @@ typedef struct AqmProjector {
     double water_z, n;
 } AqmProjector;
 
-/* A matching image: `stride` in pixels, one more column and row than it counts, both readable. */
+/* A matching image. `data` has one more column and row than it counts, both readable, and `pairs`
+ * (one more column) each pixel in the low half with the one below it in the high half, so that the
+ * four neighbours of a position are eight bytes in a row. `stride` in pixels, for both; width,
+ * height and stride at most AQM_GRAY_MAX_SIZE. */
 typedef struct AqmGray {
     const int16_t *data;
+    const uint32_t *pairs;
     ptrdiff_t stride;
     int width, height;
 } AqmGray;
@@ -89,11 +94,12 @@ typedef struct AqmKernels {
     void (*spread)(const float *top, const float *bottom, float down, size_t cells, float *out);
 
     /* Bilinear samples at n positions, all inside 0..width-1, 0..height-1 and with all four
-     * neighbours present. Weights are rounded to 1/256 px (0.002 px). n a multiple of 8. */
+     * neighbours present. Positions are rounded to 1/256 px (0.002 px off at most), ties to even;
+     * from there on it is exact up to the rounding of the result. n a multiple of 8. */
     void (*sample)(const AqmGray *image, const float *u, const float *v, size_t n, int16_t *out);
 
     /* The same for any positions (NaN too): `out` is AQM_GRAY_MISSING where the position lies
-     * outside or one of its four neighbours is missing. */
+     * outside or one of the four neighbours of the rounded position is missing. */
     void (*sample_masked)(const AqmGray *image, const float *u, const float *v, size_t n,
                           int16_t *out);
 

@@ -48,12 +48,21 @@ static void fill_image(AqmRng *rng, int kind, double missing,
             data[y * STRIDE + x] = random_gray(rng, kind, missing);
 }
 
+/* An image as the kernels want it; `pairs` has as many rows less one. */
+static AqmGray gray_image(const int16_t data[(IMAGE_H + 1) * STRIDE],
+                          uint32_t pairs[IMAGE_H * STRIDE]) {
+    for (int k = 0; k < IMAGE_H * STRIDE; k++)
+        pairs[k] = (uint16_t)data[k] | (uint32_t)(uint16_t)data[k + STRIDE] << 16;
+    return (AqmGray){data, pairs, STRIDE, IMAGE_W, IMAGE_H};
+}
+
 static void samples_are_bilinear(void **state) {
     (void)state;
     static int16_t data[(IMAGE_H + 1) * STRIDE];
+    static uint32_t pairs[IMAGE_H * STRIDE];
     AqmRng rng = aqm_rng(1, 1);
     fill_image(&rng, 0, 0.0, data);
-    const AqmGray image = {data, STRIDE, IMAGE_W, IMAGE_H};
+    const AqmGray image = gray_image(data, pairs);
     float u[64], v[64];
     int16_t out[64];
     for (int k = 0; k < 64; k++) {
@@ -79,10 +88,11 @@ static void samples_are_bilinear(void **state) {
 static void variants_sample_the_same_and_stay_in_bounds(void **state) {
     (void)state;
     static int16_t data[(IMAGE_H + 1) * STRIDE];
+    static uint32_t pairs[IMAGE_H * STRIDE];
     AqmRng rng = aqm_rng(2, 1);
     for (int trial = 0; trial < 60; trial++) {
         fill_image(&rng, trial % 3, 0.02, data);
-        const AqmGray image = {data, STRIDE, IMAGE_W, IMAGE_H};
+        const AqmGray image = gray_image(data, pairs);
         float u[MAX_ROW], v[MAX_ROW];
         const size_t n = 8 * (1 + aqm_rng_u32(&rng) % (MAX_ROW / 8));
         for (size_t k = 0; k < n; k++) {

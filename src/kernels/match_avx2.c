@@ -1,76 +1,158 @@
-/* AVX2 variants; contracts in kernels.h. Projection, the spreading of knots and SSIM are the loops
- * of match_loops.h compiled for AVX2, the rest is written by hand and does the same operations in
+/* AVX2 variants; contracts in kernels.h. Projection and SSIM are the loops of match_loops.h
+ * compiled for AVX2, the rest is written by hand and does the same operations in
  * the same order, so that the bits are the same too. */
 #include <immintrin.h>
 
 #include "kernels/match_loops.h"
 
-/* Eight bilinear samples from texel pairs (low half: left): the two roundings of the reference. */
-static inline __m256i blend(__m256i top_pair, __m256i bottom_pair, __m256 fu, __m256 fv) {
-    const __m256 scale = _mm256_set1_ps(256.0f), half = _mm256_set1_ps(0.5f);
-    const __m256i wu = _mm256_cvttps_epi32(_mm256_add_ps(_mm256_mul_ps(fu, scale), half));
-    const __m256i wv = _mm256_cvttps_epi32(_mm256_add_ps(_mm256_mul_ps(fv, scale), half));
-    const __m256i one = _mm256_set1_epi32(256);
-    /* weights as pairs: left in the low half, right in the high half */
-    const __m256i pair = _mm256_or_si256(_mm256_sub_epi32(one, wu), _mm256_slli_epi32(wu, 16));
-    const __m256i top = _mm256_madd_epi16(top_pair, pair);
-    const __m256i bottom = _mm256_madd_epi16(bottom_pair, pair);
-    const __m256i sum = _mm256_add_epi32(_mm256_mullo_epi32(top, _mm256_sub_epi32(one, wv)),
-                                         _mm256_mullo_epi32(bottom, wv));
+/* ---- positions and samples ------------------------------------------------------------------- */
+
+static void spread_avx2(const float *top, const float *bottom, float down, size_t cells,
+                        float *out) {
+    const __m256 lanes = _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7);
+    float left = top[0] + down * (bottom[0] - top[0]);
+    for (size_t c = 0; c < cells; c++) {
+        const float right = top[c + 1] + down * (bottom[c + 1] - top[c + 1]);
+        const __m256 step = _mm256_set1_ps((right - left) * 0.125f);
+        _mm256_storeu_ps(out + 8 * c,
+                         _mm256_add_ps(_mm256_set1_ps(left), _mm256_mul_ps(lanes, step)));
+        left = right;
+    }
+}
+
+/* The texels of two positions, eight bytes each; `at` holds both offsets. */
+static inline __m128i load_texels(const uint32_t *pairs, uint64_t at) {
+    const uint32_t *first = pairs + (uint32_t)at, *second = pairs + (at >> 32);
+    return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(const void *)first),
+                              _mm_loadl_epi64((const __m128i *)(const void *)second));
+}
+
+/* The texels of eight positions, four 16-bit values each: 0 1 4 5 and 2 3 6 7. Loads beat a gather
+ * on every processor tried. */
+typedef struct Texels {
+    __m256i outer, inner;
+} Texels;
+
+/* `step`: 1 in the low and the stride in the high half of each 32 bits. */
+static inline Texels gather_texels(const uint32_t *pairs, __m256i step, __m256i x, __m256i y) {
+    const __m256i whole =
+        _mm256_blend_epi16(_mm256_srli_epi32(x, 8), _mm256_slli_epi32(y, 8), 0xaa);
+    const __m256i at = _mm256_madd_epi16(whole, step);
+    const __m128i low = _mm256_castsi256_si128(at), high = _mm256_extracti128_si256(at, 1);
+    const __m128i t01 = load_texels(pairs, (uint64_t)_mm_cvtsi128_si64(low));
+    const __m128i t23 = load_texels(pairs, (uint64_t)_mm_extract_epi64(low, 1));
+    const __m128i t45 = load_texels(pairs, (uint64_t)_mm_cvtsi128_si64(high));
+    const __m128i t67 = load_texels(pairs, (uint64_t)_mm_extract_epi64(high, 1));
+    return (Texels){_mm256_set_m128i(t45, t01), _mm256_set_m128i(t67, t23)};
+}
+
+static inline __m256i texel_step(const AqmGray *image) {
+    return _mm256_set1_epi32((int)((uint32_t)image->stride << 16 | 1u));
+}
+
+/* Of the left and right halves of eight texel groups, which lie in 32-bit pairs. */
+static inline __m256i left_of(__m256i outer, __m256i inner) {
+    return _mm256_castps_si256(
+        _mm256_shuffle_ps(_mm256_castsi256_ps(outer), _mm256_castsi256_ps(inner), 0x88));
+}
+
+static inline __m256i right_of(__m256i outer, __m256i inner) {
+    return _mm256_castps_si256(
+        _mm256_shuffle_ps(_mm256_castsi256_ps(outer), _mm256_castsi256_ps(inner), 0xdd));
+}
+
+/* Eight samples from their texels; the weights are the last eight bits of x and y. Down first, then
+ * across: 256 left + (right - left) wu. */
+static inline __m256i blend(Texels t, __m256i x, __m256i y) {
+    const __m256i fraction = _mm256_set1_epi32(255);
+    const __m256i wu = _mm256_and_si256(x, fraction), wv = _mm256_and_si256(y, fraction);
+    /* weights as pairs: 256 - wv in the low half, wv in the high half */
+    const __m256i pair =
+        _mm256_sub_epi32(_mm256_add_epi32(_mm256_slli_epi32(wv, 16), _mm256_set1_epi32(256)), wv);
+    const __m256i outer = _mm256_madd_epi16(t.outer, _mm256_unpacklo_epi32(pair, pair));
+    const __m256i inner = _mm256_madd_epi16(t.inner, _mm256_unpackhi_epi32(pair, pair));
+    const __m256i left = left_of(outer, inner), right = right_of(outer, inner);
+    const __m256i across = _mm256_mullo_epi32(_mm256_sub_epi32(right, left), wu);
+    const __m256i sum = _mm256_add_epi32(_mm256_slli_epi32(left, 8), across);
     return _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(32768)), 16);
 }
 
-/* Eight 32-bit values of 16-bit range to eight 16-bit ones. */
-static inline void store_narrow(int16_t *out, __m256i values) {
+/* Positions in 1/256 px, below an exponent that does no harm (match_ref.c, fixed_position). */
+static inline __m256i fixed_positions(__m256 x) {
+    return _mm256_castps_si256(_mm256_add_ps(x, _mm256_set1_ps(32768.0f)));
+}
+
+static inline __m256i sample_8(const uint32_t *pairs, __m256i step, const float *u,
+                               const float *v) {
+    const __m256i x = fixed_positions(_mm256_loadu_ps(u)), y = fixed_positions(_mm256_loadu_ps(v));
+    return blend(gather_texels(pairs, step, x, y), x, y);
+}
+
+/* Eight or sixteen 32-bit values of 16-bit range to 16-bit ones. */
+static inline void store_narrow_8(int16_t *out, __m256i values) {
     const __m256i packed = _mm256_packs_epi32(values, values);
     const __m256i low = _mm256_permute4x64_epi64(packed, 0x08);
-    _mm_storeu_si128((__m128i *)out, _mm256_castsi256_si128(low));
+    _mm_storeu_si128((__m128i *)(void *)out, _mm256_castsi256_si128(low));
+}
+
+static inline void store_narrow_16(int16_t *out, __m256i first, __m256i second) {
+    const __m256i packed = _mm256_packs_epi32(first, second);
+    _mm256_storeu_si256((__m256i *)(void *)out, _mm256_permute4x64_epi64(packed, 0xd8));
 }
 
 static void sample_avx2(const AqmGray *image, const float *u, const float *v, size_t n,
                         int16_t *out) {
-    const __m256i stride = _mm256_set1_epi32((int)image->stride);
-    const int *base = (const int *)(const void *)image->data;
-    const int *below = (const int *)(const void *)(image->data + image->stride);
-    for (size_t k = 0; k < n; k += 8) {
-        const __m256 x = _mm256_loadu_ps(u + k), y = _mm256_loadu_ps(v + k);
-        const __m256i ix = _mm256_cvttps_epi32(x), iy = _mm256_cvttps_epi32(y);
-        const __m256i index = _mm256_add_epi32(_mm256_mullo_epi32(iy, stride), ix);
-        const __m256i top = _mm256_i32gather_epi32(base, index, 2);
-        const __m256i bottom = _mm256_i32gather_epi32(below, index, 2);
-        store_narrow(out + k, blend(top, bottom, _mm256_sub_ps(x, _mm256_cvtepi32_ps(ix)),
-                                    _mm256_sub_ps(y, _mm256_cvtepi32_ps(iy))));
-    }
+    const uint32_t *pairs = image->pairs;
+    const __m256i step = texel_step(image);
+    size_t k = 0;
+    for (; k + 16 <= n; k += 16)
+        store_narrow_16(out + k, sample_8(pairs, step, u + k, v + k),
+                        sample_8(pairs, step, u + k + 8, v + k + 8));
+    if (k < n)
+        store_narrow_8(out + k, sample_8(pairs, step, u + k, v + k));
+}
+
+/* What sampling near the border and holes needs of an image, in registers. */
+typedef struct Bounds {
+    const uint32_t *pairs;
+    __m256i step;
+    __m256 right, last;
+} Bounds;
+
+static inline __m256i sample_masked_8(Bounds b, const float *u, const float *v) {
+    const __m256 zero = _mm256_setzero_ps(), pu = _mm256_loadu_ps(u), pv = _mm256_loadu_ps(v);
+    const __m256 inside = _mm256_and_ps(
+        _mm256_and_ps(_mm256_cmp_ps(pu, zero, _CMP_GE_OQ), _mm256_cmp_ps(pv, zero, _CMP_GE_OQ)),
+        _mm256_and_ps(_mm256_cmp_ps(pu, b.right, _CMP_LE_OQ),
+                      _mm256_cmp_ps(pv, b.last, _CMP_LE_OQ)));
+    if (_mm256_testz_ps(inside, inside))
+        return _mm256_set1_epi32(AQM_GRAY_MISSING);
+    /* outside and NaN: read pixel (0, 0), then drop it */
+    const __m256i x = fixed_positions(_mm256_and_ps(pu, inside));
+    const __m256i y = fixed_positions(_mm256_and_ps(pv, inside));
+    const Texels t = gather_texels(b.pairs, b.step, x, y);
+    const __m256i missing = _mm256_set1_epi16(AQM_GRAY_MISSING);
+    const __m256i outer = _mm256_cmpeq_epi16(t.outer, missing);
+    const __m256i inner = _mm256_cmpeq_epi16(t.inner, missing);
+    const __m256i hole = _mm256_or_si256(left_of(outer, inner), right_of(outer, inner));
+    const __m256i whole = _mm256_cmpeq_epi32(hole, _mm256_setzero_si256());
+    const __m256i keep = _mm256_and_si256(whole, _mm256_castps_si256(inside));
+    return _mm256_blendv_epi8(_mm256_set1_epi32(AQM_GRAY_MISSING), blend(t, x, y), keep);
 }
 
 static void sample_masked_avx2(const AqmGray *image, const float *u, const float *v, size_t n,
                                int16_t *out) {
-    const __m256i stride = _mm256_set1_epi32((int)image->stride);
-    const __m256i missing = _mm256_set1_epi16(AQM_GRAY_MISSING);
-    const __m256 zero = _mm256_setzero_ps(), right = _mm256_set1_ps((float)(image->width - 1)),
-                 last = _mm256_set1_ps((float)(image->height - 1));
-    const int *base = (const int *)(const void *)image->data;
-    const int *below = (const int *)(const void *)(image->data + image->stride);
-    for (size_t k = 0; k < n; k += 8) {
-        __m256 x = _mm256_loadu_ps(u + k), y = _mm256_loadu_ps(v + k);
-        const __m256 inside = _mm256_and_ps(
-            _mm256_and_ps(_mm256_cmp_ps(x, zero, _CMP_GE_OQ), _mm256_cmp_ps(y, zero, _CMP_GE_OQ)),
-            _mm256_and_ps(_mm256_cmp_ps(x, right, _CMP_LE_OQ), _mm256_cmp_ps(y, last, _CMP_LE_OQ)));
-        x = _mm256_and_ps(x, inside); /* outside and NaN: read pixel (0, 0), then drop it */
-        y = _mm256_and_ps(y, inside);
-        const __m256i ix = _mm256_cvttps_epi32(x), iy = _mm256_cvttps_epi32(y);
-        const __m256i index = _mm256_add_epi32(_mm256_mullo_epi32(iy, stride), ix);
-        const __m256i top = _mm256_i32gather_epi32(base, index, 2);
-        const __m256i bottom = _mm256_i32gather_epi32(below, index, 2);
-        const __m256i hole =
-            _mm256_or_si256(_mm256_cmpeq_epi16(top, missing), _mm256_cmpeq_epi16(bottom, missing));
-        const __m256i whole = _mm256_cmpeq_epi32(hole, _mm256_setzero_si256());
-        const __m256i keep = _mm256_and_si256(whole, _mm256_castps_si256(inside));
-        const __m256i value = blend(top, bottom, _mm256_sub_ps(x, _mm256_cvtepi32_ps(ix)),
-                                    _mm256_sub_ps(y, _mm256_cvtepi32_ps(iy)));
-        store_narrow(out + k, _mm256_blendv_epi8(_mm256_set1_epi32(AQM_GRAY_MISSING), value, keep));
-    }
+    const Bounds b = {image->pairs, texel_step(image), _mm256_set1_ps((float)(image->width - 1)),
+                      _mm256_set1_ps((float)(image->height - 1))};
+    size_t k = 0;
+    for (; k + 16 <= n; k += 16)
+        store_narrow_16(out + k, sample_masked_8(b, u + k, v + k),
+                        sample_masked_8(b, u + k + 8, v + k + 8));
+    if (k < n)
+        store_narrow_8(out + k, sample_masked_8(b, u + k, v + k));
 }
+
+/* ---- column sums ----------------------------------------------------------------------------- */
 
 /* a*a' - b*b' of sixteen 16-bit pairs as two vectors of 32-bit sums in column order. */
 static inline void accumulate(int32_t *sums, __m256i pair_low, __m256i weight_low,
@@ -343,7 +425,7 @@ static void track_avx2(const float *score, int plane, int merge_planes, size_t n
 const AqmKernels aqm_kernels_avx2 = {
     .name = "avx2",
     .project = loops_project,
-    .spread = loops_spread,
+    .spread = spread_avx2,
     .sample = sample_avx2,
     .sample_masked = sample_masked_avx2,
     .columns = columns_avx2,

@@ -10,29 +10,30 @@
 
 #include "kernels/kernels.h"
 
-static void loops_project(const AqmProjector *p, const double *X, const double *Y, const double *Z,
-                          size_t n, float *u, float *v) {
+static inline void loops_project(const AqmProjector *p, const double *X, const double *Y,
+                                 const double *Z, size_t n, float *u, float *v) {
     const double n2 = p->n * p->n, m2 = n2 - 1.0, hc = p->water_z - p->C[2], inv_n = 1.0 / p->n;
     const double *R = p->R;
     for (size_t k = 0; k < n; k++) {
         const double x = X[k] - p->C[0], y = Y[k] - p->C[1], h = Z[k] - p->water_z;
         const double r2 = m2 * (x * x + y * y);
         double z = hc + h * inv_n;
+        /* f = z - hc - h z / w with w = sqrt(n^2 z^2 + r2), and
+         * f' = 1 - h r2 / w^3; both times w^3, so that a step takes one root and one quotient */
         for (int step = 0; step < 3; step++) {
-            const double iz2 = 1.0 / (z * z), g2 = n2 + r2 * iz2, g = sqrt(g2);
-            const double f = z - hc - h / g, slope = 1.0 - h * r2 * iz2 / (z * g2 * g);
-            z -= f / slope;
+            const double w2 = n2 * (z * z) + r2, w = sqrt(w2);
+            z -= w2 * (w * (z - hc) - h * z) / (w2 * w - h * r2);
         }
         const double cx = R[0] * x + R[1] * y + R[2] * z, cy = R[3] * x + R[4] * y + R[5] * z;
-        const double cz = R[6] * x + R[7] * y + R[8] * z;
-        const double scale = cz > 1e-9 && h > 0.0 ? 1.0 / cz : (double)NAN;
+        const double cz = R[6] * x + R[7] * y + R[8] * z, inverse = 1.0 / cz;
+        const double scale = (cz > 1e-9) & (h > 0.0) ? inverse : (double)NAN;
         u[k] = (float)(p->fx * cx * scale + p->cx);
         v[k] = (float)(p->fy * cy * scale + p->cy);
     }
 }
 
-static void loops_spread(const float *top, const float *bottom, float down, size_t cells,
-                         float *restrict out) {
+static inline void loops_spread(const float *top, const float *bottom, float down, size_t cells,
+                                float *restrict out) {
     float left = top[0] + down * (bottom[0] - top[0]);
     for (size_t c = 0; c < cells; c++) {
         const float right = top[c + 1] + down * (bottom[c + 1] - top[c + 1]);
@@ -64,8 +65,8 @@ static inline void loops_columns_masked(const int16_t *i_new, const int16_t *j_n
 
 /* out[x] = c[x] + ... + c[x + window - 1] for x < n, from sums over powers of two: sum(2k) at x is
  * sum(k) at x plus sum(k) at x + k. `power` has room for n + window entries. */
-static void loops_box(const int32_t *c, int window, size_t n, int32_t *restrict power,
-                      int32_t *restrict out) {
+static inline void loops_box(const int32_t *c, int window, size_t n, int32_t *restrict power,
+                             int32_t *restrict out) {
     const size_t length = n + (size_t)window - 1;
     size_t covered = 0; /* columns from x that out[x] has taken */
     memset(out, 0, n * sizeof *out);
@@ -104,8 +105,8 @@ static inline float inverse_deviation(float variance, float flat) {
 }
 
 /* The three box sums of a row of whole windows. */
-static void whole_boxes(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
-                        const int32_t **j, const int32_t **jj, const int32_t **ij) {
+static inline void whole_boxes(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
+                               const int32_t **j, const int32_t **jj, const int32_t **ij) {
     const size_t pitch = n + (size_t)window;
     loops_box(sums->j, window, n, scratch, scratch + pitch);
     loops_box(sums->jj, window, n, scratch, scratch + 2 * pitch);
@@ -115,8 +116,8 @@ static void whole_boxes(const AqmColumnSums *sums, int window, size_t n, int32_t
     *ij = scratch + 3 * pitch;
 }
 
-static void loops_ncc(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
-                      size_t n, int32_t *scratch, float *restrict score) {
+static inline void loops_ncc(const AqmColumnSums *sums, const AqmReferenceStats *reference,
+                             int window, size_t n, int32_t *scratch, float *restrict score) {
     const int32_t *j, *jj, *ij;
     whole_boxes(sums, window, n, scratch, &j, &jj, &ij);
     const double count = (double)(window * window);
@@ -130,8 +131,8 @@ static void loops_ncc(const AqmColumnSums *sums, const AqmReferenceStats *refere
 }
 
 /* The six box sums of a masked row, in the order count, i, ii, j, jj, ij. */
-static void masked_boxes(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
-                         int32_t *box[6]) {
+static inline void masked_boxes(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
+                                int32_t *box[6]) {
     const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
     const size_t pitch = n + (size_t)window;
     for (int k = 0; k < 6; k++) {
@@ -140,8 +141,8 @@ static void masked_boxes(const AqmColumnSums *sums, int window, size_t n, int32_
     }
 }
 
-static void loops_ncc_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                             int32_t *scratch, float *restrict score) {
+static inline void loops_ncc_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                                    int32_t *scratch, float *restrict score) {
     int32_t *box[6];
     masked_boxes(sums, window, n, scratch, box);
     const int32_t *restrict counts = box[0], *restrict i = box[1], *restrict ii = box[2];
@@ -169,8 +170,8 @@ static inline float ssim_of(double count, double si, double sj, double variance_
                    ((variance_i + variance_j) * inverse2 + c2));
 }
 
-static void loops_ssim(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
-                       size_t n, int32_t *scratch, float *restrict score) {
+static inline void loops_ssim(const AqmColumnSums *sums, const AqmReferenceStats *reference,
+                              int window, size_t n, int32_t *scratch, float *restrict score) {
     const int32_t *j, *jj, *ij;
     whole_boxes(sums, window, n, scratch, &j, &jj, &ij);
     const double count = (double)(window * window);
@@ -181,8 +182,8 @@ static void loops_ssim(const AqmColumnSums *sums, const AqmReferenceStats *refer
     }
 }
 
-static void loops_ssim_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                              int32_t *scratch, float *restrict score) {
+static inline void loops_ssim_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                                     int32_t *scratch, float *restrict score) {
     int32_t *box[6];
     masked_boxes(sums, window, n, scratch, box);
     for (size_t x = 0; x < n; x++) {
@@ -196,8 +197,8 @@ static void loops_ssim_masked(const AqmColumnSums *sums, int window, int min_cou
 
 enum { JOIN_BLOCK = 64 };
 
-static void join_block(const float *const *scores, size_t source_count, size_t at, size_t n,
-                       float *restrict out) {
+static inline void join_block(const float *const *scores, size_t source_count, size_t at, size_t n,
+                              float *restrict out) {
     float top[4][JOIN_BLOCK];
     float valid[JOIN_BLOCK];
     for (size_t x = 0; x < n; x++) {
@@ -232,8 +233,8 @@ static inline void loops_join(const float *const *scores, size_t source_count, s
         join_block(scores, source_count, at, n - at < JOIN_BLOCK ? n - at : JOIN_BLOCK, out);
 }
 
-static void loops_track(const float *score, int plane, int merge_planes, size_t n,
-                        const AqmPeaks *peaks) {
+static inline void loops_track(const float *score, int plane, int merge_planes, size_t n,
+                               const AqmPeaks *peaks) {
     float *restrict before = peaks->before, *restrict last = peaks->last;
     float *restrict best = peaks->best, *restrict below = peaks->best_below;
     float *restrict above = peaks->best_above, *restrict second = peaks->second;

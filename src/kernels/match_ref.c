@@ -1,34 +1,44 @@
 /* The reference of every matching kernel; contracts in kernels.h. */
+#include <stdbool.h>
+
 #include "kernels/match_loops.h"
 
-static int sample_at(const AqmGray *image, float u, float v) {
-    const int iu = (int)u, iv = (int)v;
-    const int wu = (int)((u - (float)iu) * 256.0f + 0.5f),
-              wv = (int)((v - (float)iv) * 256.0f + 0.5f);
-    const int16_t *p = image->data + iv * image->stride + iu, *q = p + image->stride;
+/* A position in 1/256 px, at least 0: added to 2^15 that is what a float's last bits count. */
+static unsigned fixed_position(float x) {
+    const float shifted = x + 32768.0f;
+    uint32_t bits;
+    memcpy(&bits, &shifted, sizeof bits);
+    return bits & 0x7fffff;
+}
+
+static int sample_at(const AqmGray *image, float u, float v, bool *is_whole) {
+    const unsigned x = fixed_position(u), y = fixed_position(v);
+    const int16_t *p = image->data + (ptrdiff_t)(y >> 8) * image->stride + (x >> 8);
+    const int16_t *q = p + image->stride;
+    const int wu = (int)(x & 255), wv = (int)(y & 255);
     const int top = p[0] * (256 - wu) + p[1] * wu, bottom = q[0] * (256 - wu) + q[1] * wu;
+    *is_whole = p[0] != AQM_GRAY_MISSING && p[1] != AQM_GRAY_MISSING && q[0] != AQM_GRAY_MISSING &&
+                q[1] != AQM_GRAY_MISSING;
     return (top * (256 - wv) + bottom * wv + 32768) >> 16;
 }
 
 static void sample(const AqmGray *image, const float *u, const float *v, size_t n, int16_t *out) {
+    bool is_whole;
     for (size_t k = 0; k < n; k++)
-        out[k] = (int16_t)sample_at(image, u[k], v[k]);
-}
-
-static int is_present(const AqmGray *image, float u, float v) {
-    if (!(u >= 0.0f && v >= 0.0f && u <= (float)(image->width - 1) &&
-          v <= (float)(image->height - 1)))
-        return 0;
-    const int16_t *p = image->data + (int)v * image->stride + (int)u, *q = p + image->stride;
-    return p[0] != AQM_GRAY_MISSING && p[1] != AQM_GRAY_MISSING && q[0] != AQM_GRAY_MISSING &&
-           q[1] != AQM_GRAY_MISSING;
+        out[k] = (int16_t)sample_at(image, u[k], v[k], &is_whole);
 }
 
 static void sample_masked(const AqmGray *image, const float *u, const float *v, size_t n,
                           int16_t *out) {
-    for (size_t k = 0; k < n; k++)
-        out[k] = (int16_t)(is_present(image, u[k], v[k]) ? sample_at(image, u[k], v[k])
-                                                         : AQM_GRAY_MISSING);
+    const float right = (float)(image->width - 1), last = (float)(image->height - 1);
+    for (size_t k = 0; k < n; k++) {
+        out[k] = AQM_GRAY_MISSING;
+        if (!(u[k] >= 0.0f && v[k] >= 0.0f && u[k] <= right && v[k] <= last))
+            continue;
+        bool is_whole;
+        const int value = sample_at(image, u[k], v[k], &is_whole);
+        out[k] = is_whole ? (int16_t)value : AQM_GRAY_MISSING;
+    }
 }
 
 static void columns(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,

@@ -16,8 +16,9 @@ static AqmStatus create_empty(AqmStereoImage **out, int width, int height, AqmDi
     const size_t rows = (size_t)height + 1, stride = (size_t)image->stride;
     const size_t table = ((size_t)image->blocks_x + 1) * ((size_t)image->blocks_y + 1);
     image->gray = aqm_calloc(rows * stride, sizeof *image->gray);
+    image->pairs = aqm_calloc((size_t)height * stride, sizeof *image->pairs);
     image->holes = aqm_calloc(table, sizeof *image->holes);
-    if (!image->gray || !image->holes) {
+    if (!image->gray || !image->pairs || !image->holes) {
         aqm_stereo_image_destroy(&image);
         return aqm_fail_memory(diag, "a matching image", rows * stride, sizeof(int16_t));
     }
@@ -29,6 +30,7 @@ void aqm_stereo_image_destroy(AqmStereoImage **image) {
     if (!image || !*image)
         return;
     aqm_free((*image)->gray);
+    aqm_free((*image)->pairs);
     aqm_free((*image)->holes);
     aqm_free(*image);
     *image = NULL;
@@ -43,7 +45,7 @@ static bool block_has_hole(const AqmStereoImage *image, int bx, int by) {
     return false;
 }
 
-/* Repeats the last column and row, and sums up the blocks with holes. */
+/* Repeats the last column and row, pairs the rows, and sums up the blocks with holes. */
 static void finish(AqmStereoImage *image) {
     const int w = image->width, h = image->height;
     const ptrdiff_t stride = image->stride;
@@ -52,6 +54,9 @@ static void finish(AqmStereoImage *image) {
             image->gray[y * stride + x] = image->gray[y * stride + w - 1];
     for (ptrdiff_t x = 0; x < stride; x++)
         image->gray[h * stride + x] = image->gray[(h - 1) * stride + x];
+    for (ptrdiff_t k = 0; k < h * stride; k++)
+        image->pairs[k] = (uint16_t)image->gray[k] | (uint32_t)(uint16_t)image->gray[k + stride]
+                                                         << 16;
     const int pitch = image->blocks_x + 1;
     for (int by = 0; by < image->blocks_y; by++)
         for (int bx = 0; bx < image->blocks_x; bx++) {
@@ -81,6 +86,11 @@ AqmStatus aqm_stereo_image_create(AqmStereoImage **out, const AqmImageView *imag
             diag, AQM_ERROR_ARGUMENT,
             "mask is %d x %d px with %d channels: must be 8-bit, one channel, %d x %d px",
             mask->width, mask->height, mask->channels, image->width, image->height);
+    const int limit = AQM_GRAY_MAX_SIZE - AQM_ROW_MULTIPLE; /* the stride is longer than a row */
+    if (image->width > limit || image->height > limit)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
+                        "an image of %d x %d px is too large to match: at most %d px a side",
+                        image->width, image->height, limit);
     AqmStereoImage *made = NULL;
     AQM_TRY(create_empty(&made, image->width, image->height, diag));
     const double scale = AQM_GRAY_WHITE / full_scale;
@@ -101,7 +111,7 @@ AqmStatus aqm_stereo_image_create(AqmStereoImage **out, const AqmImageView *imag
 }
 
 AqmGray aqm_stereo_image_gray(const AqmStereoImage *image) {
-    return (AqmGray){image->gray, image->stride, image->width, image->height};
+    return (AqmGray){image->gray, image->pairs, image->stride, image->width, image->height};
 }
 
 bool aqm_stereo_image_is_whole(const AqmStereoImage *image, int x0, int y0, int x1, int y1) {

@@ -12,6 +12,7 @@ struct AqmStereoImage {
     ptrdiff_t stride; /* pixels */
     int16_t
         *gray; /* (height + 1) x stride; column `width` and row `height` repeat their neighbour */
+    uint32_t *pairs; /* height x stride; each pixel with the one below it, as AqmGray has them */
     int blocks_x, blocks_y;
     int32_t *holes; /* (blocks_y + 1) x (blocks_x + 1) */
 };
