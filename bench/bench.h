@@ -30,9 +30,6 @@ bool bench_is_wanted(const BenchOptions *options, const char *name);
 /* A row of the table. */
 void bench_print(const char *kernel, const char *variant, double ns_per_item, double ratio);
 
-/* The variants this processor can run, the reference first. */
-int bench_variants(const AqmKernels *variants[4]);
-
 /* Each returns false where a result is not what it must be, having said so on stderr. */
 bool bench_all_kernels(const BenchOptions *options);
 bool bench_all_sweeps(const BenchOptions *options);

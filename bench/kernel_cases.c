@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "bench.h"
 #include "math/rng.h"
 
@@ -293,8 +294,8 @@ static void run_for_check(const Job *job) {
 }
 
 static bool run_case(size_t c, const Data *data, int32_t *scratch, Result *results, int repeats) {
-    const AqmKernels *variants[4];
-    const int count = bench_variants(variants);
+    const AqmKernels *variants[AQM_KERNEL_TABLES];
+    const int count = aqm_kernel_tables(aqm_cpu_features(), variants);
     double reference_ns = 0.0;
     for (int k = 0; k < count; k++) {
         Job job = {variants[k], data, &results[k > 0], scratch, cases[c].run};

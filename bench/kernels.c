@@ -65,16 +65,6 @@ bool bench_is_wanted(const BenchOptions *options, const char *name) {
     return strncmp(name, options->only, strlen(options->only)) == 0;
 }
 
-int bench_variants(const AqmKernels *variants[4]) {
-    int count = 0;
-    variants[count++] = &aqm_kernels_reference;
-#if defined(__x86_64__)
-    if (aqm_cpu_features() & AQM_CPU_AVX2)
-        variants[count++] = &aqm_kernels_avx2;
-#endif
-    return count;
-}
-
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 typedef struct Copy {

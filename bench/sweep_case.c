@@ -7,6 +7,7 @@
 
 #include "aquamvs/geometry.h"
 #include "aquamvs/stereo.h"
+#include "base/cpu.h"
 #include "base/trace.h"
 #include "bench.h"
 #include "stages/stereo/sweep.h"
@@ -149,11 +150,25 @@ static bool are_alike(const float *a, const float *b, size_t pixels) {
     return others * 1000 < pixels;
 }
 
+/* The features to hide so that this table is the fastest. */
+static const char *mask_for(const AqmKernels *kernels) {
+    static const char *const masks[] = {"0", "4", "15"};
+    const AqmKernels *tables[AQM_KERNEL_TABLES];
+    (void)unsetenv("AQUAMVS_CPU_MASK");
+    const unsigned features = aqm_cpu_features();
+    for (size_t k = 0; k < sizeof masks / sizeof masks[0]; k++) {
+        const unsigned hidden = (unsigned)strtoul(masks[k], NULL, 10);
+        if (tables[aqm_kernel_tables(features & ~hidden, tables) - 1] == kernels)
+            return masks[k];
+    }
+    return "0";
+}
+
 /* One way to a depth map by every variant, on one thread and on two. */
 static bool run_search(const Scene *scene, const char *name, Search search, int repeats,
                        float *const depths[3]) {
-    const AqmKernels *variants[4];
-    const int count = bench_variants(variants), runs = count + 1;
+    const AqmKernels *variants[AQM_KERNEL_TABLES];
+    const int count = aqm_kernel_tables(aqm_cpu_features(), variants), runs = count + 1;
     const size_t pixels = (size_t)scene->views[0].width * (size_t)scene->views[0].height;
     const double items = (double)pixels * scene->depths * (VIEWS - 1);
     double reference_s = 0.0, one_wall_s = 0.0;
@@ -163,7 +178,7 @@ static bool run_search(const Scene *scene, const char *name, Search search, int 
         double cpu_s, wall_s;
         char label[64];
         /* the stage takes the best table for the features it is shown */
-        setenv("AQUAMVS_CPU_MASK", v == 0 ? "15" : "0", 1);
+        setenv("AQUAMVS_CPU_MASK", mask_for(variants[v]), 1);
         if (!time_search(scene, search, threads, k == 0 ? 1 : repeats, depth, &cpu_s, &wall_s))
             return false;
         if (!are_alike(depths[0], depth, pixels) ||

@@ -2,12 +2,21 @@
 
 #include "base/cpu.h"
 
-const AqmKernels *aqm_kernels(unsigned cpu_features) {
+int aqm_kernel_tables(unsigned cpu_features, const AqmKernels *tables[AQM_KERNEL_TABLES]) {
+    int count = 0;
+    tables[count++] = &aqm_kernels_reference;
 #if defined(__x86_64__)
     if (cpu_features & AQM_CPU_AVX2)
-        return &aqm_kernels_avx2;
+        tables[count++] = &aqm_kernels_avx2;
+    if ((cpu_features & AQM_CPU_AVX512) && (cpu_features & AQM_CPU_AVX2))
+        tables[count++] = &aqm_kernels_avx512;
 #else
     (void)cpu_features;
 #endif
-    return &aqm_kernels_reference;
+    return count;
+}
+
+const AqmKernels *aqm_kernels(unsigned cpu_features) {
+    const AqmKernels *tables[AQM_KERNEL_TABLES];
+    return tables[aqm_kernel_tables(cpu_features, tables) - 1];
 }

@@ -140,9 +140,15 @@ typedef struct AqmKernels {
  */
 const AqmKernels *aqm_kernels(unsigned cpu_features);
 
+/* All tables that a processor with these features can run, the slowest (the reference) first;
+ * returns how many. */
+enum { AQM_KERNEL_TABLES = 4 };
+int aqm_kernel_tables(unsigned cpu_features, const AqmKernels *tables[AQM_KERNEL_TABLES]);
+
 extern const AqmKernels aqm_kernels_reference;
 #if defined(__x86_64__)
 extern const AqmKernels aqm_kernels_avx2;
+extern const AqmKernels aqm_kernels_avx512;
 #endif
 
 #endif

@@ -17,15 +17,15 @@
 
 enum { MAX_ROW = 256, IMAGE_W = 93, IMAGE_H = 57, STRIDE = 96, MAX_WINDOW = 31, GUARD = 16 };
 
-static const AqmKernels *variants[4];
+static const AqmKernels *variants[AQM_KERNEL_TABLES];
 static int variant_count;
 
 static int collect_variants(void **state) {
     (void)state;
-    variants[variant_count++] = &aqm_kernels_reference;
-    if (aqm_kernels(aqm_cpu_features()) != &aqm_kernels_reference)
-        variants[variant_count++] = aqm_kernels(aqm_cpu_features());
-    else
+    variant_count = aqm_kernel_tables(aqm_cpu_features(), variants);
+    for (int k = 1; k < variant_count; k++)
+        print_message("%s is compared with the reference\n", variants[k]->name);
+    if (variant_count == 1)
         print_message("no other variant than the reference runs on this machine\n");
     return 0;
 }

@@ -1,6 +1,7 @@
 /* AVX2 variants; contracts in kernels.h. Projection and SSIM are the loops of match_loops.h
  * compiled for AVX2, the rest is written by hand and does the same operations in
- * the same order, so that the bits are the same too. */
+ * the same order, so that the bits are the same too. Products of doubles are exact here, so a fused
+ * multiply-subtract rounds as the two operations of the reference do. */
 #include <immintrin.h>
 
 #include "kernels/match_loops.h"
@@ -277,9 +278,8 @@ static inline Wide widen(__m256i values) {
 
 /* n a - b c, exact in double, rounded once. */
 static inline __m256 cross(Wide n, Wide a, Wide b, Wide c) {
-    const __m256d low = _mm256_sub_pd(_mm256_mul_pd(n.low, a.low), _mm256_mul_pd(b.low, c.low));
-    const __m256d high =
-        _mm256_sub_pd(_mm256_mul_pd(n.high, a.high), _mm256_mul_pd(b.high, c.high));
+    const __m256d low = _mm256_fmsub_pd(n.low, a.low, _mm256_mul_pd(b.low, c.low));
+    const __m256d high = _mm256_fmsub_pd(n.high, a.high, _mm256_mul_pd(b.high, c.high));
     return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
 }
 

@@ -1,0 +1,421 @@
+/* AVX-512 variants (F, BW, DQ, VL); contracts in kernels.h. Projection and SSIM are the loops of
+ * match_loops.h compiled for AVX-512, the rest is written by hand and does the operations of the
+ * reference in the same order, so that the bits are the same too. Products of doubles are exact
+ * here, so a fused multiply-subtract rounds as the two operations of the reference do. */
+#include <immintrin.h>
+
+#include "kernels/match_loops.h"
+
+static const __mmask32 odd_halves = 0xaaaaaaaau; /* the high 16 bits of each 32 */
+
+static inline __m512i load_ints(const int32_t *p) {
+    return _mm512_loadu_si512((const void *)p);
+}
+
+/* ---- positions and samples ------------------------------------------------------------------- */
+
+static void spread_avx512(const float *top, const float *bottom, float down, size_t cells,
+                          float *out) {
+    const __m256 lanes = _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7);
+    float left = top[0] + down * (bottom[0] - top[0]);
+    for (size_t c = 0; c < cells; c++) {
+        const float right = top[c + 1] + down * (bottom[c + 1] - top[c + 1]);
+        const __m256 step = _mm256_set1_ps((right - left) * 0.125f);
+        _mm256_storeu_ps(out + 8 * c,
+                         _mm256_add_ps(_mm256_set1_ps(left), _mm256_mul_ps(lanes, step)));
+        left = right;
+    }
+}
+
+/* The texels of two positions, eight bytes each; `at` holds both offsets. */
+static inline __m128i load_texels(const uint32_t *pairs, uint64_t at) {
+    const uint32_t *first = pairs + (uint32_t)at, *second = pairs + (at >> 32);
+    return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(const void *)first),
+                              _mm_loadl_epi64((const __m128i *)(const void *)second));
+}
+
+/* The texels of sixteen positions, four 16-bit values each: of every four positions, the first two
+ * in `outer` and the last two in `inner`. */
+typedef struct Texels {
+    __m512i outer, inner;
+} Texels;
+
+static inline __m512i join_four(__m128i a, __m128i b, __m128i c, __m128i d) {
+    return _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_set_m128i(b, a)),
+                              _mm256_set_m128i(d, c), 1);
+}
+
+/* `step`: 1 in the low and the stride in the high half of each 32 bits. */
+static inline Texels gather_texels(const uint32_t *pairs, __m512i step, __m512i x, __m512i y) {
+    const __m512i whole =
+        _mm512_mask_blend_epi16(odd_halves, _mm512_srli_epi32(x, 8), _mm512_slli_epi32(y, 8));
+    const __m512i at = _mm512_madd_epi16(whole, step);
+    __m128i t[8];
+    const __m128i quarters[4] = {_mm512_castsi512_si128(at), _mm512_extracti64x2_epi64(at, 1),
+                                 _mm512_extracti64x2_epi64(at, 2),
+                                 _mm512_extracti64x2_epi64(at, 3)};
+    for (int k = 0; k < 4; k++) {
+        t[2 * k] = load_texels(pairs, (uint64_t)_mm_cvtsi128_si64(quarters[k]));
+        t[2 * k + 1] = load_texels(pairs, (uint64_t)_mm_extract_epi64(quarters[k], 1));
+    }
+    return (Texels){join_four(t[0], t[2], t[4], t[6]), join_four(t[1], t[3], t[5], t[7])};
+}
+
+static inline __m512i texel_step(const AqmGray *image) {
+    return _mm512_set1_epi32((int)((uint32_t)image->stride << 16 | 1u));
+}
+
+/* Of the left and right halves of sixteen texel groups, which lie in 32-bit pairs. */
+static inline __m512i left_of(__m512i outer, __m512i inner) {
+    return _mm512_castps_si512(
+        _mm512_shuffle_ps(_mm512_castsi512_ps(outer), _mm512_castsi512_ps(inner), 0x88));
+}
+
+static inline __m512i right_of(__m512i outer, __m512i inner) {
+    return _mm512_castps_si512(
+        _mm512_shuffle_ps(_mm512_castsi512_ps(outer), _mm512_castsi512_ps(inner), 0xdd));
+}
+
+/* Sixteen samples from their texels; the weights are the last eight bits of x and y. Down first,
+ * then across: 256 left + (right - left) wu. */
+static inline __m512i blend(Texels t, __m512i x, __m512i y) {
+    const __m512i fraction = _mm512_set1_epi32(255);
+    const __m512i wu = _mm512_and_si512(x, fraction), wv = _mm512_and_si512(y, fraction);
+    /* weights as pairs: 256 - wv in the low half, wv in the high half */
+    const __m512i pair =
+        _mm512_sub_epi32(_mm512_add_epi32(_mm512_slli_epi32(wv, 16), _mm512_set1_epi32(256)), wv);
+    const __m512i outer = _mm512_madd_epi16(t.outer, _mm512_unpacklo_epi32(pair, pair));
+    const __m512i inner = _mm512_madd_epi16(t.inner, _mm512_unpackhi_epi32(pair, pair));
+    const __m512i left = left_of(outer, inner), right = right_of(outer, inner);
+    const __m512i across = _mm512_mullo_epi32(_mm512_sub_epi32(right, left), wu);
+    const __m512i sum = _mm512_add_epi32(_mm512_slli_epi32(left, 8), across);
+    return _mm512_srai_epi32(_mm512_add_epi32(sum, _mm512_set1_epi32(32768)), 16);
+}
+
+/* Positions in 1/256 px, below an exponent that does no harm (match_ref.c, fixed_position). */
+static inline __m512i fixed_positions(__m512 x) {
+    return _mm512_castps_si512(_mm512_add_ps(x, _mm512_set1_ps(32768.0f)));
+}
+
+/* The lanes of a block of 16 at k that are left of n. */
+static inline __mmask16 lanes_left(size_t k, size_t n) {
+    return n - k >= 16 ? 0xffff : (__mmask16)((1u << (n - k)) - 1u);
+}
+
+static void sample_avx512(const AqmGray *image, const float *u, const float *v, size_t n,
+                          int16_t *out) {
+    const uint32_t *pairs = image->pairs;
+    const __m512i step = texel_step(image);
+    for (size_t k = 0; k < n; k += 16) {
+        const __mmask16 lanes = lanes_left(k, n); /* the others read pixel (0, 0) */
+        const __m512i x = fixed_positions(_mm512_maskz_loadu_ps(lanes, u + k));
+        const __m512i y = fixed_positions(_mm512_maskz_loadu_ps(lanes, v + k));
+        const __m512i value = blend(gather_texels(pairs, step, x, y), x, y);
+        _mm256_mask_storeu_epi16(out + k, lanes, _mm512_cvtepi32_epi16(value));
+    }
+}
+
+/* The positions of whole texel groups: nothing missing in left or right. */
+static inline __mmask16 whole_texels(Texels t) {
+    /* AQM_GRAY_MISSING is the smallest value there is */
+    const __m512i lesser = _mm512_min_epi16(left_of(t.outer, t.inner), right_of(t.outer, t.inner));
+    const __m512i least = _mm512_min_epi16(lesser, _mm512_rol_epi32(lesser, 16));
+    return _mm512_cmpneq_epi32_mask(least, _mm512_set1_epi16(AQM_GRAY_MISSING));
+}
+
+static void sample_masked_avx512(const AqmGray *image, const float *u, const float *v, size_t n,
+                                 int16_t *out) {
+    const uint32_t *pairs = image->pairs;
+    const __m512i step = texel_step(image), missing = _mm512_set1_epi32(AQM_GRAY_MISSING);
+    const __m512 zero = _mm512_setzero_ps(), right = _mm512_set1_ps((float)(image->width - 1)),
+                 last = _mm512_set1_ps((float)(image->height - 1));
+    for (size_t k = 0; k < n; k += 16) {
+        const __mmask16 lanes = lanes_left(k, n);
+        const __m512 pu = _mm512_maskz_loadu_ps(lanes, u + k);
+        const __m512 pv = _mm512_maskz_loadu_ps(lanes, v + k);
+        __mmask16 inside = _mm512_mask_cmp_ps_mask(lanes, pu, zero, _CMP_GE_OQ);
+        inside = _mm512_mask_cmp_ps_mask(inside, pu, right, _CMP_LE_OQ);
+        inside = _mm512_mask_cmp_ps_mask(inside, pv, zero, _CMP_GE_OQ);
+        inside = _mm512_mask_cmp_ps_mask(inside, pv, last, _CMP_LE_OQ);
+        __m512i value = missing;
+        if (inside) { /* outside and NaN: read pixel (0, 0), then drop it */
+            const __m512i x = fixed_positions(_mm512_maskz_mov_ps(inside, pu));
+            const __m512i y = fixed_positions(_mm512_maskz_mov_ps(inside, pv));
+            const Texels t = gather_texels(pairs, step, x, y);
+            value = _mm512_mask_mov_epi32(missing, inside & whole_texels(t), blend(t, x, y));
+        }
+        _mm256_mask_storeu_epi16(out + k, lanes, _mm512_cvtepi32_epi16(value));
+    }
+}
+
+/* ---- column sums ----------------------------------------------------------------------------- */
+
+static inline void add_to(int32_t *sums, __m512i values) {
+    _mm512_storeu_si512((void *)sums, _mm512_add_epi32(load_ints(sums), values));
+}
+
+/* Sixteen 16-bit values of two rows as pairs: that of the first in the low half. */
+static inline __m512i pair_up(__m256i first, __m256i second) {
+    return _mm512_or_si512(_mm512_cvtepu16_epi32(first),
+                           _mm512_slli_epi32(_mm512_cvtepu16_epi32(second), 16));
+}
+
+static inline __m512i negate_second(__m512i pairs) {
+    return _mm512_mask_sub_epi16(pairs, odd_halves, _mm512_setzero_si512(), pairs);
+}
+
+static inline __m256i load_row(const int16_t *row) {
+    return _mm256_loadu_si256((const __m256i *)(const void *)row);
+}
+
+/* Pairs of (new, old) of either image: a a' - b b' is the product with (new, -old). */
+static inline void add_products(const AqmColumnSums *sums, size_t k, __m512i i, __m512i j) {
+    const __m512i weight = negate_second(j);
+    add_to(sums->j + k, _mm512_madd_epi16(weight, _mm512_set1_epi16(1)));
+    add_to(sums->jj + k, _mm512_madd_epi16(j, weight));
+    add_to(sums->ij + k, _mm512_madd_epi16(i, weight));
+}
+
+static void columns_avx512(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
+                           const int16_t *j_old, size_t n, const AqmColumnSums *sums) {
+    for (size_t k = 0; k < n; k += 16)
+        add_products(sums, k, pair_up(load_row(i_new + k), load_row(i_old + k)),
+                     pair_up(load_row(j_new + k), load_row(j_old + k)));
+}
+
+static inline __mmask16 present(__m256i i, __m256i j) {
+    const __m256i missing = _mm256_set1_epi16(AQM_GRAY_MISSING);
+    return _mm256_mask_cmpneq_epi16_mask(_mm256_cmpneq_epi16_mask(i, missing), j, missing);
+}
+
+static void columns_masked_avx512(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
+                                  const int16_t *j_old, size_t n, const AqmColumnSums *sums) {
+    const __m512i one = _mm512_set1_epi32(1);
+    for (size_t k = 0; k < n; k += 16) {
+        const __m256i in = load_row(i_new + k), jn = load_row(j_new + k);
+        const __m256i io = load_row(i_old + k), jo = load_row(j_old + k);
+        const __mmask16 has_new = present(in, jn), has_old = present(io, jo);
+        const __m512i i =
+            pair_up(_mm256_maskz_mov_epi16(has_new, in), _mm256_maskz_mov_epi16(has_old, io));
+        const __m512i j =
+            pair_up(_mm256_maskz_mov_epi16(has_new, jn), _mm256_maskz_mov_epi16(has_old, jo));
+        const __m512i weight = negate_second(i);
+        add_to(sums->count + k, _mm512_sub_epi32(_mm512_maskz_mov_epi32(has_new, one),
+                                                 _mm512_maskz_mov_epi32(has_old, one)));
+        add_to(sums->i + k, _mm512_madd_epi16(weight, _mm512_set1_epi16(1)));
+        add_to(sums->ii + k, _mm512_madd_epi16(i, weight));
+        add_products(sums, k, i, j);
+    }
+}
+
+/* ---- horizontal sums ------------------------------------------------------------------------- */
+
+/* x with each lane's sum over itself and the lanes below it. */
+static inline __m512i scan(__m512i x) {
+    const __m512i zero = _mm512_setzero_si512();
+    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, zero, 15));
+    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, zero, 14));
+    x = _mm512_add_epi32(x, _mm512_alignr_epi32(x, zero, 12));
+    return _mm512_add_epi32(x, _mm512_alignr_epi32(x, zero, 8));
+}
+
+/* Running sums of columns: prefix[k] = c[0] + ... + c[k - 1] modulo 2^32, for k up to `length`. The
+ * difference of two is exact wherever the true sum fits 32 bits, so a window costs one subtraction,
+ * however wide it is. */
+static inline void prefix_sums(const int32_t *c, size_t length, int32_t *prefix) {
+    const __m512i last = _mm512_set1_epi32(15);
+    __m512i carry = _mm512_setzero_si512();
+    prefix[0] = 0;
+    for (size_t k = 0; k < length; k += 16) {
+        const __mmask16 lanes = lanes_left(k, length);
+        const __m512i x = scan(_mm512_maskz_loadu_epi32(lanes, c + k));
+        _mm512_mask_storeu_epi32(prefix + k + 1, lanes, _mm512_add_epi32(x, carry));
+        carry = _mm512_add_epi32(carry, _mm512_permutexvar_epi32(last, x));
+    }
+}
+
+/* The sums of sixteen windows from x on. */
+static inline __m512i window_sums(const int32_t *prefix, size_t x, int window) {
+    return _mm512_sub_epi32(load_ints(prefix + x + window), load_ints(prefix + x));
+}
+
+/* ---- scores ---------------------------------------------------------------------------------- */
+
+typedef struct Wide {
+    __m512d low, high;
+} Wide;
+
+static inline Wide widen(__m512i values) {
+    return (Wide){_mm512_cvtepi32_pd(_mm512_castsi512_si256(values)),
+                  _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(values, 1))};
+}
+
+/* n a - b c, exact in double, rounded once. */
+static inline __m512 cross(Wide n, Wide a, Wide b, Wide c) {
+    const __m512d low = _mm512_fmsub_pd(n.low, a.low, _mm512_mul_pd(b.low, c.low));
+    const __m512d high = _mm512_fmsub_pd(n.high, a.high, _mm512_mul_pd(b.high, c.high));
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high),
+                              1);
+}
+
+/* The first window of the block after x: the last block ends with the row, over the one before. */
+static inline size_t next_block(size_t x, size_t n) {
+    return x + 16 < n && x + 32 > n ? n - 16 : x + 16;
+}
+
+/* Correlations from covariances; 0 where the source's window is flat. */
+static inline __m512 correlate(__m512 covariance, __m512 inverse_i, __m512 variance_j,
+                               __m512 flat) {
+    const __mmask16 usable = _mm512_cmp_ps_mask(variance_j, flat, _CMP_GT_OQ);
+    const __m512 deviation =
+        _mm512_sqrt_ps(_mm512_mask_mov_ps(_mm512_set1_ps(1.0f), usable, variance_j));
+    return _mm512_maskz_div_ps(usable, _mm512_mul_ps(covariance, inverse_i), deviation);
+}
+
+static void ncc_avx512(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
+                       size_t n, int32_t *scratch, float *score) {
+    if (n < 16) {
+        loops_ncc(sums, reference, window, n, scratch, score);
+        return;
+    }
+    const size_t pitch = n + (size_t)window, length = pitch - 1;
+    int32_t *j = scratch, *jj = scratch + pitch, *ij = scratch + 2 * pitch;
+    prefix_sums(sums->j, length, j);
+    prefix_sums(sums->jj, length, jj);
+    prefix_sums(sums->ij, length, ij);
+    const __m512 flat = _mm512_set1_ps(flat_variance(window * window));
+    const Wide count = widen(_mm512_set1_epi32(window * window));
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const Wide sj = widen(window_sums(j, x, window));
+        const __m512 variance = cross(count, widen(window_sums(jj, x, window)), sj, sj);
+        const __m512 covariance = cross(count, widen(window_sums(ij, x, window)),
+                                        widen(load_ints(reference->sum + x)), sj);
+        const __m512 inverse = _mm512_loadu_ps(reference->inverse_deviation + x);
+        _mm512_storeu_ps(score + x, correlate(covariance, inverse, variance, flat));
+    }
+}
+
+static void ncc_masked_avx512(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                              int32_t *scratch, float *score) {
+    if (n < 16) {
+        loops_ncc_masked(sums, window, min_count, n, scratch, score);
+        return;
+    }
+    const size_t pitch = n + (size_t)window;
+    const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
+    for (size_t k = 0; k < 6; k++)
+        prefix_sums(columns[k], pitch - 1, scratch + k * pitch);
+    const __m512 flat_one = _mm512_set1_ps(flat_variance(1)), one = _mm512_set1_ps(1.0f);
+    const __m512 missing = _mm512_set1_ps(AQM_SCORE_MISSING);
+    const __m512i least = _mm512_set1_epi32(min_count);
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const __m512i counts = window_sums(scratch, x, window);
+        const Wide count = widen(counts), si = widen(window_sums(scratch + pitch, x, window));
+        const Wide sj = widen(window_sums(scratch + 3 * pitch, x, window));
+        const __m512 vi = cross(count, widen(window_sums(scratch + 2 * pitch, x, window)), si, si);
+        const __m512 vj = cross(count, widen(window_sums(scratch + 4 * pitch, x, window)), sj, sj);
+        const __m512 covariance =
+            cross(count, widen(window_sums(scratch + 5 * pitch, x, window)), si, sj);
+        const __m512 number = _mm512_cvtepi32_ps(counts);
+        const __m512 flat = _mm512_mul_ps(_mm512_mul_ps(flat_one, number), number);
+        const __mmask16 has_i = _mm512_cmp_ps_mask(vi, flat, _CMP_GT_OQ);
+        const __m512 inverse_i =
+            _mm512_maskz_div_ps(has_i, one, _mm512_sqrt_ps(_mm512_mask_mov_ps(one, has_i, vi)));
+        const __mmask16 enough = _mm512_cmpge_epi32_mask(counts, least);
+        _mm512_storeu_ps(score + x, _mm512_mask_mov_ps(missing, enough,
+                                                       correlate(covariance, inverse_i, vj, flat)));
+    }
+}
+
+/* ---- the search over planes ------------------------------------------------------------------ */
+
+/* The mean of the best of each window; max and min keep the order of the comparisons in the
+ * reference. `depth`: how many of the best can count. */
+static inline __m512 mean_of_best(const float *const *scores, size_t source_count, size_t x,
+                                  __mmask16 lanes, int depth) {
+    const __m512 missing = _mm512_set1_ps(AQM_SCORE_MISSING), is_there = _mm512_set1_ps(-1.5f);
+    __m512 top[4] = {missing, missing, missing, missing};
+    __m512i valid = _mm512_setzero_si512();
+    for (size_t s = 0; s < source_count; s++) {
+        __m512 value = _mm512_mask_loadu_ps(missing, lanes, scores[s] + x);
+        valid = _mm512_mask_add_epi32(valid, _mm512_cmp_ps_mask(value, is_there, _CMP_GT_OQ), valid,
+                                      _mm512_set1_epi32(1));
+        for (int k = 0; k < depth; k++) {
+            const __m512 lesser = _mm512_min_ps(top[k], value);
+            top[k] = _mm512_max_ps(value, top[k]);
+            value = lesser;
+        }
+    }
+    const __m512 two = _mm512_add_ps(top[0], top[1]), three = _mm512_add_ps(two, top[2]);
+    const __m512 four = _mm512_add_ps(three, top[3]);
+    __m512 mean = _mm512_mask_mul_ps(top[0], _mm512_cmpge_epi32_mask(valid, _mm512_set1_epi32(2)),
+                                     two, _mm512_set1_ps(0.5f));
+    if (depth > 2)
+        mean = _mm512_mask_div_ps(mean, _mm512_cmpge_epi32_mask(valid, _mm512_set1_epi32(5)), three,
+                                  _mm512_set1_ps(3.0f));
+    if (depth > 3)
+        mean = _mm512_mask_mul_ps(mean, _mm512_cmpge_epi32_mask(valid, _mm512_set1_epi32(7)), four,
+                                  _mm512_set1_ps(0.25f));
+    return mean;
+}
+
+static void join_avx512(const float *const *scores, size_t source_count, size_t n, float *out) {
+    for (size_t x = 0; x < n; x += 16) {
+        const __mmask16 lanes = lanes_left(x, n);
+        const __m512 mean = source_count <= 4   ? mean_of_best(scores, source_count, x, lanes, 2)
+                            : source_count <= 6 ? mean_of_best(scores, source_count, x, lanes, 3)
+                                                : mean_of_best(scores, source_count, x, lanes, 4);
+        _mm512_mask_storeu_ps(out + x, lanes, mean);
+    }
+}
+
+static void track_avx512(const float *score, int plane, int merge_planes, size_t n,
+                         const AqmPeaks *p) {
+    const __m512 missing = _mm512_set1_ps(AQM_SCORE_MISSING), is_there = _mm512_set1_ps(-1.5f);
+    const __m512i here = _mm512_set1_epi32(plane - 1), merge = _mm512_set1_epi32(merge_planes);
+    for (size_t x = 0; x < n; x += 16) {
+        const __mmask16 lanes = lanes_left(x, n), inner = plane >= 2 ? lanes : 0;
+        const __m512 b = _mm512_maskz_loadu_ps(lanes, p->before + x);
+        const __m512 c = _mm512_maskz_loadu_ps(lanes, p->last + x);
+        const __m512 a = _mm512_maskz_loadu_ps(lanes, score + x);
+        const __m512 best = _mm512_maskz_loadu_ps(lanes, p->best + x);
+        const __m512i best_plane = _mm512_maskz_loadu_epi32(lanes, p->best_plane + x);
+        __mmask16 peak = _mm512_mask_cmp_ps_mask(inner, c, b, _CMP_GT_OQ);
+        peak = _mm512_mask_cmp_ps_mask(peak, c, a, _CMP_GE_OQ);
+        peak = _mm512_mask_cmp_ps_mask(peak, b, is_there, _CMP_GT_OQ);
+        peak = _mm512_mask_cmp_ps_mask(peak, a, is_there, _CMP_GT_OQ);
+        const __mmask16 better = _mm512_mask_cmp_ps_mask(peak, c, best, _CMP_GT_OQ);
+        const __mmask16 other =
+            _mm512_mask_cmpgt_epi32_mask(peak, _mm512_sub_epi32(here, best_plane), merge);
+        const __mmask16 falls =
+            plane == 1 ? _mm512_mask_cmp_ps_mask(lanes, c, a, _CMP_GT_OQ) : (__mmask16)0;
+        /* of the two maxima apart from each other, the lesser */
+        __m512 rival = _mm512_mask_mov_ps(missing, (__mmask16)(other & ~better), c);
+        rival = _mm512_mask_mov_ps(rival, other & better, best);
+        rival = _mm512_mask_mov_ps(rival, falls, c);
+        const __m512 second = _mm512_maskz_loadu_ps(lanes, p->second + x);
+        _mm512_mask_storeu_ps(p->second + x, lanes, _mm512_max_ps(rival, second));
+        _mm512_mask_storeu_ps(p->best + x, better, c);
+        _mm512_mask_storeu_ps(p->best_below + x, better, b);
+        _mm512_mask_storeu_ps(p->best_above + x, better, a);
+        _mm512_mask_storeu_epi32(p->best_plane + x, better, here);
+        _mm512_mask_storeu_ps(p->before + x, lanes, c);
+        _mm512_mask_storeu_ps(p->last + x, lanes, a);
+    }
+}
+
+const AqmKernels aqm_kernels_avx512 = {
+    .name = "avx512",
+    .project = loops_project,
+    .spread = spread_avx512,
+    .sample = sample_avx512,
+    .sample_masked = sample_masked_avx512,
+    .columns = columns_avx512,
+    .columns_masked = columns_masked_avx512,
+    .ncc = ncc_avx512,
+    .ncc_masked = ncc_masked_avx512,
+    .ssim = loops_ssim,
+    .ssim_masked = loops_ssim_masked,
+    .join = join_avx512,
+    .track = track_avx512,
+};
