@@ -8,16 +8,34 @@
 
 /* ---- positions and samples ------------------------------------------------------------------- */
 
+static inline __m256 lerp(const float *top, const float *bottom, __m256 down) {
+    const __m256 from = _mm256_loadu_ps(top);
+    return _mm256_add_ps(from, _mm256_mul_ps(down, _mm256_sub_ps(_mm256_loadu_ps(bottom), from)));
+}
+
+static inline void store_cell(float left, float step, float *out) {
+    const __m256 lanes = _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7);
+    _mm256_storeu_ps(
+        out, _mm256_add_ps(_mm256_set1_ps(left), _mm256_mul_ps(lanes, _mm256_set1_ps(step))));
+}
+
 static void spread_avx2(const float *top, const float *bottom, float down, size_t cells,
                         float *out) {
-    const __m256 lanes = _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7);
-    float left = top[0] + down * (bottom[0] - top[0]);
-    for (size_t c = 0; c < cells; c++) {
-        const float right = top[c + 1] + down * (bottom[c + 1] - top[c + 1]);
-        const __m256 step = _mm256_set1_ps((right - left) * 0.125f);
-        _mm256_storeu_ps(out + 8 * c,
-                         _mm256_add_ps(_mm256_set1_ps(left), _mm256_mul_ps(lanes, step)));
-        left = right;
+    const __m256 weight = _mm256_set1_ps(down), eighth = _mm256_set1_ps(0.125f);
+    float left[8], step[8];
+    size_t c = 0;
+    for (; c + 8 <= cells; c += 8) {
+        const __m256 from = lerp(top + c, bottom + c, weight);
+        const __m256 to = lerp(top + c + 1, bottom + c + 1, weight);
+        _mm256_storeu_ps(left, from);
+        _mm256_storeu_ps(step, _mm256_mul_ps(_mm256_sub_ps(to, from), eighth));
+        for (size_t k = 0; k < 8; k++)
+            store_cell(left[k], step[k], out + 8 * (c + k));
+    }
+    for (; c < cells; c++) {
+        const float from = top[c] + down * (bottom[c] - top[c]);
+        const float to = top[c + 1] + down * (bottom[c + 1] - top[c + 1]);
+        store_cell(from, (to - from) * 0.125f, out + 8 * c);
     }
 }
 
@@ -122,15 +140,15 @@ typedef struct Bounds {
 
 static inline __m256i sample_masked_8(Bounds b, const float *u, const float *v) {
     const __m256 zero = _mm256_setzero_ps(), pu = _mm256_loadu_ps(u), pv = _mm256_loadu_ps(v);
-    const __m256 inside = _mm256_and_ps(
-        _mm256_and_ps(_mm256_cmp_ps(pu, zero, _CMP_GE_OQ), _mm256_cmp_ps(pv, zero, _CMP_GE_OQ)),
-        _mm256_and_ps(_mm256_cmp_ps(pu, b.right, _CMP_LE_OQ),
-                      _mm256_cmp_ps(pv, b.last, _CMP_LE_OQ)));
+    /* max gives the second where one is NaN */
+    const __m256 near_u = _mm256_min_ps(_mm256_max_ps(pu, zero), b.right);
+    const __m256 near_v = _mm256_min_ps(_mm256_max_ps(pv, zero), b.last);
+    const __m256 inside =
+        _mm256_and_ps(_mm256_cmp_ps(pu, near_u, _CMP_EQ_OQ), _mm256_cmp_ps(pv, near_v, _CMP_EQ_OQ));
     if (_mm256_testz_ps(inside, inside))
         return _mm256_set1_epi32(AQM_GRAY_MISSING);
-    /* outside and NaN: read pixel (0, 0), then drop it */
-    const __m256i x = fixed_positions(_mm256_and_ps(pu, inside));
-    const __m256i y = fixed_positions(_mm256_and_ps(pv, inside));
+    /* outside and NaN: read the nearest pixel, then drop it */
+    const __m256i x = fixed_positions(near_u), y = fixed_positions(near_v);
     const Texels t = gather_texels(b.pairs, b.step, x, y);
     const __m256i missing = _mm256_set1_epi16(AQM_GRAY_MISSING);
     const __m256i outer = _mm256_cmpeq_epi16(t.outer, missing);
@@ -234,13 +252,17 @@ static void columns_masked_avx2(const int16_t *i_new, const int16_t *j_new, cons
 
 /* ---- horizontal sums ------------------------------------------------------------------------- */
 
-/* Running sums of sixteen-aligned columns: prefix[k] = c[0] + ... + c[k - 1] modulo 2^32, for k up
- * to `length` rounded up to 8. The difference of two is exact wherever the true sum fits 32 bits,
+/* Room before a row of running sums, of which the last entry is zero: so rows can be written in
+ * aligned vectors. */
+enum { LEAD = 8 };
+
+/* Running sums of columns: prefix[k] = c[0] + ... + c[k] modulo 2^32, for k up to `length` rounded
+ * up to 8, and prefix[-1] = 0. The difference of two is exact wherever the true sum fits 32 bits,
  * so a window costs one subtraction, however wide it is. */
 static inline void prefix_sums(const int32_t *c, size_t length, int32_t *prefix) {
     const __m256i last = _mm256_set1_epi32(7);
     __m256i carry = _mm256_setzero_si256();
-    prefix[0] = 0;
+    prefix[-1] = 0;
     for (size_t k = 0; k < length; k += 8) {
         __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(c + k));
         x = _mm256_add_epi32(x, _mm256_slli_si256(x, 4));
@@ -248,21 +270,21 @@ static inline void prefix_sums(const int32_t *c, size_t length, int32_t *prefix)
         /* the lower half's total goes to all of the upper half */
         const __m256i low = _mm256_permute2x128_si256(x, x, 0x08);
         x = _mm256_add_epi32(x, _mm256_shuffle_epi32(low, 0xff));
-        _mm256_storeu_si256((__m256i *)(void *)(prefix + k + 1), _mm256_add_epi32(x, carry));
+        _mm256_storeu_si256((__m256i *)(void *)(prefix + k), _mm256_add_epi32(x, carry));
         carry = _mm256_add_epi32(carry, _mm256_permutevar8x32_epi32(x, last));
     }
 }
 
 /* The sums of eight windows from x on. */
 static inline __m256i window_sums(const int32_t *prefix, size_t x, int window) {
-    const int32_t *from = prefix + x;
+    const int32_t *from = prefix + x - 1;
     return _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(const void *)(from + window)),
                             _mm256_loadu_si256((const __m256i *)(const void *)from));
 }
 
-/* Entries a row of prefix sums takes, with what whole vectors write past its end. */
+/* Entries a row of running sums takes. */
 static inline size_t prefix_pitch(size_t n, int window) {
-    return (n + (size_t)window + 14) / 8 * 8;
+    return LEAD + (n + (size_t)window + 6) / 8 * 8;
 }
 
 /* ---- scores ---------------------------------------------------------------------------------- */
@@ -299,7 +321,7 @@ static void ncc_avx2(const AqmColumnSums *sums, const AqmReferenceStats *referen
         return;
     }
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
-    int32_t *j = scratch, *jj = scratch + pitch, *ij = scratch + 2 * pitch;
+    int32_t *j = scratch + LEAD, *jj = j + pitch, *ij = jj + pitch;
     prefix_sums(sums->j, length, j);
     prefix_sums(sums->jj, length, jj);
     prefix_sums(sums->ij, length, ij);
@@ -326,19 +348,20 @@ static void ncc_masked_avx2(const AqmColumnSums *sums, int window, int min_count
     }
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
     const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
+    const int32_t *box = scratch + LEAD;
     for (size_t k = 0; k < 6; k++)
-        prefix_sums(columns[k], length, scratch + k * pitch);
+        prefix_sums(columns[k], length, scratch + LEAD + k * pitch);
     const __m256 flat_one = _mm256_set1_ps(flat_variance(1)), one = _mm256_set1_ps(1.0f);
     const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING);
     const __m256i too_few = _mm256_set1_epi32(min_count - 1);
     for (size_t x = 0; x < n; x = next_block(x, n)) {
-        const __m256i counts = window_sums(scratch, x, window);
-        const Wide count = widen(counts), si = widen(window_sums(scratch + pitch, x, window));
-        const Wide sj = widen(window_sums(scratch + 3 * pitch, x, window));
-        const __m256 vi = cross(count, widen(window_sums(scratch + 2 * pitch, x, window)), si, si);
-        const __m256 vj = cross(count, widen(window_sums(scratch + 4 * pitch, x, window)), sj, sj);
+        const __m256i counts = window_sums(box, x, window);
+        const Wide count = widen(counts), si = widen(window_sums(box + pitch, x, window));
+        const Wide sj = widen(window_sums(box + 3 * pitch, x, window));
+        const __m256 vi = cross(count, widen(window_sums(box + 2 * pitch, x, window)), si, si);
+        const __m256 vj = cross(count, widen(window_sums(box + 4 * pitch, x, window)), sj, sj);
         const __m256 covariance =
-            cross(count, widen(window_sums(scratch + 5 * pitch, x, window)), si, sj);
+            cross(count, widen(window_sums(box + 5 * pitch, x, window)), si, sj);
         const __m256 number = _mm256_cvtepi32_ps(counts);
         const __m256 flat = _mm256_mul_ps(_mm256_mul_ps(flat_one, number), number);
         const __m256 has_i = _mm256_cmp_ps(vi, flat, _CMP_GT_OQ);

@@ -14,16 +14,35 @@ static inline __m512i load_ints(const int32_t *p) {
 
 /* ---- positions and samples ------------------------------------------------------------------- */
 
+/* The lanes of a block of 16 at k that are left of n. */
+static inline __mmask16 lanes_left(size_t k, size_t n) {
+    return n - k >= 16 ? 0xffff : (__mmask16)((1u << (n - k)) - 1u);
+}
+
+static inline __m512 lerp(const float *top, const float *bottom, __m512 down, __mmask16 lanes) {
+    const __m512 from = _mm512_maskz_loadu_ps(lanes, top);
+    const __m512 way = _mm512_sub_ps(_mm512_maskz_loadu_ps(lanes, bottom), from);
+    return _mm512_add_ps(from, _mm512_mul_ps(down, way));
+}
+
+/* Two cells at a time: their first positions and steps go to eight lanes each. */
 static void spread_avx512(const float *top, const float *bottom, float down, size_t cells,
                           float *out) {
-    const __m256 lanes = _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7);
-    float left = top[0] + down * (bottom[0] - top[0]);
-    for (size_t c = 0; c < cells; c++) {
-        const float right = top[c + 1] + down * (bottom[c + 1] - top[c + 1]);
-        const __m256 step = _mm256_set1_ps((right - left) * 0.125f);
-        _mm256_storeu_ps(out + 8 * c,
-                         _mm256_add_ps(_mm256_set1_ps(left), _mm256_mul_ps(lanes, step)));
-        left = right;
+    const __m512 weight = _mm512_set1_ps(down), eighth = _mm512_set1_ps(0.125f);
+    const __m512 lanes = _mm512_setr_ps(0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7);
+    for (size_t c = 0; c < cells; c += 16) {
+        const __mmask16 present_cells = lanes_left(c, cells);
+        const __m512 left = lerp(top + c, bottom + c, weight, present_cells);
+        const __m512 right = lerp(top + c + 1, bottom + c + 1, weight, present_cells);
+        const __m512 step = _mm512_mul_ps(_mm512_sub_ps(right, left), eighth);
+        __m512i cell = _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1);
+        for (size_t k = c; k < c + 16 && k < cells; k += 2) {
+            const __m512 at =
+                _mm512_add_ps(_mm512_permutexvar_ps(cell, left),
+                              _mm512_mul_ps(lanes, _mm512_permutexvar_ps(cell, step)));
+            _mm512_mask_storeu_ps(out + 8 * k, lanes_left(8 * k, 8 * cells), at);
+            cell = _mm512_add_epi32(cell, _mm512_set1_epi32(2));
+        }
     }
 }
 
@@ -97,11 +116,6 @@ static inline __m512i fixed_positions(__m512 x) {
     return _mm512_castps_si512(_mm512_add_ps(x, _mm512_set1_ps(32768.0f)));
 }
 
-/* The lanes of a block of 16 at k that are left of n. */
-static inline __mmask16 lanes_left(size_t k, size_t n) {
-    return n - k >= 16 ? 0xffff : (__mmask16)((1u << (n - k)) - 1u);
-}
-
 static void sample_avx512(const AqmGray *image, const float *u, const float *v, size_t n,
                           int16_t *out) {
     const uint32_t *pairs = image->pairs;
@@ -133,14 +147,14 @@ static void sample_masked_avx512(const AqmGray *image, const float *u, const flo
         const __mmask16 lanes = lanes_left(k, n);
         const __m512 pu = _mm512_maskz_loadu_ps(lanes, u + k);
         const __m512 pv = _mm512_maskz_loadu_ps(lanes, v + k);
-        __mmask16 inside = _mm512_mask_cmp_ps_mask(lanes, pu, zero, _CMP_GE_OQ);
-        inside = _mm512_mask_cmp_ps_mask(inside, pu, right, _CMP_LE_OQ);
-        inside = _mm512_mask_cmp_ps_mask(inside, pv, zero, _CMP_GE_OQ);
-        inside = _mm512_mask_cmp_ps_mask(inside, pv, last, _CMP_LE_OQ);
+        /* max gives the second where one is NaN */
+        const __m512 near_u = _mm512_min_ps(_mm512_max_ps(pu, zero), right);
+        const __m512 near_v = _mm512_min_ps(_mm512_max_ps(pv, zero), last);
+        const __mmask16 inside =
+            _mm512_cmp_ps_mask(pu, near_u, _CMP_EQ_OQ) & _mm512_cmp_ps_mask(pv, near_v, _CMP_EQ_OQ);
         __m512i value = missing;
-        if (inside) { /* outside and NaN: read pixel (0, 0), then drop it */
-            const __m512i x = fixed_positions(_mm512_maskz_mov_ps(inside, pu));
-            const __m512i y = fixed_positions(_mm512_maskz_mov_ps(inside, pv));
+        if (inside) { /* outside and NaN: read the nearest pixel, then drop it */
+            const __m512i x = fixed_positions(near_u), y = fixed_positions(near_v);
             const Texels t = gather_texels(pairs, step, x, y);
             value = _mm512_mask_mov_epi32(missing, inside & whole_texels(t), blend(t, x, y));
         }

@@ -98,6 +98,11 @@ void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch) {
 
 /* The blocks of a row of `count` pixels that have a gap, one bit each. */
 static uint32_t gaps_of(const int16_t *row, size_t count) {
+    int16_t least = 0;
+    for (size_t c = 0; c < count; c++)
+        least = row[c] < least ? row[c] : least;
+    if (least != AQM_GRAY_MISSING) /* the least value there is */
+        return 0;
     uint32_t gaps = 0;
     for (size_t block = 0; block < count / AQM_ROW_MULTIPLE; block++) {
         int has_gap = 0;
