@@ -45,7 +45,8 @@ AQM_API AQM_NODISCARD AqmStatus aqm_fusion_consistency(const AqmFusionView *view
 /* The fused cloud: consistent pixels, each moved to the (confidence-weighted) mean of the views
  * that agree on it; normals; one point per voxel, ordered by Y, X, Z of the voxels, whose corners
  * lie at multiples of voxel_size_m. No outlier removal. Rig frame. An empty cloud is not an error.
- * Same bytes for any number of threads. Memory besides the cloud: 3 bytes a pixel and about 35 MB.
+ * Same bytes for any number of threads. Memory besides the cloud: 7 bytes a pixel of all views, and
+ * about 15 MB a thread (100 MB where the voxels are finer than the pixels).
  * ARGUMENT as above, MEMORY; *out is then untouched. */
 AQM_API AQM_NODISCARD AqmStatus aqm_fuse(const AqmFusionView *views, size_t view_count,
                                          const AqmFusionOptions *options, AqmCloud **out,

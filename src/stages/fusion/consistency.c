@@ -1,10 +1,12 @@
-/* The options of the fusion stage, and the count of agreeing views per pixel (fusion_tile.c). */
+/* The options of the fusion stage, and the count of agreeing views per pixel (fusion_vote.c). */
 #include <assert.h>
 #include <math.h>
+#include <omp.h>
+#include <string.h>
 
 #include "base/cpu.h"
 #include "base/diag.h"
-#include "stages/fusion/fusion_tile.h"
+#include "stages/fusion/fusion_vote.h"
 
 AqmFusionOptions aqm_fusion_options_default(void) {
     return (AqmFusionOptions){
@@ -44,52 +46,35 @@ AqmStatus aqm_fusion_options_validate(const AqmFusionOptions *options, AqmDiag *
     return AQM_OK;
 }
 
-static AqmStatus view_validate(const AqmFusionView *view, size_t index, AqmDiag *diag) {
-    const AqmDepthMap *depth = view->depth;
-    if (depth->width != view->view->width || depth->height != view->view->height)
-        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
-                        "view %zu: its depth map is %d x %d px, its camera %d x %d", index,
-                        depth->width, depth->height, view->view->width, view->view->height);
-    if (!view->color)
-        return AQM_OK;
-    if (depth->width != view->color->width || depth->height != view->color->height)
-        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
-                        "view %zu: its depth map is %d x %d px, its image %d x %d", index,
-                        depth->width, depth->height, view->color->width, view->color->height);
-    if (!(view->full_scale > 0.0))
-        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "view %zu: full_scale is %g: must be positive",
-                        index, view->full_scale);
-    return AQM_OK;
-}
-
-AqmStatus aqm_fusion_views_validate(const AqmFusionView *views, size_t view_count,
-                                    const AqmFusionOptions *options, AqmDiag *diag) {
-    AQM_TRY(aqm_fusion_options_validate(options, diag));
-    if (view_count > AQM_FUSION_VIEWS_MAX)
-        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "%zu views to fuse: at most %d", view_count,
-                        (int)AQM_FUSION_VIEWS_MAX);
-    for (size_t i = 0; i < view_count; i++)
-        AQM_TRY(view_validate(&views[i], i, diag));
-    return AQM_OK;
+/* Copies the part of the tile's counts that lies inside the map. */
+static void copy_counts(const AqmVotes *votes, int x0, int y0, int width, int height,
+                        uint8_t *counts) {
+    for (int y = 0; y < AQM_TILE_SIDE && y0 + y < height; y++) {
+        const int length = width - x0 < AQM_TILE_SIDE ? width - x0 : AQM_TILE_SIDE;
+        memcpy(counts + (size_t)(y0 + y) * (size_t)width + (size_t)x0,
+               votes->counts + y * AQM_TILE_SIDE, (size_t)length);
+    }
 }
 
 AqmStatus aqm_fusion_consistency(const AqmFusionView *views, size_t view_count, size_t reference,
                                  const AqmFusionOptions *options, uint8_t *counts, AqmDiag *diag) {
     assert(reference < view_count);
-    AQM_TRY(aqm_fusion_views_validate(views, view_count, options, diag));
-    AqmFusionCameras cameras;
-    aqm_fusion_cameras_init(&cameras, views, view_count);
+    const int threads = aqm_thread_count(options->threads);
+    AqmFusionScene scene;
+    AQM_TRY(aqm_fusion_scene_init(&scene, views, view_count, options, diag));
+    AqmVotes *votes = NULL;
+    const AqmStatus status = aqm_votes_create(&votes, &scene, threads, diag);
     const int width = views[reference].depth->width, height = views[reference].depth->height;
-#pragma omp parallel for schedule(dynamic) num_threads(aqm_thread_count(options->threads))
-    for (int y0 = 0; y0 < height; y0 += AQM_TILE_SIDE)
-        for (int x0 = 0; x0 < width; x0 += AQM_TILE_SIDE) {
-            AqmFusionTile tile;
-            aqm_tile_load(&tile, &views[reference], options, x0, y0, NULL);
-            for (int y = 0; y < tile.height; y++)
-                for (int x = 0; x < tile.width; x++)
-                    counts[(size_t)(y0 + y) * (size_t)width + (size_t)(x0 + x)] =
-                        (uint8_t)aqm_tile_vote(&tile, x, y, views, &cameras, reference, options,
-                                               NULL);
-        }
-    return AQM_OK;
+    if (status == AQM_OK) {
+#pragma omp parallel for schedule(dynamic) num_threads(threads)
+        for (int y0 = 0; y0 < height; y0 += AQM_TILE_SIDE)
+            for (int x0 = 0; x0 < width; x0 += AQM_TILE_SIDE) {
+                AqmVotes *own = &votes[omp_get_thread_num()];
+                aqm_votes_take(own, &scene, reference, x0, y0, false);
+                copy_counts(own, x0, y0, width, height, counts);
+            }
+    }
+    aqm_votes_destroy(&votes, threads);
+    aqm_fusion_scene_drop(&scene);
+    return status;
 }

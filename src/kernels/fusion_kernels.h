@@ -1,0 +1,98 @@
+/* The inner loops of fusion: rays of pixels, normals from depths, what another view says about
+ * points, and the robust mean of what all say. Raw pointers, no allocation, cannot fail.
+ *
+ * Everything is float and unfused, every root and quotient correctly rounded, every sum in one
+ * order: the variants give the same bits as the reference. Lengths n are multiples of
+ * AQM_FUSION_LANES. NaN stands for "not known" throughout. */
+#ifndef AQM_KERNELS_FUSION_KERNELS_H
+#define AQM_KERNELS_FUSION_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    AQM_FUSION_LANES = 8,
+    AQM_FUSION_CHUNK = 64,
+    AQM_SLOPES_SIDE = 32,
+    AQM_FUSION_VIEWS_MAX = 255 /* AqmCloud.views is a byte */
+};
+
+/* A camera over water (see AqmView). h_c: its height over the water; n = n_water / n_air. */
+typedef struct AqmSightCamera {
+    float R[9], C[2], water_z, h_c, n;
+    float fx, fy, cx, cy;
+} AqmSightCamera;
+
+/* Rays in water: where they leave the surface, relative to the camera's C, and unit directions. */
+typedef struct AqmRayRow {
+    float *x, *y, *direction[3];
+} AqmRayRow;
+
+/* Points with the normals of the surface there, and the ray each was found along: its direction's
+ * dot product with the normal, and its Z component. */
+typedef struct AqmSightPoints {
+    const float *position[3], *normal[3], *facing, *descent;
+} AqmSightPoints;
+
+/* A depth map ready to be sampled: a word a pixel, depth and confidence together so that one access
+ * brings both. The upper 24 bits are the depth, 5 bits of exponent from 2^-20 m on and 19 of
+ * mantissa: rounded by at most 1e-6 of itself, 2^-20 m .. 4096 m. The lower 8 bits are the
+ * confidence times 255. 0 = unusable. `texels` points to pixel (0, 0); a column and a row more on
+ * every side are unusable. Rows lie `pitch` words apart. */
+typedef struct AqmSightMap {
+    const uint32_t *texels;
+    int32_t pitch, width, height;
+} AqmSightMap;
+
+/* A texel's depth in the upper bits becomes the bits of a float by a shift and an addition. */
+enum { AQM_TEXEL_SHIFT = 4, AQM_TEXEL_BIAS = (127 - 20) << 23 };
+
+typedef struct AqmFusionKernels {
+    const char *name;
+
+    /* The rays of pixels (u, v), (u + 1, v) .. ; NaN for those that never reach the water. Within
+     * 5e-7 of the exact directions and of h_c times them. */
+    void (*rays)(const AqmSightCamera *camera, float u, float v, size_t n, const AqmRayRow *out);
+
+    /* A row of texels from depths in metres and confidences. A depth that is not in 2^-20 .. 4096 m
+     * (NaN) or whose confidence is below `least` is unusable. Any n. */
+    void (*pack)(const float *depth, const float *confidence, float least, size_t n,
+                 uint32_t *texels);
+
+    /* The slopes in metres a pixel along u and v of a depth map at width x height pixels (at most
+     * AQM_SLOPES_SIDE each; width a multiple of AQM_FUSION_LANES), rows `pitch` apart in, `width`
+     * out: the mean of differences over 6 px in five adjacent lines, or over 3 px to one side where
+     * none of those is whole. A pair that rises more than 0.7 tolerances a pixel, or whose middle
+     * lies half a tolerance off, straddles a step and does not count. Reads 3 px around. */
+    void (*slopes)(const float *depth, ptrdiff_t pitch, float tolerance, size_t width,
+                   size_t height, float *slope_u, float *slope_v);
+
+    /* Unit normals towards the camera of the surface through n adjacent pixels: `here` has n + 1
+     * rays, `below` those of the next row, `slope_u` and `slope_v` the slopes of the depths. */
+    void (*normals)(const AqmRayRow *here, const AqmRayRow *below, const float *depth,
+                    const float *slope_u, const float *slope_v, size_t n, float *const normal[3]);
+
+    /* What another view says about n points. Where its map agrees with a point to less than
+     * `tolerance` in ray depth: how far along the points' own rays its surface lies beyond them,
+     * and the map's confidence there, at least 1/255; elsewhere NaN and 0. Two Newton steps: pixels
+     * within 1e-3 px for h <= 0.6 h_c and r <= 1.6 h_c. */
+    void (*sight)(const AqmSightCamera *camera, const AqmSightMap *map,
+                  const AqmSightPoints *points, float tolerance, size_t n, float *beyond,
+                  float *weight);
+
+    /* The weighted robust mean at each of n points of what `views` views say (rows of n each, NaN =
+     * nothing) and of 0 with weight `own`; and how many agree, the 0 counted. n a multiple of
+     * AQM_FUSION_CHUNK. */
+    void (*settle)(const float *beyond, const float *weight, size_t views, const float *own,
+                   float tolerance, size_t n, float *mean, uint8_t *count);
+} AqmFusionKernels;
+
+/* The fastest table this processor can run (features as aqm_cpu_features gives them). */
+const AqmFusionKernels *aqm_fusion_kernels(unsigned cpu_features);
+
+extern const AqmFusionKernels aqm_fusion_kernels_reference;
+#if defined(__x86_64__)
+extern const AqmFusionKernels aqm_fusion_kernels_avx2;
+#endif
+
+#endif

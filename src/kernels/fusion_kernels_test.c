@@ -1,0 +1,454 @@
+/* The kernels of fusion: the reference against definitions in double, every variant against the
+ * reference, bit for bit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "kernels/fusion_kernels.h"
+#include "math/rng.h"
+
+enum { N = 128, SIDE = 32, PITCH = 44, ROWS = SIDE + 6, W = 61, H = 47, MAP_PITCH = W + 2 };
+
+static const AqmFusionKernels *variants[2];
+static int variant_count;
+
+static int collect_variants(void **state) {
+    (void)state;
+    variants[variant_count++] = &aqm_fusion_kernels_reference;
+    if (aqm_fusion_kernels(aqm_cpu_features()) != &aqm_fusion_kernels_reference)
+        variants[variant_count++] = aqm_fusion_kernels(aqm_cpu_features());
+    else
+        print_message("no other variant than the reference runs on this machine\n");
+    return 0;
+}
+
+static double uniform(AqmRng *rng, double low, double high) {
+    return low + (high - low) * aqm_rng_uniform(rng);
+}
+
+/* Tilted by up to 0.4 rad about each horizontal axis, turned by any angle. */
+static AqmSightCamera random_camera(AqmRng *rng, double n) {
+    const double a = uniform(rng, -0.4, 0.4), b = uniform(rng, -0.4, 0.4),
+                 c = uniform(rng, 0, 6.28);
+    const double A[9] = {1, 0, 0, 0, cos(a), -sin(a), 0, sin(a), cos(a)};
+    const double B[9] = {cos(b), 0, sin(b), 0, 1, 0, -sin(b), 0, cos(b)};
+    const double C[9] = {cos(c), -sin(c), 0, sin(c), cos(c), 0, 0, 0, 1};
+    double AB[9] = {0}, R[9] = {0};
+    for (int i = 0; i < 9; i++)
+        for (int k = 0; k < 3; k++)
+            AB[i] += A[i / 3 * 3 + k] * B[3 * k + i % 3];
+    for (int i = 0; i < 9; i++)
+        for (int k = 0; k < 3; k++)
+            R[i] += AB[i / 3 * 3 + k] * C[3 * k + i % 3];
+    AqmSightCamera camera = {.C = {(float)uniform(rng, -0.4, 0.4), (float)uniform(rng, -0.4, 0.4)},
+                             .water_z = 0.98f,
+                             .h_c = 0.98f,
+                             .n = (float)n,
+                             .fx = 80.0f,
+                             .fy = 81.0f,
+                             .cx = 30.3f,
+                             .cy = 22.9f};
+    for (int i = 0; i < 9; i++)
+        camera.R[i] = (float)R[i];
+    return camera;
+}
+
+/* The ray of a pixel by Snell's law in double: offset on the water, direction. */
+static void exact_ray(const AqmSightCamera *c, double u, double v, double ray[5]) {
+    const double p[3] = {(u - (double)c->cx) / (double)c->fx, (v - (double)c->cy) / (double)c->fy,
+                         1};
+    double d[3] = {0}, length = 0.0;
+    for (int i = 0; i < 9; i++)
+        d[i % 3] += (double)c->R[i] * p[i / 3];
+    for (int i = 0; i < 3; i++)
+        length += d[i] * d[i];
+    length = sqrt(length);
+    ray[0] = (double)c->h_c * d[0] / d[2], ray[1] = (double)c->h_c * d[1] / d[2];
+    ray[2] = d[0] / length / (double)c->n, ray[3] = d[1] / length / (double)c->n;
+    ray[4] = sqrt(1.0 - ray[2] * ray[2] - ray[3] * ray[3]);
+}
+
+typedef struct RayBlock {
+    float values[5][N];
+} RayBlock;
+
+static AqmRayRow row_of(RayBlock *block) {
+    return (AqmRayRow){
+        block->values[0], block->values[1], {block->values[2], block->values[3], block->values[4]}};
+}
+
+static void rays_obey_snell(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(1, 1);
+    for (int trial = 0; trial < 20; trial++) {
+        const AqmSightCamera camera = random_camera(&rng, trial % 2 ? 1.0 : 1.333);
+        RayBlock blocks[2];
+        const float v = (float)uniform(&rng, -5.0, 60.0);
+        for (int k = 0; k < variant_count; k++) {
+            const AqmRayRow row = row_of(&blocks[k]);
+            variants[k]->rays(&camera, -30.0f, v, N, &row);
+        }
+        for (int x = 0; x < N; x++) {
+            double ray[5];
+            exact_ray(&camera, x - 30.0, (double)v, ray);
+            for (int i = 0; i < 5; i++)
+                assert_true(fabs((double)blocks[0].values[i][x] - ray[i]) < 5e-7);
+        }
+        for (int k = 1; k < variant_count; k++)
+            assert_memory_equal(&blocks[k], &blocks[0], sizeof blocks[0]);
+    }
+}
+
+static void level_rays_are_not_known(void **state) {
+    (void)state;
+    AqmSightCamera camera = {.R = {1, 0, 0, 0, 0, -1, 0, 1, 0}, /* looks along +Y: v < cy is up */
+                             .h_c = 1.0f,
+                             .n = 1.333f,
+                             .fx = 50.0f,
+                             .fy = 50.0f};
+    camera.R[5] = -1.0f;
+    for (int k = 0; k < variant_count; k++) {
+        RayBlock block;
+        const AqmRayRow row = row_of(&block);
+        variants[k]->rays(&camera, 0.0f, 10.0f, 8, &row);
+        const bool up = !(block.values[0][0] == block.values[0][0]);
+        variants[k]->rays(&camera, 0.0f, -10.0f, 8, &row);
+        const bool down = !(block.values[0][0] == block.values[0][0]);
+        assert_true(up != down); /* one looks into the water, the other does not */
+    }
+}
+
+/* ---- slopes and normals ---------------------------------------------------------------------- */
+
+/* A field with steps and holes; `hole`: their share. */
+static void fill_depths(AqmRng *rng, double hole, float depth[ROWS * PITCH]) {
+    for (int i = 0; i < ROWS * PITCH; i++) {
+        const int x = i % PITCH, y = i / PITCH;
+        depth[i] = (float)(0.3 + 0.0003 * x - 0.0002 * y + (x > 20 ? 0.05 : 0.0) +
+                           0.0001 * aqm_rng_normal(rng));
+        if (aqm_rng_uniform(rng) < hole)
+            depth[i] = NAN;
+    }
+}
+
+static void slopes_are_those_of_a_plane(void **state) {
+    (void)state;
+    float depth[ROWS * PITCH], u[SIDE * SIDE], v[SIDE * SIDE];
+    for (int i = 0; i < ROWS * PITCH; i++)
+        depth[i] = 0.3f + 0.0003f * (float)(i % PITCH) - 0.0002f * (float)(i / PITCH);
+    const float *corner = depth + 3 * PITCH + 3;
+    for (int k = 0; k < variant_count; k++) {
+        variants[k]->slopes(corner, PITCH, 0.005f, SIDE, SIDE, u, v);
+        for (int i = 0; i < SIDE * SIDE; i++) {
+            assert_true(fabsf(u[i] - 0.0003f) < 1e-7f);
+            assert_true(fabsf(v[i] + 0.0002f) < 1e-7f);
+        }
+    }
+    /* everything left of column 12 is missing: there the slope is that to the right */
+    for (int i = 0; i < ROWS * PITCH; i++)
+        depth[i] = i % PITCH < 15 ? NAN : depth[i];
+    for (int k = 0; k < variant_count; k++) {
+        variants[k]->slopes(corner, PITCH, 0.005f, SIDE, SIDE, u, v);
+        assert_true(fabsf(u[10 * SIDE + 12] - 0.0003f) < 1e-7f);
+        assert_true(u[10 * SIDE + 8] != u[10 * SIDE + 8]);
+    }
+}
+
+static void variants_find_the_same_slopes_and_normals(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(2, 2);
+    for (int trial = 0; trial < 20; trial++) {
+        float depth[ROWS * PITCH], u[2][SIDE * SIDE], v[2][SIDE * SIDE], normal[2][3][SIDE];
+        fill_depths(&rng, 0.1 * (trial % 5), depth);
+        const AqmSightCamera camera = random_camera(&rng, 1.333);
+        RayBlock here, below;
+        const AqmRayRow top = row_of(&here), low = row_of(&below);
+        variants[0]->rays(&camera, 0.0f, 4.0f, 40, &top);
+        variants[0]->rays(&camera, 0.0f, 5.0f, 40, &low);
+        const float *corner = depth + 3 * PITCH + 3;
+        for (int k = 0; k < variant_count; k++) {
+            float *const out[3] = {normal[k][0], normal[k][1], normal[k][2]};
+            variants[k]->slopes(corner, PITCH, 0.005f, SIDE, SIDE, u[k], v[k]);
+            variants[k]->normals(&top, &low, corner, u[k], v[k], SIDE, out);
+        }
+        for (int k = 1; k < variant_count; k++)
+            for (int i = 0; i < SIDE * SIDE; i++) {
+                assert_true(u[k][i] == u[0][i] || (u[k][i] != u[k][i] && u[0][i] != u[0][i]));
+                assert_true(v[k][i] == v[0][i] || (v[k][i] != v[k][i] && v[0][i] != v[0][i]));
+            }
+        for (int k = 1; k < variant_count; k++)
+            for (int i = 0; i < 3 * SIDE; i++) {
+                const float a = normal[0][i / SIDE][i % SIDE], b = normal[k][i / SIDE][i % SIDE];
+                assert_true(a == b || (a != a && b != b));
+            }
+    }
+}
+
+static void the_normal_of_a_level_plane_is_vertical(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(3, 3);
+    for (int k = 0; k < variant_count; k++) {
+        const AqmSightCamera camera = random_camera(&rng, 1.333);
+        RayBlock here, below;
+        const AqmRayRow top = row_of(&here), low = row_of(&below);
+        variants[k]->rays(&camera, 10.0f, 20.0f, 40, &top);
+        variants[k]->rays(&camera, 10.0f, 21.0f, 40, &low);
+        float depth[SIDE], u[SIDE], v[SIDE], normal[3][SIDE];
+        for (int x = 0; x < SIDE; x++) {
+            depth[x] = 0.4f / here.values[4][x];
+            u[x] = 0.4f / here.values[4][x + 1] - depth[x];
+            v[x] = 0.4f / below.values[4][x] - depth[x];
+        }
+        float *const out[3] = {normal[0], normal[1], normal[2]};
+        variants[k]->normals(&top, &low, depth, u, v, SIDE, out);
+        for (int x = 0; x < SIDE; x++) {
+            assert_true(fabsf(normal[0][x]) < 2e-4f && fabsf(normal[1][x]) < 2e-4f);
+            assert_true(fabsf(normal[2][x] + 1.0f) < 1e-6f);
+        }
+    }
+}
+
+/* ---- sight ----------------------------------------------------------------------------------- */
+
+typedef struct Map {
+    uint32_t texels[(H + 2) * MAP_PITCH];
+    float depth[H * W], confidence[H * W];
+} Map;
+
+static AqmSightMap pack_map(Map *map, const AqmFusionKernels *kernels, float least) {
+    memset(map->texels, 0, sizeof map->texels);
+    for (int y = 0; y < H; y++)
+        kernels->pack(map->depth + y * W, map->confidence + y * W, least, W,
+                      map->texels + (y + 1) * MAP_PITCH + 1);
+    return (AqmSightMap){map->texels + MAP_PITCH + 1, MAP_PITCH, W, H};
+}
+
+static void packed_depths_are_rounded_by_a_millionth(void **state) {
+    (void)state;
+    static const float odd[] = {0.0f, -1.0f, 1e-7f, 5e3f, 4096.0f, INFINITY, 3e38f};
+    AqmRng rng = aqm_rng(4, 4);
+    for (int k = 0; k < variant_count; k++) {
+        float depth[100], confidence[100];
+        uint32_t texels[100];
+        for (int i = 0; i < 100; i++) {
+            depth[i] = (float)exp(uniform(&rng, -13.0, 8.3));
+            confidence[i] = (float)uniform(&rng, 0.0, 1.0);
+        }
+        for (int i = 0; i < 7; i++)
+            depth[i] = odd[i];
+        depth[7] = NAN;
+        variants[k]->pack(depth, confidence, 0.3f, 100, texels);
+        for (int i = 0; i < 100; i++) {
+            const uint32_t bits = (texels[i] >> 8 << AQM_TEXEL_SHIFT) + AQM_TEXEL_BIAS;
+            float back;
+            memcpy(&back, &bits, sizeof back);
+            if (i < 8 || confidence[i] < 0.3f) {
+                assert_int_equal(texels[i], 0);
+                continue;
+            }
+            assert_true(fabsf(back - depth[i]) <= 1e-6f * depth[i]);
+            assert_true(fabsf((float)(texels[i] & 255) / 255.0f - confidence[i]) < 0.002f);
+        }
+    }
+}
+
+typedef struct Points {
+    float position[3][N], normal[3][N], facing[N], descent[N];
+} Points;
+
+static AqmSightPoints sight_points(const Points *p) {
+    return (AqmSightPoints){{p->position[0], p->position[1], p->position[2]},
+                            {p->normal[0], p->normal[1], p->normal[2]},
+                            p->facing,
+                            p->descent};
+}
+
+/* Points along the camera's own rays at random pixels, `off` metres beyond what the map says. */
+static void points_beyond(AqmRng *rng, const AqmSightCamera *camera, double off, Points *points,
+                          double pixels[N][2]) {
+    for (int i = 0; i < N; i++) {
+        double ray[5];
+        pixels[i][0] = uniform(rng, 0.0, W - 1), pixels[i][1] = uniform(rng, 0.0, H - 1);
+        exact_ray(camera, pixels[i][0], pixels[i][1], ray);
+        const double depth = 0.4 + 0.0002 * pixels[i][0] + 0.0003 * pixels[i][1] + off;
+        points->position[0][i] = (float)((double)camera->C[0] + ray[0] + depth * ray[2]);
+        points->position[1][i] = (float)((double)camera->C[1] + ray[1] + depth * ray[3]);
+        points->position[2][i] = (float)((double)camera->water_z + depth * ray[4]);
+        points->normal[0][i] = points->normal[1][i] = 0.0f;
+        points->normal[2][i] = -1.0f;
+        points->facing[i] = -0.9f;
+        points->descent[i] = 0.9f;
+    }
+}
+
+static void fill_map(Map *map) {
+    for (int i = 0; i < W * H; i++) {
+        map->depth[i] = 0.4f + 0.0002f * (float)(i % W) + 0.0003f * (float)(i / W);
+        map->confidence[i] = 0.6f;
+    }
+}
+
+static void a_map_says_how_far_its_surface_is(void **state) {
+    (void)state;
+    static Map map;
+    AqmRng rng = aqm_rng(5, 5);
+    fill_map(&map);
+    for (int trial = 0; trial < 20; trial++) {
+        const AqmSightCamera camera = random_camera(&rng, trial % 2 ? 1.0 : 1.333);
+        const double off = uniform(&rng, -0.004, 0.004);
+        Points points;
+        double pixels[N][2];
+        points_beyond(&rng, &camera, off, &points, pixels);
+        const AqmSightPoints given = sight_points(&points);
+        for (int k = 0; k < variant_count; k++) {
+            float beyond[N], weight[N];
+            const AqmSightMap sight = pack_map(&map, variants[k], 0.1f);
+            variants[k]->sight(&camera, &sight, &given, 0.005f, N, beyond, weight);
+            for (int i = 0; i < N; i++) {
+                double ray[5];
+                exact_ray(&camera, pixels[i][0], pixels[i][1], ray);
+                const double expected = -off * ray[4] / 0.9;
+                assert_true(fabs((double)beyond[i] - expected) < 2e-6);
+                assert_true(fabsf(weight[i] - 0.6f) < 1e-6f);
+            }
+        }
+    }
+}
+
+/* Noise, steps, holes, doubt, and points at the borders, above the water and not known at all. */
+static void variants_see_the_same(void **state) {
+    (void)state;
+    static Map map;
+    AqmRng rng = aqm_rng(6, 6);
+    for (int trial = 0; trial < 40; trial++) {
+        const AqmSightCamera camera = random_camera(&rng, 1.333);
+        Points points;
+        float beyond[2][N], weight[2][N];
+        for (int i = 0; i < W * H; i++) {
+            const double step = i % W > 30 ? 0.02 : 0.0;
+            map.depth[i] = (float)(0.4 + step + 0.001 * aqm_rng_normal(&rng));
+            map.depth[i] = aqm_rng_uniform(&rng) < 0.1 ? NAN : map.depth[i];
+            map.confidence[i] = (float)aqm_rng_uniform(&rng);
+        }
+        for (int i = 0; i < N; i++) {
+            double ray[5];
+            exact_ray(&camera, uniform(&rng, -9.0, W + 9.0), uniform(&rng, -9.0, H + 9.0), ray);
+            const double depth = uniform(&rng, -0.1, 0.7);
+            for (int k = 0; k < 2; k++)
+                points.position[k][i] = (float)((double)camera.C[k] + ray[k] + depth * ray[2 + k]);
+            points.position[2][i] = (float)((double)camera.water_z + depth * ray[4]);
+            points.position[0][i] = i % 17 == 0 ? NAN : points.position[0][i];
+            for (int k = 0; k < 3; k++)
+                points.normal[k][i] = (float)uniform(&rng, -1.0, 1.0);
+            points.facing[i] = (float)uniform(&rng, -1.0, 0.2);
+            points.descent[i] = (float)uniform(&rng, 0.5, 1.0);
+        }
+        const AqmSightPoints given = sight_points(&points);
+        size_t agreeing = 0;
+        for (int k = 0; k < variant_count; k++) {
+            const AqmSightMap sight = pack_map(&map, variants[k], 0.2f);
+            variants[k]->sight(&camera, &sight, &given, 0.3f, N, beyond[k], weight[k]);
+        }
+        for (int i = 0; i < N; i++) {
+            const float a = beyond[0][i];
+            agreeing += a == a;
+            for (int k = 1; k < variant_count; k++) {
+                assert_true(a == beyond[k][i] || (a != a && beyond[k][i] != beyond[k][i]));
+                assert_true(weight[0][i] == weight[k][i]);
+            }
+        }
+        assert_true(agreeing > 20);
+    }
+}
+
+/* ---- the mean -------------------------------------------------------------------------------- */
+
+static int by_value(const void *a, const void *b) {
+    const double p = *(const double *)a, q = *(const double *)b;
+    return p < q ? -1 : p > q;
+}
+
+static double median(double *values, size_t count) {
+    qsort(values, count, sizeof *values, by_value);
+    return 0.5 * (values[(count - 1) / 2] + values[count / 2]);
+}
+
+/* As fusion_vote.c describes it, in double. */
+static double robust_mean(const double *values, const double *weights, size_t count,
+                          double tolerance) {
+    double copy[16], low = 0.0, high = 0.0, sum = 0.0, total = 0.0;
+    for (size_t i = 0; i < count; i++)
+        copy[i] = values[i], low = fmin(low, values[i]), high = fmax(high, values[i]);
+    const bool spread = high - low >= 0.2 * tolerance;
+    const double middle = median(copy, count);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = fabs(values[i] - middle);
+    const double scale = fmax(1.4826 * median(copy, count), 0.1 * tolerance);
+    for (size_t i = 0; i < count; i++) {
+        const double t = (values[i] - middle) / (5.0 * scale);
+        const double fall = t * t < 1.0 ? 1.0 - t * t : 0.0;
+        const double weight = weights[i] * (spread ? fall * fall : 1.0);
+        sum += weight * values[i];
+        total += weight;
+    }
+    return sum / total;
+}
+
+static void means_are_robust(void **state) {
+    (void)state;
+    enum { VIEWS = 11 };
+    static float beyond[VIEWS * N], weight[VIEWS * N], own[N], mean[2][N];
+    uint8_t count[2][N];
+    AqmRng rng = aqm_rng(7, 7);
+    for (int trial = 0; trial < 30; trial++) {
+        const double sigma = trial % 3 == 0 ? 0.0002 : 0.0015;
+        for (int i = 0; i < VIEWS * N; i++) {
+            const bool says = aqm_rng_uniform(&rng) < 0.1 * (trial % 11);
+            beyond[i] = says ? (float)(sigma * aqm_rng_normal(&rng)) : NAN;
+            weight[i] = says ? (float)uniform(&rng, 0.1, 1.0) : 0.0f;
+        }
+        for (int i = 0; i < N; i++)
+            own[i] = (float)uniform(&rng, 0.1, 1.0);
+        for (int k = 0; k < variant_count; k++)
+            variants[k]->settle(beyond, weight, VIEWS, own, 0.005f, N, mean[k], count[k]);
+        for (int i = 0; i < N; i++) {
+            double values[16] = {0.0}, weights[16] = {(double)own[i]};
+            size_t found = 1;
+            for (int view = 0; view < VIEWS; view++)
+                if (beyond[view * N + i] == beyond[view * N + i]) {
+                    values[found] = (double)beyond[view * N + i];
+                    weights[found++] = (double)weight[view * N + i];
+                }
+            assert_int_equal(count[0][i], found);
+            assert_true(fabs((double)mean[0][i] - robust_mean(values, weights, found, 0.005)) <
+                        2e-8);
+        }
+        for (int k = 1; k < variant_count; k++) {
+            assert_memory_equal(mean[k], mean[0], sizeof mean[0]);
+            assert_memory_equal(count[k], count[0], sizeof count[0]);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(rays_obey_snell),
+        cmocka_unit_test(level_rays_are_not_known),
+        cmocka_unit_test(slopes_are_those_of_a_plane),
+        cmocka_unit_test(variants_find_the_same_slopes_and_normals),
+        cmocka_unit_test(the_normal_of_a_level_plane_is_vertical),
+        cmocka_unit_test(packed_depths_are_rounded_by_a_millionth),
+        cmocka_unit_test(a_map_says_how_far_its_surface_is),
+        cmocka_unit_test(variants_see_the_same),
+        cmocka_unit_test(means_are_robust),
+    };
+    return cmocka_run_group_tests(tests, collect_variants, NULL);
+}

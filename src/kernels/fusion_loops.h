@@ -1,0 +1,355 @@
+/* Loops of fusion in plain C: the reference (fusion_ref.c), and compiled once more for AVX2
+ * (fusion_avx2.c), which does by hand only the reading of maps. Contracts in fusion_kernels.h.
+ * Included by those two files only. */
+#ifndef AQM_KERNELS_FUSION_LOOPS_H
+#define AQM_KERNELS_FUSION_LOOPS_H
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/fusion_kernels.h"
+
+enum { LANES = AQM_FUSION_LANES, CHUNK = AQM_FUSION_CHUNK };
+
+static inline float least(float a, float b) {
+    return a < b ? a : b;
+}
+
+static inline float most(float a, float b) {
+    return a > b ? a : b;
+}
+
+/* ---- rays and normals ------------------------------------------------------------------------ */
+
+/* With d = R^T ((u - cx) / fx, (v - cy) / fy, 1) the ray in air meets the water h_c / d_z times d
+ * below the camera. In water its direction is (d_x, d_y, sqrt((n^2 - 1) d.d + d_z^2)) / (n |d|),
+ * Snell's law in a form that loses no digits near the horizon or at n = 1. */
+static void loops_rays(const AqmSightCamera *c, float u, float v, size_t n, const AqmRayRow *out) {
+    float *restrict x = out->x, *restrict y = out->y;
+    float *restrict dx = out->direction[0], *restrict dy = out->direction[1],
+                    *restrict dz = out->direction[2];
+    const float *R = c->R, b = (v - c->cy) / c->fy, m2 = c->n * c->n - 1.0f, h_c = c->h_c;
+    const float row[3] = {R[3] * b + R[6], R[4] * b + R[7], R[5] * b + R[8]};
+    const float first = u - c->cx, fx = c->fx, index = c->n;
+    const float R0 = R[0], R1 = R[1], R2 = R[2];
+    for (size_t k = 0; k < n; k++) {
+        const float a = (first + (float)(int)k) / fx;
+        const float p = R0 * a + row[0], q = R1 * a + row[1], down = R2 * a + row[2];
+        const float length2 = p * p + q * q + down * down;
+        const float unit = down > 0.0f ? 1.0f / (index * sqrtf(length2)) : NAN;
+        const float reach = h_c / down;
+        x[k] = down > 0.0f ? reach * p : NAN;
+        y[k] = reach * q;
+        dx[k] = unit * p;
+        dy[k] = unit * q;
+        dz[k] = unit * sqrtf(m2 * length2 + down * down);
+    }
+}
+
+enum {
+    SIDE = AQM_SLOPES_SIDE,
+    LINES = 2, /* on each side that are averaged */
+    RISES_PITCH = SIDE + 8
+};
+
+/* The rises between `from` and `to` px along `step`; NaN where they are not smooth. */
+static inline void find_rises(const float *depth, ptrdiff_t step, int from, int to, float tolerance,
+                              size_t n, float *restrict rises) {
+    const float *before = depth + from * step, *after = depth + to * step;
+    const float pixels = (float)(to - from), a = (float)to / pixels, b = (float)-from / pixels;
+    const float steepest = 0.7f * tolerance * pixels, bend = 0.5f * tolerance;
+    for (size_t k = 0; k < n; k++) {
+        const float rise = after[k] - before[k], even = a * before[k] + b * after[k];
+        const int smooth = (fabsf(depth[k] - even) < bend) & (fabsf(rise) < steepest);
+        rises[k] = smooth ? rise : NAN; /* a NaN in any is not smooth */
+    }
+}
+
+/* Means over five lines of rises `across` apart, of `pixels` each; NaN where none is smooth.
+ * Returns how many are so. */
+static inline int mean_rises(const float *rises, ptrdiff_t across, float pixels, size_t n,
+                             float *restrict slope) {
+    int unknown = 0;
+    for (size_t k = 0; k < n; k++) {
+        float sum = 0.0f, count = 0.0f;
+        for (ptrdiff_t line = -LINES; line <= LINES; line++) {
+            const float rise = rises[(ptrdiff_t)k + line * across];
+            sum += rise == rise ? rise : 0.0f;
+            count += rise == rise ? pixels : 0.0f;
+        }
+        slope[k] = sum / count; /* 0 / 0: NaN */
+        unknown += count == 0.0f;
+    }
+    return unknown;
+}
+
+/* The slope at one pixel from the rises to its two sides. */
+static float slope_to_sides(const float *depth, ptrdiff_t step, ptrdiff_t across, float tolerance) {
+    float sum = 0.0f, count = 0.0f;
+    for (int line = -LINES; line <= LINES; line++)
+        for (int side = -3; side <= 0; side += 3) {
+            float rise;
+            find_rises(depth + line * across, step, side, side + 3, tolerance, 1, &rise);
+            sum += rise == rise ? rise : 0.0f;
+            count += rise == rise ? 3.0f : 0.0f;
+        }
+    return sum / count;
+}
+
+static inline void fill_slopes(const float *depth, ptrdiff_t step, ptrdiff_t across,
+                               float tolerance, size_t n, float *slope) {
+    for (size_t k = 0; k < n; k++)
+        if (!(slope[k] == slope[k]) && depth[k] == depth[k])
+            slope[k] = slope_to_sides(depth + k, step, across, tolerance);
+}
+
+static void loops_slopes(const float *depth, ptrdiff_t pitch, float tolerance, size_t width,
+                         size_t height, float *slope_u, float *slope_v) {
+    float rises[(SIDE + 2 * LINES) * RISES_PITCH];
+    for (ptrdiff_t y = -LINES; y < (ptrdiff_t)height + LINES; y++)
+        find_rises(depth + y * pitch, 1, -3, 3, tolerance, width,
+                   rises + (y + LINES) * RISES_PITCH);
+    for (size_t y = 0; y < height; y++) {
+        const float *center = rises + (y + LINES) * RISES_PITCH, *at = depth + (ptrdiff_t)y * pitch;
+        if (mean_rises(center, RISES_PITCH, 6.0f, width, slope_u + y * width))
+            fill_slopes(at, 1, pitch, tolerance, width, slope_u + y * width);
+    }
+    for (size_t y = 0; y < height; y++) {
+        const float *at = depth + (ptrdiff_t)y * pitch;
+        find_rises(at - LINES, pitch, -3, 3, tolerance, width + 2 * LINES, rises);
+        if (mean_rises(rises + LINES, 1, 6.0f, width, slope_v + y * width))
+            fill_slopes(at, pitch, 1, tolerance, width, slope_v + y * width);
+    }
+}
+
+static void loops_normals(const AqmRayRow *here, const AqmRayRow *below, const float *depth,
+                          const float *slope_u, const float *slope_v, size_t n,
+                          float *const normal[3]) {
+    const float *x = here->x, *y = here->y, *x_low = below->x, *y_low = below->y;
+    const float *dx = here->direction[0], *dy = here->direction[1], *dz = here->direction[2];
+    const float *dx_low = below->direction[0], *dy_low = below->direction[1],
+                *dz_low = below->direction[2];
+    float *restrict nx = normal[0], *restrict ny = normal[1], *restrict nz = normal[2];
+    for (size_t k = 0; k < n; k++) {
+        const float s = depth[k], su = slope_u[k], sv = slope_v[k];
+        /* how the surface point moves from one ray to the next */
+        const float ux = x[k + 1] - x[k] + s * (dx[k + 1] - dx[k]) + su * dx[k + 1];
+        const float uy = y[k + 1] - y[k] + s * (dy[k + 1] - dy[k]) + su * dy[k + 1];
+        const float uz = s * (dz[k + 1] - dz[k]) + su * dz[k + 1];
+        const float vx = x_low[k] - x[k] + s * (dx_low[k] - dx[k]) + sv * dx_low[k];
+        const float vy = y_low[k] - y[k] + s * (dy_low[k] - dy[k]) + sv * dy_low[k];
+        const float vz = s * (dz_low[k] - dz[k]) + sv * dz_low[k];
+        const float a = vy * uz - vz * uy, b = vz * ux - vx * uz, c = vx * uy - vy * ux;
+        const float length = sqrtf(a * a + b * b + c * c);
+        const float away = a * dx[k] + b * dy[k] + c * dz[k];
+        const float scale = (length > 0.0f ? 1.0f : NAN) / (away > 0.0f ? -length : length);
+        nx[k] = scale * a;
+        ny[k] = scale * b;
+        nz[k] = scale * c;
+    }
+}
+
+/* ---- maps ------------------------------------------------------------------------------------ */
+
+/* Depths are rounded to 19 bits of mantissa; one that rounds up to 4096 m is unusable. */
+static void loops_pack(const float *depth, const float *confidence, float least_confidence,
+                       size_t n, uint32_t *restrict texels) {
+    for (size_t k = 0; k < n; k++) {
+        const int usable =
+            (depth[k] >= 0x1p-20f) & (depth[k] < 4095.99f) & (confidence[k] >= least_confidence);
+        const float held = usable ? depth[k] : 1.0f, c = usable ? confidence[k] : 0.0f;
+        uint32_t bits;
+        memcpy(&bits, &held, sizeof bits);
+        const uint32_t code =
+            (bits + (1u << (AQM_TEXEL_SHIFT - 1)) - AQM_TEXEL_BIAS) >> AQM_TEXEL_SHIFT;
+        const uint32_t percent = (uint32_t)(int)(least(most(c, 0.0f), 1.0f) * 255.0f + 0.5f);
+        texels[k] = usable ? code << 8 | percent : 0;
+    }
+}
+
+/* ---- what another view says ------------------------------------------------------------------ */
+
+/* One Newton step of z = h_c + h / sqrt(n^2 + (n^2 - 1) r^2 / z^2); see geometry/refraction.h. */
+static inline float newton(float z, float h_c, float h, float n2, float bend) {
+    const float inverse = 1.0f / sqrtf(n2 * z * z + bend);
+    const float value = z - h_c - h * z * inverse;
+    return z - value / (1.0f - h * bend * inverse * inverse * inverse);
+}
+
+/* Where the view sees points: the pixel (NaN where it does not), the ray depth, and the factor from
+ * a difference in its ray depths to one along the points' own rays: with d' its ray and n the
+ * normal (d' . n) / (d . n), or of the Z components where the surface does not face both, held in
+ * 0.5..2.
+ */
+typedef struct Seen {
+    float u[CHUNK], v[CHUNK], depth[CHUNK], ratio[CHUNK];
+} Seen;
+
+static inline void locate(const AqmSightCamera *c, const AqmSightPoints *points, size_t first,
+                          size_t n, Seen *restrict seen) {
+    const float *X = points->position[0] + first, *Y = points->position[1] + first,
+                *Z = points->position[2] + first;
+    const float *nx = points->normal[0] + first, *ny = points->normal[1] + first,
+                *nz = points->normal[2] + first;
+    const float *facing = points->facing + first, *descent = points->descent + first;
+    const float *R = c->R, h_c = c->h_c, water_z = c->water_z, Cx = c->C[0], Cy = c->C[1];
+    const float n2 = c->n * c->n, m2 = n2 - 1.0f, inverse_n = 1.0f / c->n;
+    const float R0 = R[0], R1 = R[1], R2 = R[2], R3 = R[3], R4 = R[4], R5 = R[5], R6 = R[6],
+                R7 = R[7], R8 = R[8], fx = c->fx, fy = c->fy, cx = c->cx, cy = c->cy;
+    for (size_t k = 0; k < n; k++) {
+        const float x = X[k] - Cx, y = Y[k] - Cy, h = Z[k] - water_z;
+        const float bend = m2 * (x * x + y * y);
+        float z = newton(h_c + h * inverse_n, h_c, h, n2, bend);
+        z = newton(z, h_c, h, n2, bend);
+        const float px = R0 * x + R1 * y + R2 * z, py = R3 * x + R4 * y + R5 * z;
+        const float pz = R6 * x + R7 * y + R8 * z;
+        const float inverse = (pz > 0.0f) & (h > 0.0f) ? 1.0f / pz : NAN;
+        seen->u[k] = fx * px * inverse + cx;
+        seen->v[k] = fy * py * inverse + cy;
+        const float in_water = (z - h_c) / z; /* the share of the way that lies under water */
+        const float wx = x * in_water, wy = y * in_water;
+        const float depth = sqrtf(wx * wx + wy * wy + h * h);
+        const float theirs = nx[k] * wx + ny[k] * wy + nz[k] * h;
+        const int both = (theirs < 0.0f) & (facing[k] < 0.0f);
+        const float ratio = (both ? theirs : h) / (depth * (both ? facing[k] : descent[k]));
+        seen->depth[k] = depth;
+        seen->ratio[k] = least(most(ratio, 0.5f), 2.0f);
+    }
+}
+
+/* ---- the mean of what all say ---------------------------------------------------------------- */
+
+/* Values within this share of the tolerance of each other need no weighing: none would get less
+ * than 0.7. */
+static const float WIDTH_OF_ONE = 0.2f;
+/* 5 standard deviations: weights of Gaussian errors stay above 0.9 up to 1.1 of them; the
+ * efficiency is 96 %. */
+static const float TUKEY_CUT = 5.0f;
+static const float MAD_TO_SIGMA = 1.4826f;
+
+typedef float Lanes[LANES];
+
+/* Sorts each lane: insertion with exchanges that do not depend on the values. */
+static inline void sort_lanes(Lanes *values, size_t count) {
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j > 0; j--)
+            for (int k = 0; k < LANES; k++) {
+                const float a = values[j - 1][k], b = values[j][k];
+                values[j - 1][k] = least(a, b);
+                values[j][k] = most(a, b);
+            }
+}
+
+/* The median of the first `found` (1 or more) of `count` sorted values. */
+static inline void median_lanes(Lanes *sorted, size_t count, const int *found,
+                                float *restrict out) {
+    float low[LANES] = {0}, high[LANES] = {0};
+    for (size_t i = 0; i < count; i++)
+        for (int k = 0; k < LANES; k++) {
+            low[k] = (int)i == (found[k] - 1) / 2 ? sorted[i][k] : low[k];
+            high[k] = (int)i == found[k] / 2 ? sorted[i][k] : high[k];
+        }
+    for (int k = 0; k < LANES; k++)
+        out[k] = 0.5f * (low[k] + high[k]);
+}
+
+/* Tukey's biweight of the distance from the median, with the median absolute deviation as scale,
+ * at least a tenth of the tolerance: within noise of that size every view counts almost fully. */
+static inline void robust_lanes(Lanes *values, Lanes *weights, size_t count, const int *found,
+                                float tolerance, float *restrict mean) {
+    Lanes sorted[AQM_FUSION_VIEWS_MAX + 1];
+    float middle[LANES], deviation[LANES], sum[LANES] = {0}, total[LANES] = {0};
+    memcpy(sorted, values, count * sizeof *sorted);
+    sort_lanes(sorted, count);
+    median_lanes(sorted, count, found, middle);
+    for (size_t i = 0; i < count; i++)
+        for (int k = 0; k < LANES; k++)
+            sorted[i][k] = fabsf(values[i][k] - middle[k]);
+    sort_lanes(sorted, count);
+    median_lanes(sorted, count, found, deviation);
+    for (size_t i = 0; i < count; i++)
+        for (int k = 0; k < LANES; k++) {
+            const float scale = most(MAD_TO_SIGMA * deviation[k], 0.1f * tolerance);
+            const int is_there = values[i][k] < INFINITY;
+            const float value = is_there ? values[i][k] : 0.0f;
+            const float t = (value - middle[k]) / (TUKEY_CUT * scale), t2 = t * t;
+            const float fall = is_there & (t2 < 1.0f) ? 1.0f - t2 : 0.0f;
+            const float weight = fall * fall * weights[i][k];
+            sum[k] += weight * value;
+            total[k] += weight;
+        }
+    for (int k = 0; k < LANES; k++)
+        mean[k] = total[k] > 0.0f ? sum[k] / total[k] : middle[k];
+}
+
+/* The robust means of `count` points (at most LANES) of the n, whose numbers are in `which`. */
+static inline void settle_spread(const float *beyond, const float *weight, size_t views,
+                                 const float *own, float tolerance, size_t n, const size_t *which,
+                                 size_t count, float *mean) {
+    Lanes values[AQM_FUSION_VIEWS_MAX + 1], weights[AQM_FUSION_VIEWS_MAX + 1];
+    float result[LANES];
+    int found[LANES];
+    for (size_t k = 0; k < LANES; k++) {
+        const size_t at = which[k < count ? k : 0];
+        values[0][k] = 0.0f;
+        weights[0][k] = own[at];
+        found[k] = 1;
+        for (size_t i = 0; i < views; i++) {
+            const float value = beyond[i * n + at];
+            const int is_there = value == value;
+            values[i + 1][k] = is_there ? value : INFINITY;
+            weights[i + 1][k] = weight[i * n + at];
+            found[k] += is_there;
+        }
+    }
+    robust_lanes(values, weights, views + 1, found, tolerance, result);
+    for (size_t k = 0; k < count; k++)
+        mean[which[k]] = result[k];
+}
+
+/* The plain weighted means of a chunk, how many agree, and how far they are apart. */
+static inline void settle_plain(const float *beyond, const float *weight, size_t views, size_t n,
+                                const float *own, float *restrict mean, float *restrict width,
+                                float *restrict agreeing) {
+    float sum[CHUNK] = {0}, total[CHUNK], low[CHUNK] = {0}, high[CHUNK] = {0};
+    for (int k = 0; k < CHUNK; k++)
+        total[k] = own[k], agreeing[k] = 1.0f;
+    for (size_t i = 0; i < views; i++)
+        for (int k = 0; k < CHUNK; k++) {
+            const float said = beyond[i * n + (size_t)k], w = weight[i * n + (size_t)k];
+            const float value = said == said ? said : 0.0f;
+            agreeing[k] += said == said ? 1.0f : 0.0f;
+            sum[k] += w * value;
+            total[k] += w;
+            low[k] = least(low[k], value);
+            high[k] = most(high[k], value);
+        }
+    for (int k = 0; k < CHUNK; k++) {
+        mean[k] = sum[k] / total[k];
+        width[k] = high[k] - low[k];
+    }
+}
+
+static void loops_settle(const float *beyond, const float *weight, size_t views, const float *own,
+                         float tolerance, size_t n, float *mean, uint8_t *count) {
+    size_t which[LANES], waiting = 0;
+    for (size_t first = 0; first < n; first += CHUNK) {
+        float width[CHUNK], agreeing[CHUNK];
+        settle_plain(beyond + first, weight + first, views, n, own + first, mean + first, width,
+                     agreeing);
+        for (size_t k = 0; k < CHUNK; k++) {
+            count[first + k] = (uint8_t)agreeing[k];
+            if (width[k] < WIDTH_OF_ONE * tolerance)
+                continue;
+            which[waiting++] = first + k;
+            if (waiting < LANES)
+                continue;
+            settle_spread(beyond, weight, views, own, tolerance, n, which, waiting, mean);
+            waiting = 0;
+        }
+    }
+    if (waiting > 0)
+        settle_spread(beyond, weight, views, own, tolerance, n, which, waiting, mean);
+}
+
+#endif

@@ -1,0 +1,68 @@
+/* The reference of the kernels of fusion; contracts in fusion_kernels.h. */
+#include "base/cpu.h"
+#include "kernels/fusion_loops.h"
+
+static float depth_of(uint32_t texel) {
+    const uint32_t bits = (texel >> 8 << AQM_TEXEL_SHIFT) + AQM_TEXEL_BIAS;
+    float depth;
+    memcpy(&depth, &bits, sizeof depth);
+    return depth;
+}
+
+/* Bilinear where the four depths around (u, v) lie on one surface, else the nearest; NaN where
+ * there is none. `confidence`: that of the nearest pixel. */
+static float sample(const AqmSightMap *map, float u, float v, float tolerance, float *confidence) {
+    if (!(u > -0.5f && v > -0.5f && u < (float)map->width - 0.5f && v < (float)map->height - 0.5f))
+        return NAN;
+    const int x = (int)(u + 1.0f) - 1, y = (int)(v + 1.0f) - 1; /* floor: neither is below -1 */
+    const float fu = u - (float)x, fv = v - (float)y;
+    const uint32_t *top = map->texels + (ptrdiff_t)y * map->pitch + x, *low = top + map->pitch;
+    const uint32_t nearest = (fv >= 0.5f ? low : top)[fu >= 0.5f];
+    const float a = depth_of(top[0]), b = depth_of(top[1]), c = depth_of(low[0]);
+    const float d = depth_of(low[1]);
+    const float nearer = least(least(a, b), least(c, d)), farther = most(most(a, b), most(c, d));
+    const int whole = top[0] && top[1] && low[0] && low[1];
+    *confidence = (float)(int)(nearest & 255) * (1.0f / 255.0f);
+    if (!(whole && farther - nearer < tolerance))
+        return nearest ? depth_of(nearest) : NAN;
+    const float wd = fu * fv, wb = fu - wd, wc = fv - wd;
+    return a + (wb * (b - a) + wc * (c - a) + wd * (d - a));
+}
+
+static void sight(const AqmSightCamera *camera, const AqmSightMap *map,
+                  const AqmSightPoints *points, float tolerance, size_t n, float *beyond,
+                  float *weight) {
+    for (size_t first = 0; first < n; first += CHUNK) {
+        const size_t length = n - first < CHUNK ? n - first : CHUNK;
+        Seen seen;
+        locate(camera, points, first, length, &seen);
+        for (size_t k = 0; k < length; k++) {
+            float confidence = 0.0f;
+            const float depth = sample(map, seen.u[k], seen.v[k], tolerance, &confidence);
+            const float difference = depth - seen.depth[k];
+            const int agrees = fabsf(difference) < tolerance; /* NaN does not */
+            beyond[first + k] = agrees ? difference * seen.ratio[k] : NAN;
+            weight[first + k] = agrees ? most(confidence, 1.0f / 255.0f) : 0.0f;
+        }
+    }
+}
+
+const AqmFusionKernels aqm_fusion_kernels_reference = {
+    .name = "reference",
+    .rays = loops_rays,
+    .pack = loops_pack,
+    .slopes = loops_slopes,
+    .normals = loops_normals,
+    .sight = sight,
+    .settle = loops_settle,
+};
+
+const AqmFusionKernels *aqm_fusion_kernels(unsigned cpu_features) {
+#if defined(__x86_64__)
+    if (cpu_features & AQM_CPU_AVX2)
+        return &aqm_fusion_kernels_avx2;
+#else
+    (void)cpu_features;
+#endif
+    return &aqm_fusion_kernels_reference;
+}

@@ -1,0 +1,114 @@
+#include "stages/fusion/fusion_views.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cpu.h"
+#include "base/diag.h"
+
+enum { BORDER = 1 };
+
+static AqmStatus view_validate(const AqmFusionView *view, size_t index, AqmDiag *diag) {
+    const AqmDepthMap *depth = view->depth;
+    if (depth->width != view->view->width || depth->height != view->view->height)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
+                        "view %zu: its depth map is %d x %d px, its camera %d x %d", index,
+                        depth->width, depth->height, view->view->width, view->view->height);
+    if ((double)(depth->width + 2 * BORDER) * (depth->height + 2 * BORDER) > INT32_MAX)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
+                        "view %zu: a depth map of %d x %d px: at most 2^31 pixels", index,
+                        depth->width, depth->height);
+    if (!view->color)
+        return AQM_OK;
+    if (depth->width != view->color->width || depth->height != view->color->height)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
+                        "view %zu: its depth map is %d x %d px, its image %d x %d", index,
+                        depth->width, depth->height, view->color->width, view->color->height);
+    if (!(view->full_scale > 0.0))
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "view %zu: full_scale is %g: must be positive",
+                        index, view->full_scale);
+    return AQM_OK;
+}
+
+static AqmStatus validate(const AqmFusionView *views, size_t count, const AqmFusionOptions *options,
+                          AqmDiag *diag) {
+    AQM_TRY(aqm_fusion_options_validate(options, diag));
+    if (count > AQM_FUSION_VIEWS_MAX)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "%zu views to fuse: at most %d", count,
+                        (int)AQM_FUSION_VIEWS_MAX);
+    for (size_t i = 0; i < count; i++)
+        AQM_TRY(view_validate(&views[i], i, diag));
+    return AQM_OK;
+}
+
+static AqmSightCamera camera_of(const AqmView *view) {
+    AqmSightCamera camera = {.C = {(float)view->C[0], (float)view->C[1]},
+                             .water_z = (float)view->water_z,
+                             .h_c = (float)(view->water_z - view->C[2]),
+                             .n = (float)view->n,
+                             .fx = (float)view->fx,
+                             .fy = (float)view->fy,
+                             .cx = (float)view->cx,
+                             .cy = (float)view->cy};
+    for (int k = 0; k < 9; k++)
+        camera.R[k] = (float)view->R[k];
+    return camera;
+}
+
+static size_t padded_size(const AqmDepthMap *map) {
+    return (size_t)(map->width + 2 * BORDER) * (size_t)(map->height + 2 * BORDER);
+}
+
+/* The smallest float that is at least the double. */
+static float rounded_up(double value) {
+    const float near = (float)value;
+    return (double)near < value ? nextafterf(near, INFINITY) : near;
+}
+
+static void pack_map(const AqmFusionScene *scene, size_t i, uint32_t *texels) {
+    const AqmDepthMap *map = scene->views[i].depth;
+    const size_t width = (size_t)map->width, pitch = width + 2 * BORDER;
+    memset(texels, 0, pitch * BORDER * sizeof *texels);
+    memset(texels + pitch * (size_t)(map->height + BORDER), 0, pitch * BORDER * sizeof *texels);
+#pragma omp parallel for schedule(static) num_threads(aqm_thread_count(scene->options->threads))
+    for (int y = 0; y < map->height; y++) {
+        uint32_t *row = texels + pitch * (size_t)(y + BORDER);
+        const size_t first = width * (size_t)y;
+        scene->kernels->pack(map->depth_m + first, map->confidence + first, scene->least_confidence,
+                             width, row + BORDER);
+        row[0] = row[width + BORDER] = 0;
+    }
+}
+
+AqmStatus aqm_fusion_scene_init(AqmFusionScene *scene, const AqmFusionView *views, size_t count,
+                                const AqmFusionOptions *options, AqmDiag *diag) {
+    AQM_TRY(validate(views, count, options, diag));
+    size_t total = 0;
+    scene->views = views;
+    scene->count = count;
+    scene->options = options;
+    scene->kernels = aqm_fusion_kernels(aqm_cpu_features());
+    for (size_t i = 0; i < count; i++)
+        total += padded_size(views[i].depth);
+    scene->least_confidence = rounded_up(options->min_confidence);
+    scene->texels = aqm_alloc(total, sizeof *scene->texels);
+    if (!scene->texels)
+        return aqm_fail_memory(diag, "the usable depths", total, sizeof *scene->texels);
+    uint32_t *next = scene->texels;
+    for (size_t i = 0; i < count; i++) {
+        const AqmDepthMap *map = views[i].depth;
+        const int pitch = map->width + 2 * BORDER;
+        scene->cameras[i] = camera_of(views[i].view);
+        scene->maps[i] =
+            (AqmSightMap){next + BORDER * pitch + BORDER, pitch, map->width, map->height};
+        pack_map(scene, i, next);
+        next += padded_size(map);
+    }
+    return AQM_OK;
+}
+
+void aqm_fusion_scene_drop(AqmFusionScene *scene) {
+    aqm_free(scene->texels);
+    scene->texels = NULL;
+}
