@@ -96,19 +96,21 @@ void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch) {
     *scratch = (AqmTileScratch){0};
 }
 
-/* The blocks of a row of `count` pixels that have a gap, one bit each. */
-static uint32_t gaps_of(const int16_t *row, size_t count) {
+static int16_t least_of(const int16_t *row, size_t count) {
     int16_t least = 0;
     for (size_t c = 0; c < count; c++)
         least = row[c] < least ? row[c] : least;
-    if (least != AQM_GRAY_MISSING) /* the least value there is */
-        return 0;
+    return least;
+}
+
+/* The blocks of a row of `count` pixels that have a gap, one bit each. */
+static uint32_t gaps_of(const int16_t *row, size_t count) {
     uint32_t gaps = 0;
+    if (least_of(row, count) != AQM_GRAY_MISSING) /* the least value there is */
+        return 0;
     for (size_t block = 0; block < count / AQM_ROW_MULTIPLE; block++) {
-        int has_gap = 0;
-        for (size_t c = 0; c < AQM_ROW_MULTIPLE; c++)
-            has_gap |= row[block * AQM_ROW_MULTIPLE + c] == AQM_GRAY_MISSING;
-        gaps |= (uint32_t)has_gap << block;
+        const int16_t least = least_of(row + block * AQM_ROW_MULTIPLE, AQM_ROW_MULTIPLE);
+        gaps |= (uint32_t)(least == AQM_GRAY_MISSING) << block;
     }
     return gaps;
 }
@@ -179,10 +181,9 @@ void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *s
 
 /* The end of the run of equal bits that starts at `first`, at most `count`. */
 static size_t run_end(uint32_t bits, size_t first, size_t count) {
-    size_t end = first + 1;
-    while (end < count && (bits >> end & 1) == (bits >> first & 1))
-        end++;
-    return end;
+    const uint32_t others = (bits >> first & 1 ? ~bits : bits) >> first;
+    const size_t end = others ? first + (size_t)__builtin_ctz(others) : count;
+    return end < count ? end : count;
 }
 
 static AqmColumnSums sums_from(const AqmColumnSums *sums, size_t column) {
@@ -211,6 +212,7 @@ static void restore_block(const AqmTileScratch *scratch, size_t pitch, int windo
 /* The state of the masks while a tile is scored: what is masked at the row at work. */
 typedef struct Masks {
     uint32_t gaps[AQM_TILE_ROWS]; /* blocks with a gap, of every row so far */
+    int last_gap;                 /* the last row that has one */
     uint32_t windows;             /* blocks of windows that have a gap */
     uint32_t columns;             /* blocks of columns that keep all six sums */
 } Masks;
@@ -220,6 +222,10 @@ typedef struct Masks {
 static void move_masks(Masks *masks, int r, int window) {
     const int reach = (window + 13) / AQM_ROW_MULTIPLE, first = r - window + 1;
     uint32_t gaps = 0;
+    masks->windows = masks->columns = 0;
+    masks->last_gap = masks->gaps[r] ? r : masks->last_gap;
+    if (masks->last_gap < first - 1)
+        return;
     for (int k = first > 0 ? first : 0; k <= r; k++)
         gaps |= masks->gaps[k];
     masks->windows = gaps;
@@ -238,9 +244,9 @@ static void move_columns(const AqmSweep *sweep, const AqmTile *tile, int r, uint
     const size_t pitch = tile->pitch, blocks = pitch / AQM_ROW_MULTIPLE;
     const size_t window_area = (size_t)sweep->window * pitch, row = (size_t)r * pitch;
     const bool is_full = r >= sweep->window;
-    for (size_t b = 0; b < blocks; b++)
-        if (masked & ~masked_before & 1u << b)
-            restore_block(scratch, pitch, sweep->window, r, b);
+    const uint32_t all = (1u << blocks) - 1;
+    for (uint32_t added = masked & ~masked_before & all; added; added &= added - 1)
+        restore_block(scratch, pitch, sweep->window, r, (size_t)__builtin_ctz(added));
     for (size_t b = 0, end; b < blocks; b = end) {
         end = run_end(masked, b, blocks);
         const bool is_masked = masked >> b & 1;
@@ -298,7 +304,9 @@ void aqm_sweep_tile_score(const AqmSweep *sweep, const AqmTile *tile, const AqmS
                           AqmTileScratch *scratch, float *score) {
     const AqmGray gray = aqm_stereo_image_gray(source->image);
     const int window = sweep->window;
-    Masks masks = {.columns = 0};
+    Masks masks; /* the gaps are written row by row */
+    masks.columns = 0;
+    masks.last_gap = -window - 1;
     memset(scratch->sums.j, 0, scratch->sums_size);
     for (int r = 0; r < tile->rows; r++) {
         const uint32_t masked_before = masks.columns;
