@@ -4,13 +4,12 @@
  * AQM_GRAY_MIN..AQM_GRAY_MAX; AQM_GRAY_MISSING marks a pixel that is not there (masked, or outside
  * the lens's picture). All window sums are integers and exact: no drift along a running sum, no
  * cancellation on bright flat patches. For windows up to 31 px a sum of squares is below
- * 961 * 1024^2 = 1.01e9 and fits 32 bits; products with the window's pixel count are taken in
- * double, where they are exact too (below 2^53).
+ * 961 * 1024^2 = 1.01e9 and fits 32 bits, and so do the covariances made of them
+ * (window_stats.h).
  *
  * Each function has a reference in C (the *_ref.c files), which is its specification, and variants
- * for wider instruction sets that give the same integers bit for bit and floats within the bound
- * stated here. Rows are handled in whole vectors: every row buffer has room for its length rounded
- * up to AQM_ROW_MULTIPLE. */
+ * for wider instruction sets that give the same bits. Rows are handled in whole vectors: every row
+ * buffer has room for its length rounded up to AQM_ROW_MULTIPLE. */
 #ifndef AQM_KERNELS_KERNELS_H
 #define AQM_KERNELS_KERNELS_H
 
@@ -63,10 +62,10 @@ typedef struct AqmColumnSums {
     int32_t *count, *i, *ii; /* masked windows only */
 } AqmColumnSums;
 
-/* Per pixel of a row, of the full (unmasked) reference window of N pixels: sum, N * sum of squares
- * - sum^2, and 1.0f / sqrtf of that (0 where the window is flat). */
+/* Per pixel of a row, of the full (unmasked) reference window, as window_stats.h defines them: the
+ * mean and rest of its sum, variance times its pixels, and aqm_inverse_deviation of that. */
 typedef struct AqmReferenceStats {
-    const int32_t *sum;
+    const int16_t *mean, *rest;
     const float *variance, *inverse_deviation;
 } AqmReferenceStats;
 
@@ -103,6 +102,10 @@ typedef struct AqmKernels {
     void (*sample_masked)(const AqmGray *image, const float *u, const float *v, size_t n,
                           int16_t *out);
 
+    /* The blocks of 16 pixels of a row that miss one, a bit each. n a multiple of 16, at most 512.
+     */
+    uint32_t (*gaps)(const int16_t *row, size_t n);
+
     /* Moves column sums down a row: adds (i_new, j_new), takes (i_old, j_old) off. Values are
      * present everywhere. n a multiple of 16. */
     void (*columns)(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
@@ -113,7 +116,7 @@ typedef struct AqmKernels {
 
     /* Normalised cross-correlation of n windows; window x covers columns x .. x + window - 1. 0
      * where either window is flat. `scratch` has room for 8 * (n + window + AQM_ROW_MULTIPLE)
-     * entries. Variants agree to 2e-6. */
+     * entries. */
     void (*ncc)(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window, size_t n,
                 int32_t *scratch, float *score);
     /* The same over the pixels both windows have; AQM_SCORE_MISSING with fewer than `min_count`.

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
-#include "kernels/kernels.h"
+#include "kernels/window_stats.h"
 #include "math/rng.h"
 
 enum { MAX_ROW = 256, IMAGE_W = 93, IMAGE_H = 57, STRIDE = 96, MAX_WINDOW = 31, GUARD = 16 };
@@ -178,22 +178,31 @@ static double definition(const Rows *rows, size_t x, int min_count, bool is_ssim
 }
 
 typedef struct Stats {
-    int32_t sum[MAX_ROW];
+    int16_t mean[MAX_ROW], rest[MAX_ROW];
     float variance[MAX_ROW], inverse[MAX_ROW];
 } Stats;
+
+static AqmReferenceStats stats_of(const Stats *stats) {
+    return (AqmReferenceStats){stats->mean, stats->rest, stats->variance, stats->inverse};
+}
 
 /* The statistics of the reference windows of the last rows. */
 static void fill_stats(const Rows *rows, Stats *stats) {
     const int count = rows->window * rows->window;
+    const float inverse = 1.0f / (float)count, flat = aqm_flat_variance((float)count);
     for (size_t x = 0; x < rows->n; x++) {
-        double si = 0, sii = 0;
+        int32_t si = 0, sii = 0;
         for (int r = rows->rows - rows->window; r < rows->rows; r++)
             for (size_t c = x; c < x + (size_t)rows->window; c++)
-                si += rows->i[r][c], sii += (double)rows->i[r][c] * rows->i[r][c];
-        const float v = (float)(count * sii - si * si), flat = 0.25f * 2047 / 255 * (float)count;
-        stats->sum[x] = (int32_t)si;
-        stats->variance[x] = v;
-        stats->inverse[x] = v > flat * flat ? 1.0f / sqrtf(v) : 0.0f;
+                si += rows->i[r][c], sii += rows->i[r][c] * rows->i[r][c];
+        const AqmWindowStats s = aqm_window_stats(si, sii, count, inverse);
+        const double exact = sii - (double)si * si / count;
+        assert_true(abs(s.rest) <= count / 2 + 1 && s.mean * count + s.rest == si);
+        assert_true(fabs(s.variance - exact) <= 1e-4 + 2e-7 * exact);
+        stats->mean[x] = (int16_t)s.mean;
+        stats->rest[x] = (int16_t)s.rest;
+        stats->variance[x] = s.variance;
+        stats->inverse[x] = aqm_inverse_deviation(s.variance, flat);
     }
 }
 
@@ -207,7 +216,7 @@ static void check_scores(const AqmKernels *kernels, const Rows *rows, bool is_ma
     Stats stats;
     if (!is_masked)
         fill_stats(rows, &stats);
-    const AqmReferenceStats reference = {stats.sum, stats.variance, stats.inverse};
+    const AqmReferenceStats reference = stats_of(&stats);
     if (is_masked)
         (is_ssim ? kernels->ssim_masked : kernels->ncc_masked)(&sums, rows->window, min_count,
                                                                rows->n, scratch, score);
@@ -217,7 +226,7 @@ static void check_scores(const AqmKernels *kernels, const Rows *rows, bool is_ma
     for (size_t x = 0; x < rows->n; x++) {
         assert_true(fabs(score[x] - definition(rows, x, min_count, is_ssim)) < 2e-5);
         if (expected)
-            assert_true(fabs((double)(score[x] - expected[x])) <= 2e-6);
+            assert_memory_equal(&score[x], &expected[x], sizeof *score);
     }
 }
 
@@ -250,7 +259,7 @@ static void whole_windows_score_the_same_by_either_sums(void **state) {
         run_columns(kernels, &rows, false, &whole);
         run_columns(kernels, &rows, true, &masked);
         const AqmColumnSums sums = sums_of(&whole), all = sums_of(&masked);
-        const AqmReferenceStats reference = {stats.sum, stats.variance, stats.inverse};
+        const AqmReferenceStats reference = stats_of(&stats);
         kernels->ncc(&sums, &reference, rows.window, rows.n, scratch, plain);
         kernels->ncc_masked(&all, rows.window, 1, rows.n, scratch, other);
         assert_memory_equal(plain, other, rows.n * sizeof *plain);
@@ -275,6 +284,22 @@ static void column_sums_agree_bit_for_bit(void **state) {
                 assert_memory_equal(out.block[k], expected.block[k],
                                     rows.columns * sizeof(int32_t));
         }
+    }
+}
+
+static void gaps_are_found(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(9, 1);
+    int16_t row[512];
+    for (int trial = 0; trial < 200; trial++) {
+        const size_t n = 16 * (1 + aqm_rng_u32(&rng) % 32);
+        uint32_t expected = 0;
+        for (size_t k = 0; k < n; k++) {
+            row[k] = random_gray(&rng, trial % 3, trial % 4 * 0.02);
+            expected |= (uint32_t)(row[k] == AQM_GRAY_MISSING) << k / 16;
+        }
+        for (int variant = 0; variant < variant_count; variant++)
+            assert_int_equal(variants[variant]->gaps(row, n), expected);
     }
 }
 
@@ -415,6 +440,7 @@ int main(void) {
         cmocka_unit_test(variants_sample_the_same_and_stay_in_bounds),
         cmocka_unit_test(scores_are_the_definitions),
         cmocka_unit_test(whole_windows_score_the_same_by_either_sums),
+        cmocka_unit_test(gaps_are_found),
         cmocka_unit_test(column_sums_agree_bit_for_bit),
         cmocka_unit_test(joining_leaves_the_occluded_out),
         cmocka_unit_test(tracking_finds_the_two_best_maxima),

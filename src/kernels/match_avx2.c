@@ -1,8 +1,8 @@
-/* AVX2 variants; contracts in kernels.h. Projection and SSIM are the loops of match_loops.h
- * compiled for AVX2, the rest is written by hand and does the same operations in
- * the same order, so that the bits are the same too. Products of doubles are exact here, so a fused
- * multiply-subtract rounds as the two operations of the reference do. */
+/* AVX2 variants; contracts in kernels.h. Projection is the loop of match_loops.h compiled for AVX2,
+ * the rest is written by hand and does the same operations in the same order, so that the bits are
+ * the same too. */
 #include <immintrin.h>
+#include <stdbool.h>
 
 #include "kernels/match_loops.h"
 
@@ -171,6 +171,17 @@ static void sample_masked_avx2(const AqmGray *image, const float *u, const float
         store_narrow_8(out + k, sample_masked_8(b, u + k, v + k));
 }
 
+static uint32_t gaps_avx2(const int16_t *row, size_t n) {
+    const __m256i missing = _mm256_set1_epi16(AQM_GRAY_MISSING);
+    uint32_t gaps = 0;
+    for (size_t k = 0; k < n; k += 16) {
+        const __m256i pixels = _mm256_loadu_si256((const __m256i *)(const void *)(row + k));
+        const __m256i gap = _mm256_cmpeq_epi16(pixels, missing);
+        gaps |= (uint32_t)!_mm256_testz_si256(gap, gap) << k / 16;
+    }
+    return gaps;
+}
+
 /* ---- column sums ----------------------------------------------------------------------------- */
 
 /* a*a' - b*b' of sixteen 16-bit pairs as two vectors of 32-bit sums in column order. */
@@ -289,24 +300,69 @@ static inline size_t prefix_pitch(size_t n, int window) {
 
 /* ---- scores ---------------------------------------------------------------------------------- */
 
-typedef struct Wide {
-    __m256d low, high;
-} Wide;
-
-static inline Wide widen(__m256i values) {
-    return (Wide){_mm256_cvtepi32_pd(_mm256_castsi256_si128(values)),
-                  _mm256_cvtepi32_pd(_mm256_extracti128_si256(values, 1))};
-}
-
-/* n a - b c, exact in double, rounded once. */
-static inline __m256 cross(Wide n, Wide a, Wide b, Wide c) {
-    const __m256d low = _mm256_fmsub_pd(n.low, a.low, _mm256_mul_pd(b.low, c.low));
-    const __m256d high = _mm256_fmsub_pd(n.high, a.high, _mm256_mul_pd(b.high, c.high));
-    return _mm256_set_m128(_mm256_cvtpd_ps(high), _mm256_cvtpd_ps(low));
-}
-
 static inline __m256i load_ints(const int32_t *p) {
     return _mm256_loadu_si256((const __m256i *)(const void *)p);
+}
+
+static inline __m256i load_shorts(const int16_t *p) {
+    return _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
+}
+
+/* Statistics of eight windows; window_stats.h. */
+typedef struct Stats {
+    __m256i sum, mean, rest;
+    __m256 variance;
+} Stats;
+
+static inline Stats stats_of(__m256i sum, __m256i squares, __m256i count, __m256 inverse) {
+    const __m256i mean = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), inverse));
+    const __m256i rest = _mm256_sub_epi32(sum, _mm256_mullo_epi32(count, mean));
+    const __m256 r = _mm256_cvtepi32_ps(rest);
+    const __m256i whole =
+        _mm256_sub_epi32(squares, _mm256_mullo_epi32(mean, _mm256_add_epi32(sum, rest)));
+    const __m256 correction = _mm256_mul_ps(r, _mm256_mul_ps(r, inverse));
+    return (Stats){sum, mean, rest, _mm256_sub_ps(_mm256_cvtepi32_ps(whole), correction)};
+}
+
+static inline __m256 covariance_of(__m256i ij, __m256i mean_i, __m256i rest_i, Stats j,
+                                   __m256 inverse) {
+    const __m256i whole = _mm256_sub_epi32(_mm256_sub_epi32(ij, _mm256_mullo_epi32(mean_i, j.sum)),
+                                           _mm256_mullo_epi32(j.mean, rest_i));
+    const __m256 r = _mm256_mul_ps(_mm256_cvtepi32_ps(rest_i), inverse);
+    return _mm256_sub_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(_mm256_cvtepi32_ps(j.rest), r));
+}
+
+static inline __m256 ncc_of(__m256 covariance, __m256 inverse_i, __m256 variance_j, __m256 flat) {
+    const __m256 usable = _mm256_cmp_ps(variance_j, flat, _CMP_GT_OQ);
+    const __m256 deviation =
+        _mm256_sqrt_ps(_mm256_blendv_ps(_mm256_set1_ps(1.0f), variance_j, usable));
+    return _mm256_and_ps(_mm256_div_ps(_mm256_mul_ps(covariance, inverse_i), deviation), usable);
+}
+
+static inline __m256 inverse_deviation_of(__m256 variance, __m256 flat) {
+    const __m256 usable = _mm256_cmp_ps(variance, flat, _CMP_GT_OQ), one = _mm256_set1_ps(1.0f);
+    const __m256 deviation = _mm256_sqrt_ps(_mm256_blendv_ps(one, variance, usable));
+    return _mm256_and_ps(_mm256_div_ps(one, deviation), usable);
+}
+
+static inline __m256 level_of(__m256i mean, __m256i rest, __m256 inverse) {
+    const __m256i raised = _mm256_add_epi32(mean, _mm256_set1_epi32(AQM_GRAY_CENTER));
+    return _mm256_add_ps(_mm256_cvtepi32_ps(raised),
+                         _mm256_mul_ps(_mm256_cvtepi32_ps(rest), inverse));
+}
+
+static inline __m256 ssim_of(__m256 level_i, __m256 level_j, __m256 variances, __m256 covariance,
+                             __m256 inverse) {
+    const __m256 c1 = _mm256_set1_ps(AQM_SSIM_C1), c2 = _mm256_set1_ps(AQM_SSIM_C2);
+    const __m256 product = _mm256_mul_ps(level_i, level_j);
+    const __m256 squares =
+        _mm256_add_ps(_mm256_mul_ps(level_i, level_i), _mm256_mul_ps(level_j, level_j));
+    const __m256 twice = _mm256_mul_ps(_mm256_add_ps(covariance, covariance), inverse);
+    const __m256 above =
+        _mm256_mul_ps(_mm256_add_ps(_mm256_add_ps(product, product), c1), _mm256_add_ps(twice, c2));
+    const __m256 below = _mm256_mul_ps(_mm256_add_ps(squares, c1),
+                                       _mm256_add_ps(_mm256_mul_ps(variances, inverse), c2));
+    return _mm256_div_ps(above, below);
 }
 
 /* The first window of the block after x: the last block ends with the row, over the one before. */
@@ -314,66 +370,100 @@ static inline size_t next_block(size_t x, size_t n) {
     return x + 8 < n && x + 16 > n ? n - 8 : x + 8;
 }
 
-static void ncc_avx2(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
-                     size_t n, int32_t *scratch, float *score) {
-    if (n < 8) {
-        loops_ncc(sums, reference, window, n, scratch, score);
-        return;
-    }
+/* Scores of at least eight whole windows. */
+static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStats *reference,
+                               int window, size_t n, int32_t *scratch, bool is_ssim, float *score) {
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
     int32_t *j = scratch + LEAD, *jj = j + pitch, *ij = jj + pitch;
     prefix_sums(sums->j, length, j);
     prefix_sums(sums->jj, length, jj);
     prefix_sums(sums->ij, length, ij);
-    const __m256 flat = _mm256_set1_ps(flat_variance(window * window)), one = _mm256_set1_ps(1.0f);
-    const Wide count = widen(_mm256_set1_epi32(window * window));
+    const float number = (float)(window * window);
+    const __m256 inverse = _mm256_set1_ps(1.0f / number);
+    const __m256 flat = _mm256_set1_ps(aqm_flat_variance(number));
+    const __m256i count = _mm256_set1_epi32(window * window);
     for (size_t x = 0; x < n; x = next_block(x, n)) {
-        const Wide sj = widen(window_sums(j, x, window));
-        const __m256 variance = cross(count, widen(window_sums(jj, x, window)), sj, sj);
-        const __m256 covariance = cross(count, widen(window_sums(ij, x, window)),
-                                        widen(load_ints(reference->sum + x)), sj);
-        const __m256 usable = _mm256_cmp_ps(variance, flat, _CMP_GT_OQ);
-        const __m256 deviation = _mm256_sqrt_ps(_mm256_blendv_ps(one, variance, usable));
-        const __m256 scaled =
-            _mm256_mul_ps(covariance, _mm256_loadu_ps(reference->inverse_deviation + x));
-        _mm256_storeu_ps(score + x, _mm256_and_ps(_mm256_div_ps(scaled, deviation), usable));
+        const Stats s =
+            stats_of(window_sums(j, x, window), window_sums(jj, x, window), count, inverse);
+        const __m256i mean_i = load_shorts(reference->mean + x);
+        const __m256i rest_i = load_shorts(reference->rest + x);
+        const __m256 covariance =
+            covariance_of(window_sums(ij, x, window), mean_i, rest_i, s, inverse);
+        __m256 value;
+        if (is_ssim)
+            value = ssim_of(level_of(mean_i, rest_i, inverse), level_of(s.mean, s.rest, inverse),
+                            _mm256_add_ps(_mm256_loadu_ps(reference->variance + x), s.variance),
+                            covariance, inverse);
+        else
+            value = ncc_of(covariance, _mm256_loadu_ps(reference->inverse_deviation + x),
+                           s.variance, flat);
+        _mm256_storeu_ps(score + x, value);
     }
 }
 
-static void ncc_masked_avx2(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                            int32_t *scratch, float *score) {
-    if (n < 8) {
-        loops_ncc_masked(sums, window, min_count, n, scratch, score);
-        return;
-    }
+static void ncc_avx2(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
+                     size_t n, int32_t *scratch, float *score) {
+    if (n < 8)
+        loops_ncc(sums, reference, window, n, scratch, score);
+    else
+        score_whole(sums, reference, window, n, scratch, false, score);
+}
+
+static void ssim_avx2(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
+                      size_t n, int32_t *scratch, float *score) {
+    if (n < 8)
+        loops_ssim(sums, reference, window, n, scratch, score);
+    else
+        score_whole(sums, reference, window, n, scratch, true, score);
+}
+
+/* The same over masked sums. */
+static inline void score_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                                int32_t *scratch, bool is_ssim, float *score) {
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
     const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
     const int32_t *box = scratch + LEAD;
     for (size_t k = 0; k < 6; k++)
         prefix_sums(columns[k], length, scratch + LEAD + k * pitch);
-    const __m256 flat_one = _mm256_set1_ps(flat_variance(1)), one = _mm256_set1_ps(1.0f);
-    const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING);
+    const __m256 one = _mm256_set1_ps(1.0f), missing = _mm256_set1_ps(AQM_SCORE_MISSING);
     const __m256i too_few = _mm256_set1_epi32(min_count - 1);
     for (size_t x = 0; x < n; x = next_block(x, n)) {
-        const __m256i counts = window_sums(box, x, window);
-        const Wide count = widen(counts), si = widen(window_sums(box + pitch, x, window));
-        const Wide sj = widen(window_sums(box + 3 * pitch, x, window));
-        const __m256 vi = cross(count, widen(window_sums(box + 2 * pitch, x, window)), si, si);
-        const __m256 vj = cross(count, widen(window_sums(box + 4 * pitch, x, window)), sj, sj);
+        const __m256i count = window_sums(box, x, window);
+        const __m256 number = _mm256_max_ps(_mm256_cvtepi32_ps(count), one);
+        const __m256 inverse = _mm256_div_ps(one, number);
+        const Stats i = stats_of(window_sums(box + pitch, x, window),
+                                 window_sums(box + 2 * pitch, x, window), count, inverse);
+        const Stats j = stats_of(window_sums(box + 3 * pitch, x, window),
+                                 window_sums(box + 4 * pitch, x, window), count, inverse);
         const __m256 covariance =
-            cross(count, widen(window_sums(box + 5 * pitch, x, window)), si, sj);
-        const __m256 number = _mm256_cvtepi32_ps(counts);
-        const __m256 flat = _mm256_mul_ps(_mm256_mul_ps(flat_one, number), number);
-        const __m256 has_i = _mm256_cmp_ps(vi, flat, _CMP_GT_OQ);
-        const __m256 has_j = _mm256_cmp_ps(vj, flat, _CMP_GT_OQ);
-        const __m256 inverse_i = _mm256_and_ps(
-            _mm256_div_ps(one, _mm256_sqrt_ps(_mm256_blendv_ps(one, vi, has_i))), has_i);
-        const __m256 deviation = _mm256_sqrt_ps(_mm256_blendv_ps(one, vj, has_j));
-        const __m256 value =
-            _mm256_and_ps(_mm256_div_ps(_mm256_mul_ps(covariance, inverse_i), deviation), has_j);
-        const __m256 enough = _mm256_castsi256_ps(_mm256_cmpgt_epi32(counts, too_few));
+            covariance_of(window_sums(box + 5 * pitch, x, window), i.mean, i.rest, j, inverse);
+        __m256 value;
+        if (is_ssim) {
+            value = ssim_of(level_of(i.mean, i.rest, inverse), level_of(j.mean, j.rest, inverse),
+                            _mm256_add_ps(i.variance, j.variance), covariance, inverse);
+        } else {
+            const __m256 flat = _mm256_mul_ps(_mm256_set1_ps(aqm_flat_variance(1.0f)), number);
+            value = ncc_of(covariance, inverse_deviation_of(i.variance, flat), j.variance, flat);
+        }
+        const __m256 enough = _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, too_few));
         _mm256_storeu_ps(score + x, _mm256_blendv_ps(missing, value, enough));
     }
+}
+
+static void ncc_masked_avx2(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                            int32_t *scratch, float *score) {
+    if (n < 8)
+        loops_ncc_masked(sums, window, min_count, n, scratch, score);
+    else
+        score_masked(sums, window, min_count, n, scratch, false, score);
+}
+
+static void ssim_masked_avx2(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                             int32_t *scratch, float *score) {
+    if (n < 8)
+        loops_ssim_masked(sums, window, min_count, n, scratch, score);
+    else
+        score_masked(sums, window, min_count, n, scratch, true, score);
 }
 
 /* ---- the search over planes ------------------------------------------------------------------ */
@@ -451,12 +541,13 @@ const AqmKernels aqm_kernels_avx2 = {
     .spread = spread_avx2,
     .sample = sample_avx2,
     .sample_masked = sample_masked_avx2,
+    .gaps = gaps_avx2,
     .columns = columns_avx2,
     .columns_masked = columns_masked_avx2,
     .ncc = ncc_avx2,
     .ncc_masked = ncc_masked_avx2,
-    .ssim = loops_ssim,
-    .ssim_masked = loops_ssim_masked,
+    .ssim = ssim_avx2,
+    .ssim_masked = ssim_masked_avx2,
     .join = join_avx2,
     .track = track_avx2,
 };

@@ -1,8 +1,8 @@
-/* AVX-512 variants (F, BW, DQ, VL); contracts in kernels.h. Projection and SSIM are the loops of
- * match_loops.h compiled for AVX-512, the rest is written by hand and does the operations of the
- * reference in the same order, so that the bits are the same too. Products of doubles are exact
- * here, so a fused multiply-subtract rounds as the two operations of the reference do. */
+/* AVX-512 variants (F, BW, DQ, VL); contracts in kernels.h. Projection is the loop of match_loops.h
+ * compiled for AVX-512, the rest is written by hand and does the operations of the reference in the
+ * same order, so that the bits are the same too. */
 #include <immintrin.h>
+#include <stdbool.h>
 
 #include "kernels/match_loops.h"
 
@@ -162,6 +162,16 @@ static void sample_masked_avx512(const AqmGray *image, const float *u, const flo
     }
 }
 
+static uint32_t gaps_avx512(const int16_t *row, size_t n) {
+    const __m256i missing = _mm256_set1_epi16(AQM_GRAY_MISSING);
+    uint32_t gaps = 0;
+    for (size_t k = 0; k < n; k += 16) {
+        const __m256i pixels = _mm256_loadu_si256((const __m256i *)(const void *)(row + k));
+        gaps |= (uint32_t)(_mm256_cmpeq_epi16_mask(pixels, missing) != 0) << k / 16;
+    }
+    return gaps;
+}
+
 /* ---- column sums ----------------------------------------------------------------------------- */
 
 static inline void add_to(int32_t *sums, __m512i values) {
@@ -233,43 +243,98 @@ static inline __m512i scan(__m512i x) {
     return _mm512_add_epi32(x, _mm512_alignr_epi32(x, zero, 8));
 }
 
-/* Running sums of columns: prefix[k] = c[0] + ... + c[k - 1] modulo 2^32, for k up to `length`. The
- * difference of two is exact wherever the true sum fits 32 bits, so a window costs one subtraction,
- * however wide it is. */
+/* Room before a row of running sums, of which the last entry is zero: so rows can be written in
+ * aligned vectors. */
+enum { LEAD = 16 };
+
+/* Running sums of columns: prefix[k] = c[0] + ... + c[k] modulo 2^32, for k below `length`, and
+ * prefix[-1] = 0. The difference of two is exact wherever the true sum fits 32 bits, so a window
+ * costs one subtraction, however wide it is. */
 static inline void prefix_sums(const int32_t *c, size_t length, int32_t *prefix) {
     const __m512i last = _mm512_set1_epi32(15);
     __m512i carry = _mm512_setzero_si512();
-    prefix[0] = 0;
+    prefix[-1] = 0;
     for (size_t k = 0; k < length; k += 16) {
         const __mmask16 lanes = lanes_left(k, length);
         const __m512i x = scan(_mm512_maskz_loadu_epi32(lanes, c + k));
-        _mm512_mask_storeu_epi32(prefix + k + 1, lanes, _mm512_add_epi32(x, carry));
+        _mm512_mask_storeu_epi32(prefix + k, lanes, _mm512_add_epi32(x, carry));
         carry = _mm512_add_epi32(carry, _mm512_permutexvar_epi32(last, x));
     }
 }
 
 /* The sums of sixteen windows from x on. */
 static inline __m512i window_sums(const int32_t *prefix, size_t x, int window) {
-    return _mm512_sub_epi32(load_ints(prefix + x + window), load_ints(prefix + x));
+    const int32_t *from = prefix + x - 1;
+    return _mm512_sub_epi32(load_ints(from + window), load_ints(from));
+}
+
+/* Entries a row of running sums takes: a sixth of the scratch. */
+static inline size_t prefix_pitch(size_t n, int window) {
+    return LEAD + n + (size_t)window - 1;
 }
 
 /* ---- scores ---------------------------------------------------------------------------------- */
 
-typedef struct Wide {
-    __m512d low, high;
-} Wide;
-
-static inline Wide widen(__m512i values) {
-    return (Wide){_mm512_cvtepi32_pd(_mm512_castsi512_si256(values)),
-                  _mm512_cvtepi32_pd(_mm512_extracti64x4_epi64(values, 1))};
+static inline __m512i load_shorts(const int16_t *p) {
+    return _mm512_cvtepi16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
 
-/* n a - b c, exact in double, rounded once. */
-static inline __m512 cross(Wide n, Wide a, Wide b, Wide c) {
-    const __m512d low = _mm512_fmsub_pd(n.low, a.low, _mm512_mul_pd(b.low, c.low));
-    const __m512d high = _mm512_fmsub_pd(n.high, a.high, _mm512_mul_pd(b.high, c.high));
-    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_cvtpd_ps(low)), _mm512_cvtpd_ps(high),
-                              1);
+/* Statistics of sixteen windows; window_stats.h. */
+typedef struct Stats {
+    __m512i sum, mean, rest;
+    __m512 variance;
+} Stats;
+
+static inline Stats stats_of(__m512i sum, __m512i squares, __m512i count, __m512 inverse) {
+    const __m512i mean = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(sum), inverse));
+    const __m512i rest = _mm512_sub_epi32(sum, _mm512_mullo_epi32(count, mean));
+    const __m512 r = _mm512_cvtepi32_ps(rest);
+    const __m512i whole =
+        _mm512_sub_epi32(squares, _mm512_mullo_epi32(mean, _mm512_add_epi32(sum, rest)));
+    const __m512 correction = _mm512_mul_ps(r, _mm512_mul_ps(r, inverse));
+    return (Stats){sum, mean, rest, _mm512_sub_ps(_mm512_cvtepi32_ps(whole), correction)};
+}
+
+static inline __m512 covariance_of(__m512i ij, __m512i mean_i, __m512i rest_i, Stats j,
+                                   __m512 inverse) {
+    const __m512i whole = _mm512_sub_epi32(_mm512_sub_epi32(ij, _mm512_mullo_epi32(mean_i, j.sum)),
+                                           _mm512_mullo_epi32(j.mean, rest_i));
+    const __m512 r = _mm512_mul_ps(_mm512_cvtepi32_ps(rest_i), inverse);
+    return _mm512_sub_ps(_mm512_cvtepi32_ps(whole), _mm512_mul_ps(_mm512_cvtepi32_ps(j.rest), r));
+}
+
+static inline __m512 ncc_of(__m512 covariance, __m512 inverse_i, __m512 variance_j, __m512 flat) {
+    const __mmask16 usable = _mm512_cmp_ps_mask(variance_j, flat, _CMP_GT_OQ);
+    const __m512 deviation =
+        _mm512_sqrt_ps(_mm512_mask_mov_ps(_mm512_set1_ps(1.0f), usable, variance_j));
+    return _mm512_maskz_div_ps(usable, _mm512_mul_ps(covariance, inverse_i), deviation);
+}
+
+static inline __m512 inverse_deviation_of(__m512 variance, __m512 flat) {
+    const __mmask16 usable = _mm512_cmp_ps_mask(variance, flat, _CMP_GT_OQ);
+    const __m512 one = _mm512_set1_ps(1.0f);
+    return _mm512_maskz_div_ps(usable, one,
+                               _mm512_sqrt_ps(_mm512_mask_mov_ps(one, usable, variance)));
+}
+
+static inline __m512 level_of(__m512i mean, __m512i rest, __m512 inverse) {
+    const __m512i raised = _mm512_add_epi32(mean, _mm512_set1_epi32(AQM_GRAY_CENTER));
+    return _mm512_add_ps(_mm512_cvtepi32_ps(raised),
+                         _mm512_mul_ps(_mm512_cvtepi32_ps(rest), inverse));
+}
+
+static inline __m512 ssim_of(__m512 level_i, __m512 level_j, __m512 variances, __m512 covariance,
+                             __m512 inverse) {
+    const __m512 c1 = _mm512_set1_ps(AQM_SSIM_C1), c2 = _mm512_set1_ps(AQM_SSIM_C2);
+    const __m512 product = _mm512_mul_ps(level_i, level_j);
+    const __m512 squares =
+        _mm512_add_ps(_mm512_mul_ps(level_i, level_i), _mm512_mul_ps(level_j, level_j));
+    const __m512 twice = _mm512_mul_ps(_mm512_add_ps(covariance, covariance), inverse);
+    const __m512 above =
+        _mm512_mul_ps(_mm512_add_ps(_mm512_add_ps(product, product), c1), _mm512_add_ps(twice, c2));
+    const __m512 below = _mm512_mul_ps(_mm512_add_ps(squares, c1),
+                                       _mm512_add_ps(_mm512_mul_ps(variances, inverse), c2));
+    return _mm512_div_ps(above, below);
 }
 
 /* The first window of the block after x: the last block ends with the row, over the one before. */
@@ -277,68 +342,100 @@ static inline size_t next_block(size_t x, size_t n) {
     return x + 16 < n && x + 32 > n ? n - 16 : x + 16;
 }
 
-/* Correlations from covariances; 0 where the source's window is flat. */
-static inline __m512 correlate(__m512 covariance, __m512 inverse_i, __m512 variance_j,
-                               __m512 flat) {
-    const __mmask16 usable = _mm512_cmp_ps_mask(variance_j, flat, _CMP_GT_OQ);
-    const __m512 deviation =
-        _mm512_sqrt_ps(_mm512_mask_mov_ps(_mm512_set1_ps(1.0f), usable, variance_j));
-    return _mm512_maskz_div_ps(usable, _mm512_mul_ps(covariance, inverse_i), deviation);
+/* Scores of at least sixteen whole windows. */
+static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStats *reference,
+                               int window, size_t n, int32_t *scratch, bool is_ssim, float *score) {
+    const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
+    int32_t *j = scratch + LEAD, *jj = j + pitch, *ij = jj + pitch;
+    prefix_sums(sums->j, length, j);
+    prefix_sums(sums->jj, length, jj);
+    prefix_sums(sums->ij, length, ij);
+    const float number = (float)(window * window);
+    const __m512 inverse = _mm512_set1_ps(1.0f / number);
+    const __m512 flat = _mm512_set1_ps(aqm_flat_variance(number));
+    const __m512i count = _mm512_set1_epi32(window * window);
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const Stats s =
+            stats_of(window_sums(j, x, window), window_sums(jj, x, window), count, inverse);
+        const __m512i mean_i = load_shorts(reference->mean + x);
+        const __m512i rest_i = load_shorts(reference->rest + x);
+        const __m512 covariance =
+            covariance_of(window_sums(ij, x, window), mean_i, rest_i, s, inverse);
+        __m512 value;
+        if (is_ssim)
+            value = ssim_of(level_of(mean_i, rest_i, inverse), level_of(s.mean, s.rest, inverse),
+                            _mm512_add_ps(_mm512_loadu_ps(reference->variance + x), s.variance),
+                            covariance, inverse);
+        else
+            value = ncc_of(covariance, _mm512_loadu_ps(reference->inverse_deviation + x),
+                           s.variance, flat);
+        _mm512_storeu_ps(score + x, value);
+    }
 }
 
 static void ncc_avx512(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
                        size_t n, int32_t *scratch, float *score) {
-    if (n < 16) {
+    if (n < 16)
         loops_ncc(sums, reference, window, n, scratch, score);
-        return;
-    }
-    const size_t pitch = n + (size_t)window, length = pitch - 1;
-    int32_t *j = scratch, *jj = scratch + pitch, *ij = scratch + 2 * pitch;
-    prefix_sums(sums->j, length, j);
-    prefix_sums(sums->jj, length, jj);
-    prefix_sums(sums->ij, length, ij);
-    const __m512 flat = _mm512_set1_ps(flat_variance(window * window));
-    const Wide count = widen(_mm512_set1_epi32(window * window));
+    else
+        score_whole(sums, reference, window, n, scratch, false, score);
+}
+
+static void ssim_avx512(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
+                        size_t n, int32_t *scratch, float *score) {
+    if (n < 16)
+        loops_ssim(sums, reference, window, n, scratch, score);
+    else
+        score_whole(sums, reference, window, n, scratch, true, score);
+}
+
+/* The same over masked sums. */
+static inline void score_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                                int32_t *scratch, bool is_ssim, float *score) {
+    const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
+    const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
+    const int32_t *box = scratch + LEAD;
+    for (size_t k = 0; k < 6; k++)
+        prefix_sums(columns[k], length, scratch + LEAD + k * pitch);
+    const __m512 one = _mm512_set1_ps(1.0f), missing = _mm512_set1_ps(AQM_SCORE_MISSING);
+    const __m512i least = _mm512_set1_epi32(min_count);
     for (size_t x = 0; x < n; x = next_block(x, n)) {
-        const Wide sj = widen(window_sums(j, x, window));
-        const __m512 variance = cross(count, widen(window_sums(jj, x, window)), sj, sj);
-        const __m512 covariance = cross(count, widen(window_sums(ij, x, window)),
-                                        widen(load_ints(reference->sum + x)), sj);
-        const __m512 inverse = _mm512_loadu_ps(reference->inverse_deviation + x);
-        _mm512_storeu_ps(score + x, correlate(covariance, inverse, variance, flat));
+        const __m512i count = window_sums(box, x, window);
+        const __m512 number = _mm512_max_ps(_mm512_cvtepi32_ps(count), one);
+        const __m512 inverse = _mm512_div_ps(one, number);
+        const Stats i = stats_of(window_sums(box + pitch, x, window),
+                                 window_sums(box + 2 * pitch, x, window), count, inverse);
+        const Stats j = stats_of(window_sums(box + 3 * pitch, x, window),
+                                 window_sums(box + 4 * pitch, x, window), count, inverse);
+        const __m512 covariance =
+            covariance_of(window_sums(box + 5 * pitch, x, window), i.mean, i.rest, j, inverse);
+        __m512 value;
+        if (is_ssim) {
+            value = ssim_of(level_of(i.mean, i.rest, inverse), level_of(j.mean, j.rest, inverse),
+                            _mm512_add_ps(i.variance, j.variance), covariance, inverse);
+        } else {
+            const __m512 flat = _mm512_mul_ps(_mm512_set1_ps(aqm_flat_variance(1.0f)), number);
+            value = ncc_of(covariance, inverse_deviation_of(i.variance, flat), j.variance, flat);
+        }
+        const __mmask16 enough = _mm512_cmpge_epi32_mask(count, least);
+        _mm512_storeu_ps(score + x, _mm512_mask_mov_ps(missing, enough, value));
     }
 }
 
 static void ncc_masked_avx512(const AqmColumnSums *sums, int window, int min_count, size_t n,
                               int32_t *scratch, float *score) {
-    if (n < 16) {
+    if (n < 16)
         loops_ncc_masked(sums, window, min_count, n, scratch, score);
-        return;
-    }
-    const size_t pitch = n + (size_t)window;
-    const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
-    for (size_t k = 0; k < 6; k++)
-        prefix_sums(columns[k], pitch - 1, scratch + k * pitch);
-    const __m512 flat_one = _mm512_set1_ps(flat_variance(1)), one = _mm512_set1_ps(1.0f);
-    const __m512 missing = _mm512_set1_ps(AQM_SCORE_MISSING);
-    const __m512i least = _mm512_set1_epi32(min_count);
-    for (size_t x = 0; x < n; x = next_block(x, n)) {
-        const __m512i counts = window_sums(scratch, x, window);
-        const Wide count = widen(counts), si = widen(window_sums(scratch + pitch, x, window));
-        const Wide sj = widen(window_sums(scratch + 3 * pitch, x, window));
-        const __m512 vi = cross(count, widen(window_sums(scratch + 2 * pitch, x, window)), si, si);
-        const __m512 vj = cross(count, widen(window_sums(scratch + 4 * pitch, x, window)), sj, sj);
-        const __m512 covariance =
-            cross(count, widen(window_sums(scratch + 5 * pitch, x, window)), si, sj);
-        const __m512 number = _mm512_cvtepi32_ps(counts);
-        const __m512 flat = _mm512_mul_ps(_mm512_mul_ps(flat_one, number), number);
-        const __mmask16 has_i = _mm512_cmp_ps_mask(vi, flat, _CMP_GT_OQ);
-        const __m512 inverse_i =
-            _mm512_maskz_div_ps(has_i, one, _mm512_sqrt_ps(_mm512_mask_mov_ps(one, has_i, vi)));
-        const __mmask16 enough = _mm512_cmpge_epi32_mask(counts, least);
-        _mm512_storeu_ps(score + x, _mm512_mask_mov_ps(missing, enough,
-                                                       correlate(covariance, inverse_i, vj, flat)));
-    }
+    else
+        score_masked(sums, window, min_count, n, scratch, false, score);
+}
+
+static void ssim_masked_avx512(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                               int32_t *scratch, float *score) {
+    if (n < 16)
+        loops_ssim_masked(sums, window, min_count, n, scratch, score);
+    else
+        score_masked(sums, window, min_count, n, scratch, true, score);
 }
 
 /* ---- the search over planes ------------------------------------------------------------------ */
@@ -424,12 +521,13 @@ const AqmKernels aqm_kernels_avx512 = {
     .spread = spread_avx512,
     .sample = sample_avx512,
     .sample_masked = sample_masked_avx512,
+    .gaps = gaps_avx512,
     .columns = columns_avx512,
     .columns_masked = columns_masked_avx512,
     .ncc = ncc_avx512,
     .ncc_masked = ncc_masked_avx512,
-    .ssim = loops_ssim,
-    .ssim_masked = loops_ssim_masked,
+    .ssim = ssim_avx512,
+    .ssim_masked = ssim_masked_avx512,
     .join = join_avx512,
     .track = track_avx512,
 };

@@ -5,10 +5,9 @@
 #ifndef AQM_KERNELS_MATCH_LOOPS_H
 #define AQM_KERNELS_MATCH_LOOPS_H
 
-#include <math.h>
 #include <string.h>
 
-#include "kernels/kernels.h"
+#include "kernels/window_stats.h"
 
 static inline void loops_project(const AqmProjector *p, const double *X, const double *Y,
                                  const double *Z, size_t n, float *u, float *v) {
@@ -84,26 +83,6 @@ static inline void loops_box(const int32_t *c, int window, size_t n, int32_t *re
     }
 }
 
-/* Windows whose standard deviation is below a quarter of an 8-bit level hold nothing but rounding.
- */
-static inline float flat_variance(int count) {
-    const float deviation = 0.25f * (float)AQM_GRAY_WHITE / 255.0f, n = (float)count;
-    return deviation * deviation * n * n;
-}
-
-/* Both kinds of windows come here, so that a whole window's score is the same either way. */
-static inline float ncc_of(float covariance, float inverse_deviation_i, float variance_j,
-                           float flat) {
-    const float value =
-        covariance * inverse_deviation_i / sqrtf(variance_j > flat ? variance_j : 1.0f);
-    return variance_j > flat ? value : 0.0f;
-}
-
-static inline float inverse_deviation(float variance, float flat) {
-    const float inverse = 1.0f / sqrtf(variance > flat ? variance : 1.0f);
-    return variance > flat ? inverse : 0.0f;
-}
-
 /* The three box sums of a row of whole windows. */
 static inline void whole_boxes(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
                                const int32_t **j, const int32_t **jj, const int32_t **ij) {
@@ -116,17 +95,27 @@ static inline void whole_boxes(const AqmColumnSums *sums, int window, size_t n, 
     *ij = scratch + 3 * pitch;
 }
 
+/* The moments of whole window x. */
+static inline AqmWindowStats whole_window(int32_t j, int32_t jj, int32_t ij,
+                                          const AqmReferenceStats *reference, size_t x,
+                                          int32_t count, float inverse, float *covariance) {
+    const AqmWindowStats s = aqm_window_stats(j, jj, count, inverse);
+    *covariance = aqm_window_covariance(ij, j, reference->mean[x], reference->rest[x], s.mean,
+                                        s.rest, inverse);
+    return s;
+}
+
 static inline void loops_ncc(const AqmColumnSums *sums, const AqmReferenceStats *reference,
                              int window, size_t n, int32_t *scratch, float *restrict score) {
     const int32_t *j, *jj, *ij;
     whole_boxes(sums, window, n, scratch, &j, &jj, &ij);
-    const double count = (double)(window * window);
-    const float flat = flat_variance(window * window);
+    const int32_t count = window * window;
+    const float inverse = 1.0f / (float)count, flat = aqm_flat_variance((float)count);
     for (size_t x = 0; x < n; x++) {
-        const double sj = j[x];
-        const float variance = (float)(count * (double)jj[x] - sj * sj);
-        const float covariance = (float)(count * (double)ij[x] - (double)reference->sum[x] * sj);
-        score[x] = ncc_of(covariance, reference->inverse_deviation[x], variance, flat);
+        float covariance;
+        const AqmWindowStats s =
+            whole_window(j[x], jj[x], ij[x], reference, x, count, inverse, &covariance);
+        score[x] = aqm_window_ncc(covariance, reference->inverse_deviation[x], s.variance, flat);
     }
 }
 
@@ -141,44 +130,50 @@ static inline void masked_boxes(const AqmColumnSums *sums, int window, size_t n,
     }
 }
 
+/* What the scores of masked window x are made of. */
+typedef struct Pair {
+    AqmWindowStats i, j;
+    float covariance, count, inverse;
+} Pair;
+
+static inline Pair masked_window(int32_t *const box[6], size_t x) {
+    const int32_t count = box[0][x], si = box[1][x], sj = box[3][x];
+    Pair p = {.count = (float)(count > 1 ? count : 1)};
+    p.inverse = 1.0f / p.count;
+    p.i = aqm_window_stats(si, box[2][x], count, p.inverse);
+    p.j = aqm_window_stats(sj, box[4][x], count, p.inverse);
+    p.covariance =
+        aqm_window_covariance(box[5][x], sj, p.i.mean, p.i.rest, p.j.mean, p.j.rest, p.inverse);
+    return p;
+}
+
 static inline void loops_ncc_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
                                     int32_t *scratch, float *restrict score) {
     int32_t *box[6];
     masked_boxes(sums, window, n, scratch, box);
-    const int32_t *restrict counts = box[0], *restrict i = box[1], *restrict ii = box[2];
-    const int32_t *restrict j = box[3], *restrict jj = box[4], *restrict ij = box[5];
     for (size_t x = 0; x < n; x++) {
-        const double count = counts[x], si = i[x], sj = j[x];
-        const float variance_i = (float)(count * (double)ii[x] - si * si);
-        const float variance_j = (float)(count * (double)jj[x] - sj * sj);
-        const float covariance = (float)(count * (double)ij[x] - si * sj);
-        const float flat = flat_variance(counts[x]);
-        const float value =
-            ncc_of(covariance, inverse_deviation(variance_i, flat), variance_j, flat);
-        score[x] = counts[x] >= min_count ? value : AQM_SCORE_MISSING;
+        const Pair p = masked_window(box, x);
+        const float flat = aqm_flat_variance(p.count);
+        const float value = aqm_window_ncc(p.covariance, aqm_inverse_deviation(p.i.variance, flat),
+                                           p.j.variance, flat);
+        score[x] = box[0][x] >= min_count ? value : AQM_SCORE_MISSING;
     }
-}
-
-static inline float ssim_of(double count, double si, double sj, double variance_i,
-                            double variance_j, double covariance) {
-    const double white = AQM_GRAY_WHITE, c1 = 0.01 * 0.01 * white * white;
-    const double c2 = 0.03 * 0.03 * white * white, inverse = 1.0 / count,
-                 inverse2 = inverse * inverse;
-    const double mi = si * inverse + AQM_GRAY_CENTER, mj = sj * inverse + AQM_GRAY_CENTER;
-    const double luminance = (2.0 * mi * mj + c1) / (mi * mi + mj * mj + c1);
-    return (float)(luminance * (2.0 * covariance * inverse2 + c2) /
-                   ((variance_i + variance_j) * inverse2 + c2));
 }
 
 static inline void loops_ssim(const AqmColumnSums *sums, const AqmReferenceStats *reference,
                               int window, size_t n, int32_t *scratch, float *restrict score) {
     const int32_t *j, *jj, *ij;
     whole_boxes(sums, window, n, scratch, &j, &jj, &ij);
-    const double count = (double)(window * window);
+    const int32_t count = window * window;
+    const float inverse = 1.0f / (float)count;
     for (size_t x = 0; x < n; x++) {
-        const double si = reference->sum[x], sj = j[x];
-        score[x] = ssim_of(count, si, sj, (double)reference->variance[x],
-                           count * (double)jj[x] - sj * sj, count * (double)ij[x] - si * sj);
+        float covariance;
+        const AqmWindowStats s =
+            whole_window(j[x], jj[x], ij[x], reference, x, count, inverse, &covariance);
+        score[x] =
+            aqm_window_ssim(aqm_window_level(reference->mean[x], reference->rest[x], inverse),
+                            aqm_window_level(s.mean, s.rest, inverse),
+                            reference->variance[x] + s.variance, covariance, inverse);
     }
 }
 
@@ -187,12 +182,20 @@ static inline void loops_ssim_masked(const AqmColumnSums *sums, int window, int 
     int32_t *box[6];
     masked_boxes(sums, window, n, scratch, box);
     for (size_t x = 0; x < n; x++) {
-        const double count = box[0][x] > 0 ? box[0][x] : 1, si = box[1][x], sj = box[3][x];
-        const float value =
-            ssim_of(count, si, sj, (double)(float)(count * (double)box[2][x] - si * si),
-                    count * (double)box[4][x] - sj * sj, count * (double)box[5][x] - si * sj);
+        const Pair p = masked_window(box, x);
+        const float value = aqm_window_ssim(aqm_window_level(p.i.mean, p.i.rest, p.inverse),
+                                            aqm_window_level(p.j.mean, p.j.rest, p.inverse),
+                                            p.i.variance + p.j.variance, p.covariance, p.inverse);
         score[x] = box[0][x] >= min_count ? value : AQM_SCORE_MISSING;
     }
+}
+
+/* The blocks of 16 pixels that miss one. */
+static inline uint32_t loops_gaps(const int16_t *row, size_t n) {
+    uint32_t gaps = 0;
+    for (size_t k = 0; k < n; k++)
+        gaps |= (uint32_t)(row[k] == AQM_GRAY_MISSING) << k / 16;
+    return gaps;
 }
 
 enum { JOIN_BLOCK = 64 };

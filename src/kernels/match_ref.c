@@ -56,6 +56,7 @@ const AqmKernels aqm_kernels_reference = {
     .spread = loops_spread,
     .sample = sample,
     .sample_masked = sample_masked,
+    .gaps = loops_gaps,
     .columns = columns,
     .columns_masked = loops_columns_masked,
     .ncc = loops_ncc,

@@ -106,7 +106,7 @@ typedef struct AqmTileScratch {
     AqmColumnSums sums;                     /* pitch each, in one block at sums.j */
     size_t sums_size;                       /* of that block, bytes */
     int32_t *box;
-    int32_t *reference_sum;
+    int16_t *reference_mean, *reference_rest; /* height x AQM_TILE_WIDTH, as kernels.h has them */
     float *reference_variance, *reference_inverse; /* height x AQM_TILE_WIDTH */
 } AqmTileScratch;
 

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "kernels/window_stats.h"
 #include "stages/stereo/sweep.h"
 
 static size_t round_up(size_t n) {
@@ -59,13 +60,14 @@ AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, int window, Aqm
         .v = aqm_alloc(pitch + AQM_KNOT, sizeof(float)),
         .sums = {.j = sums},
         .box = aqm_alloc(8 * (pitch + (size_t)window + AQM_ROW_MULTIPLE), sizeof(int32_t)),
-        .reference_sum = aqm_alloc(area, sizeof(int32_t)),
+        .reference_mean = aqm_alloc(area, sizeof(int16_t)),
+        .reference_rest = aqm_alloc(area, sizeof(int16_t)),
         .reference_variance = aqm_alloc(area, sizeof(float)),
         .reference_inverse = aqm_alloc(area, sizeof(float)),
     };
     if (!scratch->reference || !scratch->source || !scratch->blank || !scratch->missing ||
-        !scratch->u || !scratch->v || !sums || !scratch->box || !scratch->reference_sum ||
-        !scratch->reference_variance || !scratch->reference_inverse) {
+        !scratch->u || !scratch->v || !sums || !scratch->box || !scratch->reference_mean ||
+        !scratch->reference_rest || !scratch->reference_variance || !scratch->reference_inverse) {
         aqm_sweep_tile_scratch_free(scratch);
         return aqm_fail_memory(diag, "a tile of the plane sweep", rows * pitch, 16);
     }
@@ -90,33 +92,16 @@ void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch) {
     aqm_free(scratch->v);
     aqm_free(scratch->sums.j);
     aqm_free(scratch->box);
-    aqm_free(scratch->reference_sum);
+    aqm_free(scratch->reference_mean);
+    aqm_free(scratch->reference_rest);
     aqm_free(scratch->reference_variance);
     aqm_free(scratch->reference_inverse);
     *scratch = (AqmTileScratch){0};
 }
 
-static int16_t least_of(const int16_t *row, size_t count) {
-    int16_t least = 0;
-    for (size_t c = 0; c < count; c++)
-        least = row[c] < least ? row[c] : least;
-    return least;
-}
-
-/* The blocks of a row of `count` pixels that have a gap, one bit each. */
-static uint32_t gaps_of(const int16_t *row, size_t count) {
-    uint32_t gaps = 0;
-    if (least_of(row, count) != AQM_GRAY_MISSING) /* the least value there is */
-        return 0;
-    for (size_t block = 0; block < count / AQM_ROW_MULTIPLE; block++) {
-        const int16_t least = least_of(row + block * AQM_ROW_MULTIPLE, AQM_ROW_MULTIPLE);
-        gaps |= (uint32_t)(least == AQM_GRAY_MISSING) << block;
-    }
-    return gaps;
-}
-
-static void copy_reference(const AqmStereoImage *image, const AqmTile *tile, int16_t *out,
+static void copy_reference(const AqmSweep *sweep, const AqmTile *tile, int16_t *out,
                            uint32_t *gaps) {
+    const AqmStereoImage *image = sweep->image;
     for (int r = 0; r < tile->rows; r++, out += tile->pitch) {
         const int y = tile->y0 - tile->radius + r, x0 = tile->x0 - tile->radius;
         const int16_t *row = image->gray + y * image->stride;
@@ -127,7 +112,7 @@ static void copy_reference(const AqmStereoImage *image, const AqmTile *tile, int
             /* what pads the row is in no window and must not look like a gap */
             out[c] = c >= tile->columns ? 0 : exists ? row[x] : AQM_GRAY_MISSING;
         }
-        gaps[r] = gaps_of(out, tile->pitch);
+        gaps[r] = sweep->kernels->gaps(out, tile->pitch);
     }
 }
 
@@ -141,8 +126,8 @@ static const int16_t *filled_row(const int16_t *row, size_t count, int16_t *out)
 /* Sums of every full window, by the same kernels as a source's (j = i). */
 static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
     const int window = sweep->window;
-    const double count = (double)(window * window);
-    const float deviation = 0.25f * (float)AQM_GRAY_WHITE / 255.0f * (float)(window * window);
+    const int32_t count = window * window;
+    const float inverse = 1.0f / (float)count, flat = aqm_flat_variance((float)count);
     memset(scratch->sums.j, 0, scratch->sums_size);
     AqmColumnSums sums = scratch->sums;
     for (int r = 0; r < tile->rows; r++) {
@@ -154,18 +139,18 @@ static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTil
         if (r < window - 1)
             continue;
         const size_t at = (size_t)(r - window + 1) * AQM_TILE_WIDTH;
-        int64_t sum = 0, squares = 0;
+        int32_t sum = 0, squares = 0;
         for (int c = 0; c < tile->columns; c++) {
             sum += sums.j[c];
             squares += sums.jj[c];
             if (c < window - 1)
                 continue;
             const size_t x = at + (size_t)(c - window + 1);
-            const float variance = (float)(count * (double)squares - (double)sum * (double)sum);
-            scratch->reference_sum[x] = (int32_t)sum;
-            scratch->reference_variance[x] = variance;
-            scratch->reference_inverse[x] =
-                variance > deviation * deviation ? 1.0f / sqrtf(variance) : 0.0f;
+            const AqmWindowStats stats = aqm_window_stats(sum, squares, count, inverse);
+            scratch->reference_mean[x] = (int16_t)stats.mean;
+            scratch->reference_rest[x] = (int16_t)stats.rest;
+            scratch->reference_variance[x] = stats.variance;
+            scratch->reference_inverse[x] = aqm_inverse_deviation(stats.variance, flat);
             sum -= sums.j[c - window + 1];
             squares -= sums.jj[c - window + 1];
         }
@@ -173,7 +158,7 @@ static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTil
 }
 
 void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *scratch) {
-    copy_reference(sweep->image, tile, scratch->reference, scratch->reference_gaps);
+    copy_reference(sweep, tile, scratch->reference, scratch->reference_gaps);
     reference_windows(sweep, tile, scratch);
 }
 
@@ -274,9 +259,9 @@ static void score_row(const AqmSweep *sweep, const AqmTile *tile, uint32_t maske
         const size_t x = b * AQM_ROW_MULTIPLE, at = row * AQM_TILE_WIDTH + x;
         const size_t n = (end == blocks ? width : end * AQM_ROW_MULTIPLE) - x;
         const AqmColumnSums sums = sums_from(&scratch->sums, x);
-        const AqmReferenceStats reference = {scratch->reference_sum + at,
-                                             scratch->reference_variance + at,
-                                             scratch->reference_inverse + at};
+        const AqmReferenceStats reference = {
+            scratch->reference_mean + at, scratch->reference_rest + at,
+            scratch->reference_variance + at, scratch->reference_inverse + at};
         if (masked >> b & 1)
             (is_ncc ? k->ncc_masked : k->ssim_masked)(&sums, window, min_count, n, scratch->box,
                                                       score + at);
@@ -296,7 +281,7 @@ static uint32_t sample_row(const AqmSweep *sweep, const AqmTile *tile, const Aqm
     sweep->kernels->sample_masked(gray, scratch->u, scratch->v, tile->pitch, out);
     for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
         out[c] = 0;
-    return gaps_of(out, tile->pitch);
+    return sweep->kernels->gaps(out, tile->pitch);
 }
 
 void aqm_sweep_tile_score(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
