@@ -4,47 +4,31 @@
  * A uniform grid is faster on an even cloud but must be bounded by hand where a stray point lies a
  * kilometre off or density varies a thousandfold; a tree of medians needs no parameter and no such
  * care. Every node halves its points at the median of the longest side of their bounding box, down
- * to leaves of at most LEAF points. All leaves are at the same depth, so node i has the children
- * 2i + 1 and 2i + 2 and its range of points follows from the path: only the boxes are stored, and
- * they are tight, which on a surface cuts off far more than the splitting planes would.
+ * to leaves of at most AQM_LEAF points. All leaves are at the same depth, so node i has the
+ * children 2i + 1 and 2i + 2 and its range of points follows from the path: only the boxes are
+ * stored, and they are tight, which on a surface cuts off far more than the splitting planes would.
  *
  * In a leaf all distances are computed at once (structure of arrays; vectorises), then compared.
  * Distance to a box and to a point sum the same rounded squares in the same order, so in float too
- * no box is farther than a point in it and the search is exact. Cost: building n log2(n / LEAF)
- * steps of selection; a query about 3 to 8 leaves for k = 20. */
-#include "geometry/neighbors.h"
+ * no box is farther than a point in it and the search is exact. Cost: building n log2(n / AQM_LEAF)
+ * steps of selection; a query about 3 to 8 leaves for k = 20. Mean distances of all points:
+ * neighbors_mean.c. */
+#include "geometry/neighbors_tree.h"
 
 #include <assert.h>
 #include <math.h>
-#include <omp.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/cpu.h"
 
 enum {
-    LEAF = 24,
-    MAX_DEPTH = 32,
     STACK_K = 64,     /* k up to which a single query needs no allocation */
     TASK_SIZE = 20000 /* points below which building a branch is not worth a task */
 };
 
 /* Squares of larger coordinates would not be finite in float; NaN fails the comparison too. */
 static const float FARTHEST = 1e18f;
-
-typedef struct Box {
-    float low[3], high[3];
-} Box;
-
-struct AqmNeighbors {
-    size_t count;  /* points given */
-    size_t usable; /* points in the tree */
-    int depth;     /* of the leaves; the root has depth 0 */
-    size_t node_count;
-    Box *boxes;         /* node_count */
-    float *coordinates; /* x of all points in leaf order, then y, then z */
-    uint32_t *indices;  /* of the points in leaf order */
-};
 
 /* ---- building -------------------------------------------------------------------------------- */
 
@@ -95,8 +79,8 @@ static void select_item(Item *items, size_t n, size_t k, int axis) {
     }
 }
 
-static Box box_of(const Item *items, size_t n) {
-    Box box = {{INFINITY, INFINITY, INFINITY}, {-INFINITY, -INFINITY, -INFINITY}};
+static AqmBox box_of(const Item *items, size_t n) {
+    AqmBox box = {{INFINITY, INFINITY, INFINITY}, {-INFINITY, -INFINITY, -INFINITY}};
     for (size_t i = 0; i < n; i++)
         for (int a = 0; a < 3; a++) {
             box.low[a] = items[i].p[a] < box.low[a] ? items[i].p[a] : box.low[a];
@@ -105,7 +89,7 @@ static Box box_of(const Item *items, size_t n) {
     return box;
 }
 
-static int longest_side(const Box *box) {
+static int longest_side(const AqmBox *box) {
     int axis = 0;
     for (int a = 1; a < 3; a++)
         if (box->high[a] - box->low[a] > box->high[axis] - box->low[axis])
@@ -115,7 +99,7 @@ static int longest_side(const Box *box) {
 
 static void build(AqmNeighbors *tree, Item *items, size_t node, size_t begin, size_t end,
                   int depth) {
-    const Box box = tree->boxes[node] = box_of(items + begin, end - begin);
+    const AqmBox box = tree->boxes[node] = box_of(items + begin, end - begin);
     if (depth == tree->depth)
         return;
     const size_t middle = begin + (end - begin) / 2;
@@ -137,10 +121,13 @@ static size_t gather_usable(const float *points, size_t count, Item *items) {
 
 static void store_leaf_order(AqmNeighbors *tree, const Item *items) {
     const size_t n = tree->usable;
-    for (size_t i = 0; i < n; i++) {
-        for (size_t a = 0; a < 3; a++)
-            tree->coordinates[a * n + i] = items[i].p[a];
+    for (size_t i = 0; i < n; i++)
         tree->indices[i] = items[i].index;
+    for (size_t a = 0; a < 3; a++) {
+        float *coordinates = tree->coordinates + a * (n + AQM_TREE_PADDING);
+        for (size_t i = 0; i < n; i++)
+            coordinates[i] = items[i].p[a];
+        memset(coordinates + n, 0, AQM_TREE_PADDING * sizeof *coordinates);
     }
 }
 
@@ -155,11 +142,11 @@ AqmStatus aqm_neighbors_create(AqmNeighbors **out, const float *points, size_t c
         goto no_memory;
     tree->count = count;
     tree->usable = gather_usable(points, count, items);
-    while ((tree->usable >> tree->depth) > LEAF - 1) /* a leaf holds the share rounded up */
+    while ((tree->usable >> tree->depth) > AQM_LEAF - 1) /* a leaf holds the share rounded up */
         tree->depth++;
     tree->node_count = ((size_t)2 << tree->depth) - 1;
     tree->boxes = aqm_alloc(tree->node_count, sizeof *tree->boxes);
-    tree->coordinates = aqm_alloc(tree->usable, 3 * sizeof(float));
+    tree->coordinates = aqm_alloc(tree->usable + AQM_TREE_PADDING, 3 * sizeof(float));
     tree->indices = aqm_alloc(tree->usable, sizeof *tree->indices);
     if (!tree->boxes || !tree->coordinates || !tree->indices)
         goto no_memory;
@@ -188,17 +175,6 @@ void aqm_neighbors_destroy(AqmNeighbors **neighbors) {
 
 /* ---- walking --------------------------------------------------------------------------------- */
 
-static inline float box_distance2(const Box *box, const float q[3]) {
-    float sum = 0.0f;
-    for (int a = 0; a < 3; a++) {
-        const float below = box->low[a] - q[a], above = q[a] - box->high[a];
-        float gap = below > above ? below : above;
-        gap = gap > 0.0f ? gap : 0.0f;
-        sum += gap * gap;
-    }
-    return sum;
-}
-
 /* A branch still to be visited. */
 typedef struct Branch {
     size_t node, begin, end;
@@ -209,7 +185,7 @@ typedef struct Branch {
 typedef struct Walk {
     const AqmNeighbors *tree;
     const float *query;
-    Branch stack[MAX_DEPTH + 1]; /* one waits at each depth */
+    Branch stack[AQM_TREE_DEPTH + 1]; /* one waits at each depth */
     int waiting;
 } Walk;
 
@@ -218,8 +194,8 @@ static Walk walk_from_root(const AqmNeighbors *tree, const float query[3]) {
     walk.tree = tree;
     walk.query = query;
     walk.waiting = tree->usable > 0;
-    walk.stack[0] =
-        (Branch){0, 0, tree->usable, 0, tree->usable > 0 ? box_distance2(tree->boxes, query) : 0};
+    walk.stack[0] = (Branch){0, 0, tree->usable, 0,
+                             tree->usable > 0 ? aqm_box_distance2(tree->boxes, query) : 0};
     return walk;
 }
 
@@ -233,9 +209,9 @@ static inline bool next_leaf(Walk *walk, float limit2, size_t *begin, size_t *en
         while (b.depth < walk->tree->depth) {
             const size_t middle = b.begin + (b.end - b.begin) / 2, left = 2 * b.node + 1;
             Branch near = {left, b.begin, middle, b.depth + 1,
-                           box_distance2(walk->tree->boxes + left, walk->query)};
+                           aqm_box_distance2(walk->tree->boxes + left, walk->query)};
             Branch far = {left + 1, middle, b.end, b.depth + 1,
-                          box_distance2(walk->tree->boxes + left + 1, walk->query)};
+                          aqm_box_distance2(walk->tree->boxes + left + 1, walk->query)};
             if (far.distance2 < near.distance2) {
                 const Branch swap = near;
                 near = far;
@@ -259,7 +235,8 @@ static inline bool next_leaf(Walk *walk, float limit2, size_t *begin, size_t *en
 /* Squared distances to the points of a leaf. */
 static inline void leaf_distances2(const AqmNeighbors *tree, const float q[3], size_t begin,
                                    size_t end, float *restrict distances2) {
-    const float *x = tree->coordinates + begin, *y = x + tree->usable, *z = y + tree->usable;
+    const float *x = aqm_tree_axis(tree, 0) + begin, *y = aqm_tree_axis(tree, 1) + begin,
+                *z = aqm_tree_axis(tree, 2) + begin;
     for (size_t i = 0; i < end - begin; i++) {
         const float dx = x[i] - q[0], dy = y[i] - q[1], dz = z[i] - q[2];
         distances2[i] = dx * dx + dy * dy + dz * dz;
@@ -268,12 +245,7 @@ static inline void leaf_distances2(const AqmNeighbors *tree, const float q[3], s
 
 /* ---- queries --------------------------------------------------------------------------------- */
 
-/* The best so far, nearest first; ties by index. */
-typedef struct Best {
-    int k, found;
-    float *distances2;
-    uint32_t *indices;
-} Best;
+typedef AqmNearest Best;
 
 static inline float reach2(const Best *best) {
     return best->found < best->k ? INFINITY : best->distances2[best->k - 1];
@@ -299,11 +271,9 @@ static inline void offer(Best *best, float distance2, uint32_t index) {
     best->indices[place] = index;
 }
 
-/* `except` is left out (UINT32_MAX - as no point has it - for none). */
-static void find_nearest(const AqmNeighbors *tree, const float query[3], uint32_t except,
-                         Best *best) {
+void aqm_tree_nearest(const AqmNeighbors *tree, const float query[3], uint32_t except, Best *best) {
     Walk walk = walk_from_root(tree, query);
-    float distances2[LEAF];
+    float distances2[AQM_LEAF];
     size_t begin, end;
     best->found = 0;
     while (next_leaf(&walk, reach2(best), &begin, &end)) {
@@ -325,7 +295,7 @@ AqmStatus aqm_neighbors_nearest(const AqmNeighbors *neighbors, const float query
         return aqm_fail_memory(diag, "nearest points", (size_t)k, 8);
     Best best = {k, 0, large ? scratch : own_distances2,
                  large ? (uint32_t *)scratch + k : own_indices};
-    find_nearest(neighbors, query, UINT32_MAX, &best);
+    aqm_tree_nearest(neighbors, query, UINT32_MAX, &best);
     const size_t bytes = 4 * (size_t)best.found;
     if (distances2)
         memcpy(distances2, best.distances2, bytes);
@@ -344,7 +314,7 @@ static float just_above(float value) {
 bool aqm_neighbors_distance(const AqmNeighbors *neighbors, const float query[3], float max_distance,
                             float *distance, uint32_t *index) {
     Walk walk = walk_from_root(neighbors, query);
-    float distances2[LEAF], nearest2 = just_above(max_distance * max_distance);
+    float distances2[AQM_LEAF], nearest2 = just_above(max_distance * max_distance);
     uint32_t nearest = UINT32_MAX;
     size_t begin, end;
     while (next_leaf(&walk, nearest2, &begin, &end)) {
@@ -368,7 +338,7 @@ bool aqm_neighbors_distance(const AqmNeighbors *neighbors, const float query[3],
 size_t aqm_neighbors_within(const AqmNeighbors *neighbors, const float query[3], float radius,
                             uint32_t *indices, size_t capacity) {
     Walk walk = walk_from_root(neighbors, query);
-    float distances2[LEAF];
+    float distances2[AQM_LEAF];
     const float limit2 = just_above(radius * radius);
     size_t begin, end, count = 0;
     while (next_leaf(&walk, limit2, &begin, &end)) {
@@ -381,44 +351,4 @@ size_t aqm_neighbors_within(const AqmNeighbors *neighbors, const float query[3],
             }
     }
     return count;
-}
-
-static float mean_distance_of(const AqmNeighbors *tree, size_t i, Best *best) {
-    const size_t n = tree->usable;
-    const float query[3] = {tree->coordinates[i], tree->coordinates[n + i],
-                            tree->coordinates[2 * n + i]};
-    find_nearest(tree, query, tree->indices[i], best);
-    double sum = 0.0;
-    for (int j = 0; j < best->found; j++)
-        sum += sqrt((double)best->distances2[j]);
-    return best->found > 0 ? (float)(sum / best->found) : 0.0f;
-}
-
-AqmStatus aqm_neighbors_mean_knn_distance(const AqmNeighbors *neighbors, int k, int threads,
-                                          float *mean_distance, AqmDiag *diag) {
-    assert(k >= 1);
-    const int workers = aqm_thread_count(threads);
-    const int reach = neighbors->usable < (size_t)k ? (int)neighbors->usable : k;
-    /* each worker's lists 64 bytes apart from the next's, so that no cache line is shared */
-    const size_t room = ((size_t)reach + 15) / 16 * 16;
-    float *distances2 = aqm_alloc((size_t)workers * room, sizeof *distances2);
-    uint32_t *indices = aqm_alloc((size_t)workers * room, sizeof *indices);
-    if (!distances2 || !indices) {
-        aqm_free(distances2);
-        aqm_free(indices);
-        return aqm_fail_memory(diag, "nearest points", (size_t)workers * room, 8);
-    }
-    for (size_t i = 0; i < neighbors->count; i++)
-        mean_distance[i] = NAN;
-#pragma omp parallel num_threads(workers)
-    {
-        const size_t first = (size_t)omp_get_thread_num() * room;
-        Best best = {reach, 0, distances2 + first, indices + first};
-#pragma omp for schedule(dynamic, 512)
-        for (size_t i = 0; i < neighbors->usable; i++)
-            mean_distance[neighbors->indices[i]] = mean_distance_of(neighbors, i, &best);
-    }
-    aqm_free(distances2);
-    aqm_free(indices);
-    return AQM_OK;
 }

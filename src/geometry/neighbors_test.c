@@ -237,7 +237,7 @@ static void lack_of_memory_is_reported_without_a_leak(void **state) {
             break;
         assert_int_equal(status, AQM_ERROR_MEMORY);
     }
-    assert_int_equal(n, 9);
+    assert_int_equal(n, 11);
 }
 
 int main(void) {

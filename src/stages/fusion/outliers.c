@@ -1,7 +1,7 @@
 /* Statistical outlier removal (Rusu et al. 2008, "Towards 3D point cloud based object maps for
  * household environments"): a point whose mean distance to its k nearest neighbours is larger than
  * mean + ratio * deviation of all those distances stands apart from the surface. Cost: that of the
- * neighbour search (geometry/neighbors.h), 40 bytes a point while it runs. */
+ * neighbour search (geometry/neighbors_mean.c), 40 bytes a point while it runs. */
 #include <math.h>
 #include <string.h>
 
