@@ -18,6 +18,7 @@ enum {
     IMAGE_H = 480,
     STRIDE = 656,
     SOURCES = 4,
+    MANY = 8, /* sources of the second case of join */
 };
 
 typedef struct Data {
@@ -30,7 +31,7 @@ typedef struct Data {
     float variance[N], inverse[N];
     double X[PITCH], Y[PITCH], Z[PITCH];
     float knots[4][PITCH / 8 + 1];
-    float scores[SOURCES][N];
+    float scores[MANY][N];
     int32_t masked[6][PITCH], whole[6][PITCH]; /* sums of a window's height */
 } Data;
 
@@ -143,11 +144,19 @@ static void run_ssim_masked(const Job *job) {
     job->kernels->ssim_masked(&sums, WINDOW, 61, N, job->scratch, job->result->score);
 }
 
-static void run_join(const Job *job) {
-    const float *rows[SOURCES];
-    for (int s = 0; s < SOURCES; s++)
+static void join(const Job *job, size_t sources) {
+    const float *rows[MANY];
+    for (size_t s = 0; s < sources; s++)
         rows[s] = job->data->scores[s];
-    job->kernels->join(rows, SOURCES, N, job->result->score);
+    job->kernels->join(rows, sources, N, job->result->score);
+}
+
+static void run_join(const Job *job) {
+    join(job, SOURCES);
+}
+
+static void run_join_many(const Job *job) {
+    join(job, MANY);
 }
 
 static void run_track(const Job *job) {
@@ -224,7 +233,7 @@ static void fill(Data *d) {
     for (int k = 0; k < 4; k++)
         for (int c = 0; c <= PITCH / 8; c++)
             d->knots[k][c] = (float)(100.0 + 7.8 * c + aqm_rng_uniform(&rng));
-    for (int s = 0; s < SOURCES; s++)
+    for (int s = 0; s < MANY; s++)
         for (int x = 0; x < N; x++)
             d->scores[s][x] = aqm_rng_u32(&rng) % 10 == 0
                                   ? AQM_SCORE_MISSING
@@ -251,6 +260,7 @@ static const struct {
     {"ssim", run_ssim, N},
     {"ssim_masked", run_ssim_masked, N},
     {"join", run_join, N},
+    {"join_8", run_join_many, N},
     {"track", run_track, SOURCES *N},
 };
 

@@ -10,6 +10,9 @@ int aqm_kernel_tables(unsigned cpu_features, const AqmKernels *tables[AQM_KERNEL
         tables[count++] = &aqm_kernels_avx2;
     if ((cpu_features & AQM_CPU_AVX512) && (cpu_features & AQM_CPU_AVX2))
         tables[count++] = &aqm_kernels_avx512;
+#elif defined(__aarch64__)
+    if (cpu_features & AQM_CPU_NEON)
+        tables[count++] = &aqm_kernels_neon;
 #else
     (void)cpu_features;
 #endif

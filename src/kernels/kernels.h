@@ -152,6 +152,8 @@ extern const AqmKernels aqm_kernels_reference;
 #if defined(__x86_64__)
 extern const AqmKernels aqm_kernels_avx2;
 extern const AqmKernels aqm_kernels_avx512;
+#elif defined(__aarch64__)
+extern const AqmKernels aqm_kernels_neon;
 #endif
 
 #endif

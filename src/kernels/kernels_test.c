@@ -321,8 +321,11 @@ static void joining_leaves_the_occluded_out(void **state) {
                 scores[s][x] = aqm_rng_uniform(&rng) < 0.3 ? AQM_SCORE_MISSING
                                                            : (float)(2 * aqm_rng_uniform(&rng) - 1);
         }
+        float expected[MAX_ROW];
+        variants[0]->join(rows, sources, n, expected);
         for (int variant = 0; variant < variant_count; variant++) {
             variants[variant]->join(rows, sources, n, out);
+            assert_memory_equal(out, expected, n * sizeof *out);
             for (size_t x = 0; x < n; x++) {
                 float sorted[9];
                 size_t valid = 0;

@@ -468,25 +468,45 @@ static void ssim_masked_avx2(const AqmColumnSums *sums, int window, int min_coun
 
 /* ---- the search over planes ------------------------------------------------------------------ */
 
-/* Of up to four sources the best two count; max and min keep the order of the comparisons in the
- * reference. */
-static void join_avx2(const float *const *scores, size_t source_count, size_t n, float *out) {
-    const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), half = _mm256_set1_ps(0.5f);
-    const __m256 is_there = _mm256_set1_ps(-1.5f);
-    size_t x = 0;
-    for (; source_count <= 4 && x + 8 <= n; x += 8) {
-        __m256 first = missing, second = missing;
-        for (size_t s = 0; s < source_count; s++) {
-            const __m256 value = _mm256_loadu_ps(scores[s] + x);
-            second = _mm256_max_ps(_mm256_min_ps(first, value), second);
-            first = _mm256_max_ps(value, first);
+/* The means of the best of eight windows; max and min keep the order of the comparisons in the
+ * reference. `depth`: how many of the best can count. */
+static inline __m256 mean_of_best(const float *const *scores, size_t source_count, size_t x,
+                                  int depth) {
+    const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), is_there = _mm256_set1_ps(-1.5f);
+    __m256 top[4] = {missing, missing, missing, missing};
+    __m256i valid = _mm256_setzero_si256(); /* counted downwards: masks are -1 */
+    for (size_t s = 0; s < source_count; s++) {
+        __m256 value = _mm256_loadu_ps(scores[s] + x);
+        valid = _mm256_add_epi32(valid,
+                                 _mm256_castps_si256(_mm256_cmp_ps(value, is_there, _CMP_GT_OQ)));
+        for (int k = 0; k < depth; k++) {
+            const __m256 lesser = _mm256_min_ps(top[k], value);
+            top[k] = _mm256_max_ps(value, top[k]);
+            value = lesser;
         }
-        const __m256 mean = _mm256_mul_ps(half, _mm256_add_ps(first, second));
-        const __m256 has_two = _mm256_cmp_ps(second, is_there, _CMP_GT_OQ);
-        _mm256_storeu_ps(out + x, _mm256_blendv_ps(first, mean, has_two));
     }
-    for (; x < n; x += JOIN_BLOCK)
-        join_block(scores, source_count, x, n - x < JOIN_BLOCK ? n - x : JOIN_BLOCK, out);
+    const __m256 two = _mm256_add_ps(top[0], top[1]), three = _mm256_add_ps(two, top[2]);
+    const __m256 four = _mm256_add_ps(three, top[3]);
+    const __m256 means[3] = {_mm256_mul_ps(two, _mm256_set1_ps(0.5f)),
+                             _mm256_div_ps(three, _mm256_set1_ps(3.0f)),
+                             _mm256_mul_ps(four, _mm256_set1_ps(0.25f))};
+    static const int least[3] = {2, 5, 7};
+    __m256 mean = top[0];
+    for (int k = 0; k < depth - 1; k++) {
+        const __m256i enough = _mm256_cmpgt_epi32(_mm256_set1_epi32(1 - least[k]), valid);
+        mean = _mm256_blendv_ps(mean, means[k], _mm256_castsi256_ps(enough));
+    }
+    return mean;
+}
+
+static void join_avx2(const float *const *scores, size_t source_count, size_t n, float *out) {
+    size_t x = 0;
+    for (; x + 8 <= n; x += 8)
+        _mm256_storeu_ps(out + x, source_count <= 4   ? mean_of_best(scores, source_count, x, 2)
+                                  : source_count <= 6 ? mean_of_best(scores, source_count, x, 3)
+                                                      : mean_of_best(scores, source_count, x, 4));
+    if (x < n)
+        join_block(scores, source_count, x, n - x, out);
 }
 
 static void track_avx2(const float *score, int plane, int merge_planes, size_t n,

@@ -1,0 +1,436 @@
+/* NEON variants for 64-bit ARM; contracts in kernels.h. Projection is the loop of match_loops.h,
+ * the rest is written by hand and does the same operations in the same order, so that the bits are
+ * the same too: maxima are chosen by comparison, which keeps the sign of a zero. */
+#include <arm_neon.h>
+#include <stdbool.h>
+
+#include "kernels/match_loops.h"
+
+/* ---- positions and samples ------------------------------------------------------------------- */
+
+static void spread_neon(const float *top, const float *bottom, float down, size_t cells,
+                        float *out) {
+    const float32x4_t low = {0, 1, 2, 3}, high = {4, 5, 6, 7};
+    float left = top[0] + down * (bottom[0] - top[0]);
+    for (size_t c = 0; c < cells; c++) {
+        const float right = top[c + 1] + down * (bottom[c + 1] - top[c + 1]);
+        const float step = (right - left) * 0.125f;
+        const float32x4_t from = vdupq_n_f32(left);
+        vst1q_f32(out + 8 * c, vaddq_f32(from, vmulq_n_f32(low, step)));
+        vst1q_f32(out + 8 * c + 4, vaddq_f32(from, vmulq_n_f32(high, step)));
+        left = right;
+    }
+}
+
+/* The left and right texels of four positions, as 32-bit pairs with the lower row in the high half.
+ */
+typedef struct Texels {
+    int32x4_t left, right;
+} Texels;
+
+static inline int32x4_t load_two(const uint32_t *pairs, uint32x4_t at, bool is_high) {
+    const uint32_t first = is_high ? vgetq_lane_u32(at, 2) : vgetq_lane_u32(at, 0);
+    const uint32_t second = is_high ? vgetq_lane_u32(at, 3) : vgetq_lane_u32(at, 1);
+    return vreinterpretq_s32_u32(vcombine_u32(vld1_u32(pairs + first), vld1_u32(pairs + second)));
+}
+
+/* Positions in 1/256 px, below an exponent (match_ref.c, fixed_position). */
+static inline uint32x4_t fixed_positions(float32x4_t x) {
+    const uint32x4_t bits = vreinterpretq_u32_f32(vaddq_f32(x, vdupq_n_f32(32768.0f)));
+    return vandq_u32(bits, vdupq_n_u32(0x7fffff));
+}
+
+static inline Texels load_texels(const AqmGray *image, uint32x4_t x, uint32x4_t y) {
+    const uint32x4_t at =
+        vmlaq_n_u32(vshrq_n_u32(x, 8), vshrq_n_u32(y, 8), (uint32_t)image->stride);
+    const int32x4_t low = load_two(image->pairs, at, false);
+    const int32x4_t high = load_two(image->pairs, at, true);
+    return (Texels){vuzp1q_s32(low, high), vuzp2q_s32(low, high)};
+}
+
+/* 256 a + (b - a) weight */
+static inline int32x4_t between(int32x4_t a, int32x4_t b, int32x4_t weight) {
+    return vmlaq_s32(vshlq_n_s32(a, 8), vsubq_s32(b, a), weight);
+}
+
+static inline int32x4_t blend(Texels t, uint32x4_t x, uint32x4_t y) {
+    const uint32x4_t fraction = vdupq_n_u32(255);
+    const int32x4_t wu = vreinterpretq_s32_u32(vandq_u32(x, fraction));
+    const int32x4_t wv = vreinterpretq_s32_u32(vandq_u32(y, fraction));
+    const int32x4_t left =
+        between(vshrq_n_s32(vshlq_n_s32(t.left, 16), 16), vshrq_n_s32(t.left, 16), wv);
+    const int32x4_t right =
+        between(vshrq_n_s32(vshlq_n_s32(t.right, 16), 16), vshrq_n_s32(t.right, 16), wv);
+    return vrshrq_n_s32(between(left, right, wu), 16);
+}
+
+static void sample_neon(const AqmGray *image, const float *u, const float *v, size_t n,
+                        int16_t *out) {
+    for (size_t k = 0; k < n; k += 4) {
+        const uint32x4_t x = fixed_positions(vld1q_f32(u + k));
+        const uint32x4_t y = fixed_positions(vld1q_f32(v + k));
+        vst1_s16(out + k, vmovn_s32(blend(load_texels(image, x, y), x, y)));
+    }
+}
+
+static void sample_masked_neon(const AqmGray *image, const float *u, const float *v, size_t n,
+                               int16_t *out) {
+    const float32x4_t zero = vdupq_n_f32(0.0f), right = vdupq_n_f32((float)(image->width - 1)),
+                      last = vdupq_n_f32((float)(image->height - 1));
+    const int16x8_t missing = vdupq_n_s16(AQM_GRAY_MISSING);
+    for (size_t k = 0; k < n; k += 4) {
+        const float32x4_t pu = vld1q_f32(u + k), pv = vld1q_f32(v + k);
+        /* the nearest pixel for what lies outside or is NaN, which then is dropped */
+        const float32x4_t near_u = vminnmq_f32(vmaxnmq_f32(pu, zero), right);
+        const float32x4_t near_v = vminnmq_f32(vmaxnmq_f32(pv, zero), last);
+        const uint32x4_t inside = vandq_u32(vceqq_f32(pu, near_u), vceqq_f32(pv, near_v));
+        const uint32x4_t x = fixed_positions(near_u), y = fixed_positions(near_v);
+        const Texels t = load_texels(image, x, y);
+        const uint16x8_t hole = vorrq_u16(vceqq_s16(vreinterpretq_s16_s32(t.left), missing),
+                                          vceqq_s16(vreinterpretq_s16_s32(t.right), missing));
+        const uint32x4_t holes = vreinterpretq_u32_u16(hole);
+        const uint32x4_t keep = vbicq_u32(inside, vtstq_u32(holes, holes));
+        const int32x4_t value = vbslq_s32(keep, blend(t, x, y), vdupq_n_s32(AQM_GRAY_MISSING));
+        vst1_s16(out + k, vmovn_s32(value));
+    }
+}
+
+static uint32_t gaps_neon(const int16_t *row, size_t n) {
+    uint32_t gaps = 0;
+    for (size_t k = 0; k < n; k += 16) {
+        const int16x8_t least = vminq_s16(vld1q_s16(row + k), vld1q_s16(row + k + 8));
+        gaps |= (uint32_t)(vminvq_s16(least) == AQM_GRAY_MISSING) << k / 16;
+    }
+    return gaps;
+}
+
+/* ---- column sums ----------------------------------------------------------------------------- */
+
+/* Adds a a' - b b' of eight columns. */
+static inline void add_products(int32_t *sums, int16x8_t a, int16x8_t a2, int16x8_t b,
+                                int16x8_t b2) {
+    int32x4_t low = vld1q_s32(sums), high = vld1q_s32(sums + 4);
+    low = vmlal_s16(low, vget_low_s16(a), vget_low_s16(a2));
+    high = vmlal_high_s16(high, a, a2);
+    vst1q_s32(sums, vmlsl_s16(low, vget_low_s16(b), vget_low_s16(b2)));
+    vst1q_s32(sums + 4, vmlsl_high_s16(high, b, b2));
+}
+
+/* Adds eight differences of two grays, which fit 16 bits. */
+static inline void add_wide(int32_t *sums, int16x8_t values) {
+    vst1q_s32(sums, vaddw_s16(vld1q_s32(sums), vget_low_s16(values)));
+    vst1q_s32(sums + 4, vaddw_high_s16(vld1q_s32(sums + 4), values));
+}
+
+static void columns_neon(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
+                         const int16_t *j_old, size_t n, const AqmColumnSums *sums) {
+    for (size_t k = 0; k < n; k += 8) {
+        const int16x8_t in = vld1q_s16(i_new + k), jn = vld1q_s16(j_new + k);
+        const int16x8_t io = vld1q_s16(i_old + k), jo = vld1q_s16(j_old + k);
+        add_wide(sums->j + k, vsubq_s16(jn, jo));
+        add_products(sums->jj + k, jn, jn, jo, jo);
+        add_products(sums->ij + k, in, jn, io, jo);
+    }
+}
+
+/* All ones where both rows have a pixel. */
+static inline int16x8_t present(int16x8_t i, int16x8_t j) {
+    const int16x8_t missing = vdupq_n_s16(AQM_GRAY_MISSING);
+    const uint16x8_t hole = vorrq_u16(vceqq_s16(i, missing), vceqq_s16(j, missing));
+    return vreinterpretq_s16_u16(vmvnq_u16(hole));
+}
+
+static void columns_masked_neon(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
+                                const int16_t *j_old, size_t n, const AqmColumnSums *sums) {
+    for (size_t k = 0; k < n; k += 8) {
+        const int16x8_t has_new = present(vld1q_s16(i_new + k), vld1q_s16(j_new + k));
+        const int16x8_t has_old = present(vld1q_s16(i_old + k), vld1q_s16(j_old + k));
+        const int16x8_t in = vandq_s16(vld1q_s16(i_new + k), has_new);
+        const int16x8_t jn = vandq_s16(vld1q_s16(j_new + k), has_new);
+        const int16x8_t io = vandq_s16(vld1q_s16(i_old + k), has_old);
+        const int16x8_t jo = vandq_s16(vld1q_s16(j_old + k), has_old);
+        add_wide(sums->count + k, vsubq_s16(has_old, has_new)); /* masks are -1 */
+        add_wide(sums->i + k, vsubq_s16(in, io));
+        add_wide(sums->j + k, vsubq_s16(jn, jo));
+        add_products(sums->ii + k, in, in, io, io);
+        add_products(sums->jj + k, jn, jn, jo, jo);
+        add_products(sums->ij + k, in, jn, io, jo);
+    }
+}
+
+/* ---- horizontal sums ------------------------------------------------------------------------- */
+
+/* Room before a row of running sums, of which the last entry is zero. */
+enum { LEAD = 4 };
+
+/* Running sums of columns: prefix[k] = c[0] + ... + c[k] modulo 2^32, for k up to `length` rounded
+ * up to 4, and prefix[-1] = 0. The difference of two is exact wherever the true sum fits 32 bits.
+ */
+static inline void prefix_sums(const int32_t *c, size_t length, int32_t *prefix) {
+    const int32x4_t zero = vdupq_n_s32(0);
+    int32x4_t carry = zero;
+    prefix[-1] = 0;
+    for (size_t k = 0; k < length; k += 4) {
+        int32x4_t x = vld1q_s32(c + k);
+        x = vaddq_s32(x, vextq_s32(zero, x, 3));
+        x = vaddq_s32(x, vextq_s32(zero, x, 2));
+        vst1q_s32(prefix + k, vaddq_s32(x, carry));
+        carry = vaddq_s32(carry, vdupq_laneq_s32(x, 3));
+    }
+}
+
+/* The sums of four windows from x on. */
+static inline int32x4_t window_sums(const int32_t *prefix, size_t x, int window) {
+    const int32_t *from = prefix + x - 1;
+    return vsubq_s32(vld1q_s32(from + window), vld1q_s32(from));
+}
+
+static inline size_t prefix_pitch(size_t n, int window) {
+    return LEAD + (n + (size_t)window + 2) / 4 * 4;
+}
+
+/* ---- scores ---------------------------------------------------------------------------------- */
+
+/* Statistics of four windows; window_stats.h. */
+typedef struct Stats {
+    int32x4_t sum, mean, rest;
+    float32x4_t variance;
+} Stats;
+
+static inline Stats stats_of(int32x4_t sum, int32x4_t squares, int32x4_t count,
+                             float32x4_t inverse) {
+    const int32x4_t mean = vcvtnq_s32_f32(vmulq_f32(vcvtq_f32_s32(sum), inverse));
+    const int32x4_t rest = vmlsq_s32(sum, count, mean);
+    const float32x4_t r = vcvtq_f32_s32(rest);
+    const int32x4_t whole = vmlsq_s32(squares, mean, vaddq_s32(sum, rest));
+    const float32x4_t correction = vmulq_f32(r, vmulq_f32(r, inverse));
+    return (Stats){sum, mean, rest, vsubq_f32(vcvtq_f32_s32(whole), correction)};
+}
+
+static inline float32x4_t covariance_of(int32x4_t ij, int32x4_t mean_i, int32x4_t rest_i, Stats j,
+                                        float32x4_t inverse) {
+    const int32x4_t whole = vmlsq_s32(vmlsq_s32(ij, mean_i, j.sum), j.mean, rest_i);
+    const float32x4_t r = vmulq_f32(vcvtq_f32_s32(rest_i), inverse);
+    return vsubq_f32(vcvtq_f32_s32(whole), vmulq_f32(vcvtq_f32_s32(j.rest), r));
+}
+
+/* value where `mask` is set, else 0 */
+static inline float32x4_t keep(uint32x4_t mask, float32x4_t value) {
+    return vreinterpretq_f32_u32(vandq_u32(mask, vreinterpretq_u32_f32(value)));
+}
+
+static inline float32x4_t ncc_of(float32x4_t covariance, float32x4_t inverse_i,
+                                 float32x4_t variance_j, float32x4_t flat) {
+    const uint32x4_t usable = vcgtq_f32(variance_j, flat);
+    const float32x4_t deviation = vsqrtq_f32(vbslq_f32(usable, variance_j, vdupq_n_f32(1.0f)));
+    return keep(usable, vdivq_f32(vmulq_f32(covariance, inverse_i), deviation));
+}
+
+static inline float32x4_t inverse_deviation_of(float32x4_t variance, float32x4_t flat) {
+    const uint32x4_t usable = vcgtq_f32(variance, flat);
+    const float32x4_t one = vdupq_n_f32(1.0f);
+    return keep(usable, vdivq_f32(one, vsqrtq_f32(vbslq_f32(usable, variance, one))));
+}
+
+static inline float32x4_t level_of(int32x4_t mean, int32x4_t rest, float32x4_t inverse) {
+    const int32x4_t raised = vaddq_s32(mean, vdupq_n_s32(AQM_GRAY_CENTER));
+    return vaddq_f32(vcvtq_f32_s32(raised), vmulq_f32(vcvtq_f32_s32(rest), inverse));
+}
+
+static inline float32x4_t ssim_of(float32x4_t level_i, float32x4_t level_j, float32x4_t variances,
+                                  float32x4_t covariance, float32x4_t inverse) {
+    const float32x4_t c1 = vdupq_n_f32(AQM_SSIM_C1), c2 = vdupq_n_f32(AQM_SSIM_C2);
+    const float32x4_t product = vmulq_f32(level_i, level_j);
+    const float32x4_t squares = vaddq_f32(vmulq_f32(level_i, level_i), vmulq_f32(level_j, level_j));
+    const float32x4_t twice = vmulq_f32(vaddq_f32(covariance, covariance), inverse);
+    const float32x4_t above =
+        vmulq_f32(vaddq_f32(vaddq_f32(product, product), c1), vaddq_f32(twice, c2));
+    const float32x4_t below =
+        vmulq_f32(vaddq_f32(squares, c1), vaddq_f32(vmulq_f32(variances, inverse), c2));
+    return vdivq_f32(above, below);
+}
+
+static inline int32x4_t load_shorts(const int16_t *p) {
+    return vmovl_s16(vld1_s16(p));
+}
+
+/* The first window of the block after x: the last block ends with the row, over the one before. */
+static inline size_t next_block(size_t x, size_t n) {
+    return x + 4 < n && x + 8 > n ? n - 4 : x + 4;
+}
+
+/* Scores of at least four whole windows. */
+static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStats *reference,
+                               int window, size_t n, int32_t *scratch, bool is_ssim, float *score) {
+    const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
+    int32_t *j = scratch + LEAD, *jj = j + pitch, *ij = jj + pitch;
+    prefix_sums(sums->j, length, j);
+    prefix_sums(sums->jj, length, jj);
+    prefix_sums(sums->ij, length, ij);
+    const float number = (float)(window * window);
+    const float32x4_t inverse = vdupq_n_f32(1.0f / number);
+    const float32x4_t flat = vdupq_n_f32(aqm_flat_variance(number));
+    const int32x4_t count = vdupq_n_s32(window * window);
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const Stats s =
+            stats_of(window_sums(j, x, window), window_sums(jj, x, window), count, inverse);
+        const int32x4_t mean_i = load_shorts(reference->mean + x);
+        const int32x4_t rest_i = load_shorts(reference->rest + x);
+        const float32x4_t covariance =
+            covariance_of(window_sums(ij, x, window), mean_i, rest_i, s, inverse);
+        float32x4_t value;
+        if (is_ssim)
+            value = ssim_of(level_of(mean_i, rest_i, inverse), level_of(s.mean, s.rest, inverse),
+                            vaddq_f32(vld1q_f32(reference->variance + x), s.variance), covariance,
+                            inverse);
+        else
+            value =
+                ncc_of(covariance, vld1q_f32(reference->inverse_deviation + x), s.variance, flat);
+        vst1q_f32(score + x, value);
+    }
+}
+
+static void ncc_neon(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
+                     size_t n, int32_t *scratch, float *score) {
+    if (n < 4)
+        loops_ncc(sums, reference, window, n, scratch, score);
+    else
+        score_whole(sums, reference, window, n, scratch, false, score);
+}
+
+static void ssim_neon(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
+                      size_t n, int32_t *scratch, float *score) {
+    if (n < 4)
+        loops_ssim(sums, reference, window, n, scratch, score);
+    else
+        score_whole(sums, reference, window, n, scratch, true, score);
+}
+
+/* The same over masked sums. */
+static inline void score_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                                int32_t *scratch, bool is_ssim, float *score) {
+    const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
+    const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
+    const int32_t *box = scratch + LEAD;
+    for (size_t k = 0; k < 6; k++)
+        prefix_sums(columns[k], length, scratch + LEAD + k * pitch);
+    const float32x4_t one = vdupq_n_f32(1.0f);
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const int32x4_t count = window_sums(box, x, window);
+        const float32x4_t number = vmaxq_f32(vcvtq_f32_s32(count), one);
+        const float32x4_t inverse = vdivq_f32(one, number);
+        const Stats i = stats_of(window_sums(box + pitch, x, window),
+                                 window_sums(box + 2 * pitch, x, window), count, inverse);
+        const Stats j = stats_of(window_sums(box + 3 * pitch, x, window),
+                                 window_sums(box + 4 * pitch, x, window), count, inverse);
+        const float32x4_t covariance =
+            covariance_of(window_sums(box + 5 * pitch, x, window), i.mean, i.rest, j, inverse);
+        float32x4_t value;
+        if (is_ssim) {
+            value = ssim_of(level_of(i.mean, i.rest, inverse), level_of(j.mean, j.rest, inverse),
+                            vaddq_f32(i.variance, j.variance), covariance, inverse);
+        } else {
+            const float32x4_t flat = vmulq_n_f32(number, aqm_flat_variance(1.0f));
+            value = ncc_of(covariance, inverse_deviation_of(i.variance, flat), j.variance, flat);
+        }
+        const uint32x4_t enough = vcgeq_s32(count, vdupq_n_s32(min_count));
+        vst1q_f32(score + x, vbslq_f32(enough, value, vdupq_n_f32(AQM_SCORE_MISSING)));
+    }
+}
+
+static void ncc_masked_neon(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                            int32_t *scratch, float *score) {
+    if (n < 4)
+        loops_ncc_masked(sums, window, min_count, n, scratch, score);
+    else
+        score_masked(sums, window, min_count, n, scratch, false, score);
+}
+
+static void ssim_masked_neon(const AqmColumnSums *sums, int window, int min_count, size_t n,
+                             int32_t *scratch, float *score) {
+    if (n < 4)
+        loops_ssim_masked(sums, window, min_count, n, scratch, score);
+    else
+        score_masked(sums, window, min_count, n, scratch, true, score);
+}
+
+/* ---- the search over planes ------------------------------------------------------------------ */
+
+/* Of up to four sources the best two count; more are the loop's. */
+static void join_neon(const float *const *scores, size_t source_count, size_t n, float *out) {
+    const float32x4_t missing = vdupq_n_f32(AQM_SCORE_MISSING), is_there = vdupq_n_f32(-1.5f);
+    size_t x = 0;
+    for (; source_count <= 4 && x + 4 <= n; x += 4) {
+        float32x4_t first = missing, second = missing;
+        for (size_t s = 0; s < source_count; s++) {
+            const float32x4_t value = vld1q_f32(scores[s] + x);
+            const uint32x4_t is_larger = vcgtq_f32(value, first);
+            const float32x4_t lesser = vbslq_f32(is_larger, first, value);
+            first = vbslq_f32(is_larger, value, first);
+            second = vbslq_f32(vcgtq_f32(lesser, second), lesser, second);
+        }
+        const float32x4_t mean = vmulq_n_f32(vaddq_f32(first, second), 0.5f);
+        vst1q_f32(out + x, vbslq_f32(vcgtq_f32(second, is_there), mean, first));
+    }
+    for (; x < n; x += JOIN_BLOCK)
+        join_block(scores, source_count, x, n - x < JOIN_BLOCK ? n - x : JOIN_BLOCK, out);
+}
+
+static inline float32x4_t larger(float32x4_t a, float32x4_t b) {
+    return vbslq_f32(vcgtq_f32(a, b), a, b);
+}
+
+static void track_neon(const float *score, int plane, int merge_planes, size_t n,
+                       const AqmPeaks *p) {
+    const float32x4_t missing = vdupq_n_f32(AQM_SCORE_MISSING), is_there = vdupq_n_f32(-1.5f);
+    const uint32x4_t inner = vdupq_n_u32(plane >= 2 ? ~0u : 0u);
+    const uint32x4_t edge_plane = vdupq_n_u32(plane == 1 ? ~0u : 0u);
+    const int32x4_t here = vdupq_n_s32(plane - 1), merge = vdupq_n_s32(merge_planes);
+    size_t x = 0;
+    for (; x + 4 <= n; x += 4) {
+        const float32x4_t b = vld1q_f32(p->before + x), c = vld1q_f32(p->last + x);
+        const float32x4_t a = vld1q_f32(score + x), best = vld1q_f32(p->best + x);
+        const int32x4_t best_plane = vld1q_s32(p->best_plane + x);
+        const uint32x4_t top = vandq_u32(vcgtq_f32(c, b), vcgeq_f32(c, a));
+        const uint32x4_t known = vandq_u32(vcgtq_f32(b, is_there), vcgtq_f32(a, is_there));
+        const uint32x4_t peak = vandq_u32(inner, vandq_u32(top, known));
+        const uint32x4_t better = vandq_u32(peak, vcgtq_f32(c, best));
+        const uint32x4_t other = vcgtq_s32(vsubq_s32(here, best_plane), merge);
+        const float32x4_t demoted = vbslq_f32(vandq_u32(better, other), best, missing);
+        const float32x4_t lesser = vbslq_f32(vandq_u32(vbicq_u32(peak, better), other), c, missing);
+        const float32x4_t edge = vbslq_f32(vandq_u32(edge_plane, vcgtq_f32(c, a)), c, missing);
+        const float32x4_t rival = larger(larger(demoted, lesser), edge);
+        vst1q_f32(p->second + x, larger(rival, vld1q_f32(p->second + x)));
+        vst1q_f32(p->best + x, vbslq_f32(better, c, best));
+        vst1q_f32(p->best_below + x, vbslq_f32(better, b, vld1q_f32(p->best_below + x)));
+        vst1q_f32(p->best_above + x, vbslq_f32(better, a, vld1q_f32(p->best_above + x)));
+        vst1q_s32(p->best_plane + x, vbslq_s32(better, here, best_plane));
+        vst1q_f32(p->before + x, c);
+        vst1q_f32(p->last + x, a);
+    }
+    const AqmPeaks rest = {.before = p->before + x,
+                           .last = p->last + x,
+                           .best = p->best + x,
+                           .best_below = p->best_below + x,
+                           .best_above = p->best_above + x,
+                           .best_plane = p->best_plane + x,
+                           .second = p->second + x};
+    loops_track(score + x, plane, merge_planes, n - x, &rest);
+}
+
+const AqmKernels aqm_kernels_neon = {
+    .name = "neon",
+    .project = loops_project,
+    .spread = spread_neon,
+    .sample = sample_neon,
+    .sample_masked = sample_masked_neon,
+    .gaps = gaps_neon,
+    .columns = columns_neon,
+    .columns_masked = columns_masked_neon,
+    .ncc = ncc_neon,
+    .ncc_masked = ncc_masked_neon,
+    .ssim = ssim_neon,
+    .ssim_masked = ssim_masked_neon,
+    .join = join_neon,
+    .track = track_neon,
+};
