@@ -25,7 +25,7 @@ static inline void loops_project(const AqmProjector *p, const double *X, const d
         }
         const double cx = R[0] * x + R[1] * y + R[2] * z, cy = R[3] * x + R[4] * y + R[5] * z;
         const double cz = R[6] * x + R[7] * y + R[8] * z, inverse = 1.0 / cz;
-        const double scale = (cz > 1e-9) & (h > 0.0) ? inverse : (double)NAN;
+        const double scale = ((cz > 1e-9) & (h > 0.0)) ? inverse : (double)NAN;
         u[k] = (float)(p->fx * cx * scale + p->cx);
         v[k] = (float)(p->fy * cy * scale + p->cy);
     }
