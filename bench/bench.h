@@ -27,8 +27,39 @@ double bench_median(double *values, int count);
 /* Whether a case is among those to run. */
 bool bench_is_wanted(const BenchOptions *options, const char *name);
 
-/* A row of the table. */
-void bench_print(const char *kernel, const char *variant, double ns_per_item, double ratio);
+/* What an item needs at the least, however it is programmed: bytes read and written, groups of
+ * four neighbouring pixels fetched from an image, pairs of two operations on 32-bit numbers (a
+ * product and a sum, say), and quotients by a root. README.md says how they were counted. */
+typedef struct BenchDemand {
+    double bytes, texels, multiply_adds, roots;
+} BenchDemand;
+
+/* Nanoseconds of one of each, at best. */
+typedef struct BenchCeilings {
+    double byte_ns, texel_ns, multiply_add_ns, root_ns;
+} BenchCeilings;
+
+/* The time that the scarcest of an item's demands takes, and which that is. ns 0: not known. */
+typedef struct BenchCeiling {
+    double ns;
+    const char *bound;
+} BenchCeiling;
+
+/* Measures the ceilings of every table that this processor can run, and prints them. */
+bool bench_measure_ceilings(int repeats);
+/* `variant`: the name of a table. */
+BenchCeiling bench_ceiling(const char *variant, BenchDemand demand);
+/* What an item of a kernel of kernel_cases.c needs; asserts that there is such a kernel. */
+BenchDemand bench_demand(const char *kernel);
+
+/* A row of the table; `ceiling` NULL: has none. */
+void bench_print(const char *kernel, const char *variant, double ns_per_item, double ratio,
+                 const BenchCeiling *ceiling);
+
+/* Times `run` (whole: all items) and prints the row; reference_ns is that of the reference, 0 for
+ * the reference itself. Returns ns per item. */
+double bench_row(const char *kernel, const char *variant, void (*run)(void *user), void *user,
+                 int items, BenchDemand demand, double reference_ns, int repeats);
 
 /* Each returns false where a result is not what it must be, having said so on stderr. */
 bool bench_all_kernels(const BenchOptions *options);

@@ -1,6 +1,8 @@
 /* Each kernel on rows as the sweep gives them: a tile's width with the halo of an 11 x 11 window.
  * A variant is first compared with the reference, then timed. */
+#include <assert.h>
 #include <math.h>
+#include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,28 +23,41 @@ enum {
     MANY = 8, /* sources of the second case of join */
 };
 
+/* Aligned as the sweep's rows are. */
 typedef struct Data {
-    int16_t image[(IMAGE_H + 1) * STRIDE]; /* present everywhere */
-    int16_t holed[(IMAGE_H + 1) * STRIDE];
-    uint32_t pairs[IMAGE_H * STRIDE], holed_pairs[IMAGE_H * STRIDE];
-    float u[PITCH], v[PITCH];
-    int16_t i_new[PITCH], j_new[PITCH], i_old[PITCH], j_old[PITCH]; /* some missing */
-    int16_t mean[N], rest[N];
-    float variance[N], inverse[N];
-    double X[PITCH], Y[PITCH], Z[PITCH];
+    alignas(64) int16_t image[(IMAGE_H + 1) * STRIDE]; /* present everywhere */
+    alignas(64) int16_t holed[(IMAGE_H + 1) * STRIDE];
+    alignas(64) uint32_t pairs[IMAGE_H * STRIDE];
+    alignas(64) uint32_t holed_pairs[IMAGE_H * STRIDE];
+    alignas(64) float u[PITCH];
+    alignas(64) float v[PITCH];
+    alignas(64) int16_t i_new[PITCH]; /* some missing */
+    alignas(64) int16_t j_new[PITCH];
+    alignas(64) int16_t i_old[PITCH];
+    alignas(64) int16_t j_old[PITCH];
+    alignas(64) int16_t mean[N];
+    alignas(64) int16_t rest[N];
+    alignas(64) float variance[N];
+    alignas(64) float inverse[N];
+    alignas(64) double X[PITCH];
+    alignas(64) double Y[PITCH];
+    alignas(64) double Z[PITCH];
     float knots[4][PITCH / 8 + 1];
-    float scores[MANY][N];
-    int32_t masked[6][PITCH], whole[6][PITCH]; /* sums of a window's height */
+    alignas(64) float scores[MANY][N];
+    alignas(64) int32_t masked[6][PITCH]; /* sums of a window's height */
+    alignas(64) int32_t whole[6][PITCH];
 } Data;
 
 /* What a kernel writes; a case uses what it needs. */
 typedef struct Result {
-    float u[PITCH], v[PITCH], score[N];
-    int16_t sample[PITCH];
+    alignas(64) float u[PITCH];
+    alignas(64) float v[PITCH];
+    alignas(64) float score[N];
+    alignas(64) int16_t sample[PITCH];
+    alignas(64) int32_t sums[6][PITCH];
+    alignas(64) float peaks[6][N];
+    alignas(64) int32_t best_plane[N];
     uint32_t gaps[2];
-    int32_t sums[6][PITCH];
-    float peaks[6][N];
-    int32_t best_plane[N];
 } Result;
 
 typedef struct Job {
@@ -243,26 +258,38 @@ static void fill(Data *d) {
 
 /* ---- checks and times ------------------------------------------------------------------------ */
 
+/* A case is a line here and a function that runs it. The demands (README.md): bytes, texels,
+ * multiply_adds, roots of an item. */
 static const struct {
     const char *name;
     void (*run)(const Job *job);
     int items; /* of one run */
+    BenchDemand demand;
 } cases[] = {
-    {"project", run_project, PITCH},
-    {"spread", run_spread, PITCH},
-    {"sample", run_sample, PITCH},
-    {"sample_masked", run_sample_masked, PITCH},
-    {"gaps", run_gaps, 2 * PITCH},
-    {"columns", run_columns, 4 * PITCH},
-    {"columns_masked", run_columns_masked, 4 * PITCH},
-    {"ncc", run_ncc, N},
-    {"ncc_masked", run_ncc_masked, N},
-    {"ssim", run_ssim, N},
-    {"ssim_masked", run_ssim_masked, N},
-    {"join", run_join, N},
-    {"join_8", run_join_many, N},
-    {"track", run_track, SOURCES *N},
+    {"project", run_project, PITCH, {32, 0, 60, 7}},
+    {"spread", run_spread, PITCH, {4, 0, 1, 0}},
+    {"sample", run_sample, PITCH, {10, 1, 4, 0}},
+    {"sample_masked", run_sample_masked, PITCH, {10, 1, 7, 0}},
+    {"gaps", run_gaps, 2 * PITCH, {2, 0, 0.25, 0}},
+    {"columns", run_columns, 4 * PITCH, {32, 0, 5, 0}},
+    {"columns_masked", run_columns_masked, 4 * PITCH, {56, 0, 10, 0}},
+    {"ncc", run_ncc, N, {24, 0, 14, 1}},
+    {"ncc_masked", run_ncc_masked, N, {28, 0, 27, 2}},
+    {"ssim", run_ssim, N, {24, 0, 21, 0.5}},
+    {"ssim_masked", run_ssim_masked, N, {28, 0, 34, 1}},
+    {"join", run_join, N, {4 * SOURCES + 4, 0, 2 * SOURCES, 0}},
+    {"join_8", run_join_many, N, {4 * MANY + 4, 0, 4.5 * MANY, 0}},
+    {"track", run_track, SOURCES *N, {60, 0, 10, 0}},
 };
+
+BenchDemand bench_demand(const char *kernel) {
+    size_t c = 0;
+    while (strcmp(cases[c].name, kernel) != 0) {
+        c++;
+        assert(c < sizeof cases / sizeof cases[0]);
+    }
+    return cases[c].demand;
+}
 
 static void clear(Result *result) {
     memset(result, 0, sizeof *result);
@@ -327,16 +354,16 @@ static bool run_case(size_t c, const Data *data, int32_t *scratch, Result *resul
             return false;
         }
         job.result = &results[1];
-        const double ns = 1e9 * bench_median_s(run_job, &job, repeats) / cases[c].items;
+        const double ns = bench_row(cases[c].name, variants[k]->name, run_job, &job, cases[c].items,
+                                    cases[c].demand, reference_ns, repeats);
         reference_ns = k == 0 ? ns : reference_ns;
-        bench_print(cases[c].name, variants[k]->name, ns, ns / reference_ns);
     }
     return true;
 }
 
 bool bench_all_kernels(const BenchOptions *options) {
-    Data *data = malloc(sizeof *data);
-    Result *results = malloc(2 * sizeof *results);
+    Data *data = aligned_alloc(64, sizeof *data);
+    Result *results = aligned_alloc(64, 2 * sizeof *results);
     int32_t *scratch = malloc(8 * (size_t)(PITCH + WINDOW + AQM_ROW_MULTIPLE) * sizeof *scratch);
     bool is_good = data && results && scratch;
     if (is_good)

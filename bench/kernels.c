@@ -56,45 +56,26 @@ double bench_median_s(void (*work)(void *user), void *user, int repeats) {
     return bench_median(times, repeats);
 }
 
-void bench_print(const char *kernel, const char *variant, double ns_per_item, double ratio) {
-    printf("%s,%s,%.4f,%.3f\n", kernel, variant, ns_per_item, ratio);
+void bench_print(const char *kernel, const char *variant, double ns_per_item, double ratio,
+                 const BenchCeiling *ceiling) {
+    printf("%s,%s,%.4f,%.3f", kernel, variant, ns_per_item, ratio);
+    if (ceiling && ceiling->ns > 0.0)
+        printf(",%.4f,%.2f,%s\n", ceiling->ns, ceiling->ns / ns_per_item, ceiling->bound);
+    else
+        printf(",,,\n");
     fflush(stdout);
+}
+
+double bench_row(const char *kernel, const char *variant, void (*run)(void *user), void *user,
+                 int items, BenchDemand demand, double reference_ns, int repeats) {
+    const double ns = 1e9 * bench_median_s(run, user, repeats) / items;
+    const BenchCeiling ceiling = bench_ceiling(variant, demand);
+    bench_print(kernel, variant, ns, reference_ns > 0.0 ? ns / reference_ns : 1.0, &ceiling);
+    return ns;
 }
 
 bool bench_is_wanted(const BenchOptions *options, const char *name) {
     return strncmp(name, options->only, strlen(options->only)) == 0;
-}
-
-/* ---- memory ---------------------------------------------------------------------------------- */
-
-typedef struct Copy {
-    char *to;
-    const char *from;
-    size_t size;
-} Copy;
-
-static void copy(void *user) {
-    const Copy *c = user;
-    memcpy(c->to, c->from, c->size);
-}
-
-/* The ceiling of whatever streams: ns per byte copied, in the first-level cache and in memory. */
-static bool time_copies(int repeats) {
-    static const struct {
-        const char *name;
-        size_t size;
-    } sizes[] = {{"copy_8KiB", 8u << 10}, {"copy_64MiB", 64u << 20}};
-    char *block = malloc(2 * sizes[1].size);
-    if (!block)
-        return false;
-    memset(block, 1, 2 * sizes[1].size);
-    for (int k = 0; k < 2; k++) {
-        Copy job = {block, block + sizes[1].size, sizes[k].size};
-        bench_print(sizes[k].name, "byte",
-                    1e9 * bench_median_s(copy, &job, repeats) / (double)job.size, 1.0);
-    }
-    free(block);
-    return true;
 }
 
 /* ---- the program ----------------------------------------------------------------------------- */
@@ -102,9 +83,9 @@ static bool time_copies(int repeats) {
 static void print_machine(void) {
     AqmInfo info;
     aqm_info(&info);
-    printf("# machine: %s; %d cores; %s; %s\n", info.cpu, info.cores, info.cpu_features,
-           info.compiler);
-    printf("kernel,variant,ns_per_item,ratio_to_reference\n");
+    printf("# machine: %s; %d cores; %s; %s; kernels on 1 thread, sweeps as their variant says\n",
+           info.cpu, info.cores, info.cpu_features, info.compiler);
+    printf("kernel,variant,ns_per_item,ratio_to_reference,ceiling_ns,of_ceiling,bound\n");
 }
 
 static int usage(void) {
@@ -142,7 +123,7 @@ int main(int count, char **arguments) {
     if (!parse(count, arguments, &options))
         return usage();
     print_machine();
-    const bool is_good =
-        time_copies(options.repeats) && bench_all_kernels(&options) && bench_all_sweeps(&options);
+    const bool is_good = bench_measure_ceilings(options.repeats) && bench_all_kernels(&options) &&
+                         bench_all_sweeps(&options);
     return is_good ? 0 : 1;
 }
