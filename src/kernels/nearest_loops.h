@@ -42,15 +42,8 @@ static void loops_gaps2(const float *const sides[6], size_t n, const float query
     }
 }
 
-static inline size_t count_to(const float *values, size_t n, float limit) {
-    int32_t counts[LANES] = {0}, total = 0;
-    for (size_t i = 0; i < n; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            counts[k] += values[i + (size_t)k] <= limit;
-    for (int k = 0; k < LANES; k++)
-        total += counts[k];
-    return (size_t)total;
-}
+/* How many values are at or below the limit: of the variant's own. */
+static inline size_t count_to(const float *values, size_t n, float limit);
 
 /* The largest value not above `limit`. */
 static inline float largest_to(const float *values, size_t n, float limit) {

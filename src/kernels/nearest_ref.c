@@ -2,6 +2,16 @@
 #include "base/cpu.h"
 #include "kernels/nearest_loops.h"
 
+static inline size_t count_to(const float *values, size_t n, float limit) {
+    int32_t counts[LANES] = {0}, total = 0;
+    for (size_t i = 0; i < n; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            counts[k] += values[i + (size_t)k] <= limit;
+    for (int k = 0; k < LANES; k++)
+        total += counts[k];
+    return (size_t)total;
+}
+
 const AqmNearestKernels aqm_nearest_kernels_reference = {
     .name = "reference",
     .distances2 = loops_distances2,

@@ -3,28 +3,25 @@
 #define AQM_STAGES_SURFACE_HEIGHT_FIT_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
-/* The points of a window, relative to its node: arrays of equal length. */
-typedef struct AqmHeightWindow {
-    size_t count;
-    float *x, *y;  /* in units of the window's radius: x^2 + y^2 < 1 */
-    float *z;      /* metres */
-    float *weight; /* > 0, a priori */
-    float *robust; /* out: the final weight of each, 0 for outliers */
-    float *scratch;
-} AqmHeightWindow;
+#include "kernels/height_kernels.h"
+#include "kernels/nearest_kernels.h"
+
+typedef struct AqmHeightTools {
+    const AqmHeightKernels *fit;
+    const AqmNearestKernels *select;
+} AqmHeightTools;
 
 typedef struct AqmHeightFit {
     double z, slope_x, slope_y; /* metres, metres per radius */
 } AqmHeightFit;
 
-/* The surface height at the window's node. scale_limit: heights that spread more than this (metres)
- * about their median are taken for several layers; there is no fit if even the residuals of the
- * best one are twice as large. scale_floor: noise assumed at least. reach: a point must lie within
- * this distance, and overhang: the node may lie this far outside the points; both in radii. false =
- * no fit. */
-bool aqm_height_fit(AqmHeightWindow *window, double scale_limit_m, double scale_floor_m,
-                    double reach, double overhang, AqmHeightFit *out);
+/* The surface height at the window's node; its heights are moved, weights and errors overwritten.
+ * scale_limit: heights that spread more than this (metres) about their median are taken for several
+ * layers; there is no fit if even the residuals of the best one are twice as large. scale_floor:
+ * noise assumed at least. reach: a point must lie within this distance, and overhang: the node may
+ * lie this far outside the points; both in radii. false = no fit. */
+bool aqm_height_fit(const AqmHeightTools *tools, AqmHeightWindow *window, double scale_limit_m,
+                    double scale_floor_m, double reach, double overhang, AqmHeightFit *out);
 
 #endif

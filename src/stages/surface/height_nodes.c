@@ -14,26 +14,22 @@
 #include "stages/surface/height_fit.h"
 #include "stages/surface/height_grid.h"
 
-enum { SAMPLES = 255, WANTED = 12 };
+enum { SAMPLES = 127, WANTED = 12 };
 
 static const double RADIUS_CELLS = 2.5;
 /* Windows must not reach beyond the next block: 2.5 * 12 < 32 nodes. */
 static const double SCALES[] = {1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0};
 enum { SCALE_COUNT = sizeof SCALES / sizeof *SCALES };
 
-/* A point as a block sees it, relative to its first node. */
-typedef struct LocalPoint {
-    float x, y, z, weight;
-    uint32_t index; /* in the cloud */
-} LocalPoint;
-
+/* The points around a block, relative to its first node, by cells; and the window of one node. */
 typedef struct Local {
-    LocalPoint *points, *unsorted;
+    AqmHeightTools tools;
+    AqmHeightPoints points, unsorted;
     uint32_t *cell_first;
-    int side; /* cells */
-    double cell_m, margin_m;
+    int side;                         /* cells */
+    double cell_m, margin_m, level_m; /* heights are relative to the level */
     AqmHeightWindow window;
-    uint32_t *window_index;
+    void *memory;
 } Local;
 
 static double point_x(const AqmCloud *cloud, uint32_t i) {
@@ -46,7 +42,9 @@ static double point_y(const AqmCloud *cloud, uint32_t i) {
 
 /* Counts the points within each of the scales' radii of one point, including itself. */
 static void count_around(const AqmHeightBlocks *blocks, const AqmHeightBlock *block,
-                         const AqmCloud *cloud, uint32_t center, size_t counts[SCALE_COUNT]) {
+                         const AqmCloud *cloud, uint32_t center, double counts[SCALE_COUNT]) {
+    const double x = point_x(cloud, center), y = point_y(cloud, center);
+    const double unit = RADIUS_CELLS * blocks->resolution_m, farthest = SCALES[SCALE_COUNT - 1];
     memset(counts, 0, SCALE_COUNT * sizeof *counts);
     for (int k = 0; k < 9; k++) {
         if (block->around[k] == AQM_NO_BLOCK)
@@ -54,66 +52,85 @@ static void count_around(const AqmHeightBlocks *blocks, const AqmHeightBlock *bl
         const AqmHeightBlock *other = &blocks->blocks[block->around[k]];
         for (uint32_t i = 0; i < other->point_count; i++) {
             const uint32_t point = blocks->order[other->point_first + i];
-            const double cells = hypot(point_x(cloud, point) - point_x(cloud, center),
-                                       point_y(cloud, point) - point_y(cloud, center)) /
-                                 blocks->resolution_m;
+            const double dx = (point_x(cloud, point) - x) / unit;
+            const double dy = (point_y(cloud, point) - y) / unit, r2 = dx * dx + dy * dy;
+            if (r2 >= farthest * farthest)
+                continue;
             for (int s = 0; s < SCALE_COUNT; s++)
-                counts[s] += cells < RADIUS_CELLS * SCALES[s];
+                counts[s] += r2 < SCALES[s] * SCALES[s] ? 1.0 : 0.0;
         }
     }
 }
 
-/* The smallest scale at which the median window around SAMPLES points holds WANTED of them. */
-static double choose_scale(const AqmHeightBlocks *blocks, const AqmCloud *cloud) {
-    double counts[SCALE_COUNT][SAMPLES];
-    size_t samples = 0, total = 0, block = 0, before = 0;
+typedef struct Sample {
+    const AqmHeightBlock *block;
+    uint32_t point;
+} Sample;
+
+/* SAMPLES points, evenly spaced in the order of blocks; false where there is none. */
+static bool choose_samples(const AqmHeightBlocks *blocks, Sample samples[SAMPLES]) {
+    size_t total = 0, block = 0, before = 0;
     for (size_t i = 0; i < blocks->count; i++)
         total += blocks->blocks[i].point_count;
     for (size_t k = 0; k < SAMPLES && total > 0; k++) {
-        const size_t at = (2 * k + 1) * total / (2 * SAMPLES);
+        const size_t at = (2 * k + 1) * total / (2 * (size_t)SAMPLES);
         for (; at - before >= blocks->blocks[block].point_count; block++)
             before += blocks->blocks[block].point_count;
-        size_t around[SCALE_COUNT];
-        const uint32_t point = blocks->order[blocks->blocks[block].point_first + (at - before)];
-        count_around(blocks, &blocks->blocks[block], cloud, point, around);
-        for (int s = 0; s < SCALE_COUNT; s++)
-            counts[s][samples] = (double)around[s];
-        samples++;
+        const AqmHeightBlock *chosen = &blocks->blocks[block];
+        samples[k] = (Sample){chosen, blocks->order[chosen->point_first + (at - before)]};
     }
-    for (int s = 0; s < SCALE_COUNT && samples > 0; s++)
-        if (aqm_select_f64(counts[s], samples, samples / 2) >= WANTED)
+    return total > 0;
+}
+
+/* The smallest scale at which the median window around SAMPLES points holds WANTED of them. */
+static double choose_scale(const AqmHeightGrid *grid, const AqmCloud *cloud) {
+    const AqmHeightBlocks *blocks = grid->blocks;
+    double counts[SAMPLES][SCALE_COUNT], of_scale[SAMPLES];
+    Sample samples[SAMPLES];
+    if (!choose_samples(blocks, samples))
+        return SCALES[SCALE_COUNT - 1];
+#pragma omp parallel for schedule(dynamic, 8) num_threads(grid->threads)
+    for (size_t k = 0; k < SAMPLES; k++)
+        count_around(blocks, samples[k].block, cloud, samples[k].point, counts[k]);
+    for (int s = 0; s < SCALE_COUNT; s++) {
+        for (int k = 0; k < SAMPLES; k++)
+            of_scale[k] = counts[k][s];
+        if (aqm_select_f64(of_scale, SAMPLES, SAMPLES / 2) >= WANTED)
             return SCALES[s];
+    }
     return SCALES[SCALE_COUNT - 1];
 }
 
 static void local_free(Local *local) {
-    aqm_free(local->points);
-    aqm_free(local->unsorted);
+    aqm_free(local->memory);
     aqm_free(local->cell_first);
-    aqm_free(local->window.x);
-    aqm_free(local->window_index);
 }
 
-/* Room for `points` of them. */
+/* Room for `points` of them; the kernels read and write some more. */
 static bool local_alloc(Local *local, size_t points, double resolution, double scale) {
+    enum { ARRAYS = 17 };
+    const size_t room = points + 2 * AQM_HEIGHT_LANES;
+    const unsigned features = aqm_cpu_features();
+    local->tools = (AqmHeightTools){aqm_height_kernels(features), aqm_nearest_kernels(features)};
     local->cell_m = resolution * scale;
     local->margin_m = RADIUS_CELLS * local->cell_m;
     local->side =
         (int)ceil(((AQM_BLOCK_SIDE - 1) * resolution + 2.0 * local->margin_m) / local->cell_m) + 1;
-    local->points = aqm_alloc(points, sizeof *local->points);
-    local->unsorted = aqm_alloc(points, sizeof *local->unsorted);
     local->cell_first =
         aqm_alloc((size_t)local->side * (size_t)local->side + 1, sizeof *local->cell_first);
-    float *floats = aqm_alloc(points, 6 * sizeof *floats);
-    local->window_index = aqm_alloc(points, sizeof *local->window_index);
-    local->window.x = floats;
-    if (!local->points || !local->unsorted || !local->cell_first || !floats || !local->window_index)
+    local->memory = aqm_calloc(room, ARRAYS * sizeof(float));
+    if (!local->memory || !local->cell_first)
         return false;
-    local->window.y = floats + points;
-    local->window.z = floats + 2 * points;
-    local->window.weight = floats + 3 * points;
-    local->window.robust = floats + 4 * points;
-    local->window.scratch = floats + 5 * points;
+    float *arrays[ARRAYS];
+    for (size_t i = 0; i < ARRAYS; i++)
+        arrays[i] = (float *)local->memory + i * room;
+    local->points = (AqmHeightPoints){arrays[0], arrays[1], arrays[2], arrays[3],
+                                      (uint32_t *)(void *)arrays[4]};
+    local->unsorted = (AqmHeightPoints){arrays[5], arrays[6], arrays[7], arrays[8],
+                                        (uint32_t *)(void *)arrays[9]};
+    local->window =
+        (AqmHeightWindow){0,          arrays[10], arrays[11], arrays[12],
+                          arrays[13], arrays[14], arrays[15], (uint32_t *)(void *)arrays[16]};
     return true;
 }
 
@@ -121,9 +138,20 @@ static int cell_of(const Local *local, float coordinate) {
     return (int)(((double)coordinate + local->margin_m) / local->cell_m);
 }
 
-static size_t cell_index(const Local *local, const LocalPoint *point) {
-    return (size_t)cell_of(local, point->y) * (size_t)local->side +
-           (size_t)cell_of(local, point->x);
+static size_t cell_index(const Local *local, size_t unsorted) {
+    return (size_t)cell_of(local, local->unsorted.y[unsorted]) * (size_t)local->side +
+           (size_t)cell_of(local, local->unsorted.x[unsorted]);
+}
+
+static void put_point(const AqmHeightPoints *to, size_t at, float x, float y, float z, float weight,
+                      uint32_t color) {
+    to->x[at] = x, to->y[at] = y, to->z[at] = z;
+    to->weight[at] = weight;
+    to->color[at] = color;
+}
+
+static uint32_t packed_color(const uint8_t color[3]) {
+    return color[0] | (uint32_t)color[1] << 8 | (uint32_t)color[2] << 16;
 }
 
 /* Copies the points within the margin of the block, in the order of blocks and points. */
@@ -143,10 +171,13 @@ static size_t copy_points(const AqmHeightBlocks *blocks, const AqmHeightBlock *b
             const double x = point_x(cloud, index) - x0, y = point_y(cloud, index) - y0;
             if (!(x > low && x < high && y > low && y < high))
                 continue;
+            const double z = (double)cloud->position[3 * (size_t)index + 2];
+            if (count == 0)
+                local->level_m = z;
             /* a cloud without confidences (all 0) is one of equal weights */
             const float weight = fminf(fmaxf(cloud->confidence[index], 0.05f), 1.0f);
-            local->unsorted[count++] = (LocalPoint){
-                (float)x, (float)y, cloud->position[3 * (size_t)index + 2], weight, index};
+            put_point(&local->unsorted, count++, (float)x, (float)y, (float)(z - local->level_m),
+                      weight, packed_color(cloud->color + 3 * (size_t)index));
         }
     }
     return count;
@@ -156,17 +187,19 @@ static void local_load(const AqmHeightBlocks *blocks, const AqmHeightBlock *bloc
                        const AqmCloud *cloud, Local *local) {
     const size_t count = copy_points(blocks, block, cloud, local);
     const size_t cells = (size_t)local->side * (size_t)local->side;
+    const AqmHeightPoints *from = &local->unsorted;
     uint32_t *first = local->cell_first, sum = 0;
     memset(first, 0, (cells + 1) * sizeof *first);
     for (size_t i = 0; i < count; i++)
-        first[cell_index(local, &local->unsorted[i])]++;
+        first[cell_index(local, i)]++;
     for (size_t i = 0; i <= cells; i++) {
         const uint32_t size = first[i];
         first[i] = sum;
         sum += size;
     }
     for (size_t i = 0; i < count; i++)
-        local->points[first[cell_index(local, &local->unsorted[i])]++] = local->unsorted[i];
+        put_point(&local->points, first[cell_index(local, i)]++, from->x[i], from->y[i], from->z[i],
+                  from->weight[i], from->color[i]);
     memmove(first + 1, first, cells * sizeof *first); /* each now stands at its cell's end */
     first[0] = 0;
 }
@@ -181,32 +214,18 @@ static void local_window(Local *local, float x, float y) {
     for (int row = y_low; row <= y_high && row < local->side; row++) {
         const uint32_t *first = local->cell_first + (size_t)row * (size_t)local->side;
         const int end = x_high + 1 < local->side ? x_high + 1 : local->side;
-        for (uint32_t i = first[x_low]; i < first[end]; i++) {
-            const LocalPoint *point = &local->points[i];
-            const float dx = (point->x - x) * inverse, dy = (point->y - y) * inverse;
-            const size_t at = window->count;
-            window->x[at] = dx, window->y[at] = dy;
-            window->z[at] = point->z, window->weight[at] = point->weight;
-            local->window_index[at] = point->index;
-            window->count += dx * dx + dy * dy < 0.999f;
-        }
+        local->tools.fit->collect(&local->points, first[x_low], first[end], x, y, inverse, window);
     }
+    for (size_t i = window->count; i < window->count + AQM_HEIGHT_LANES; i++)
+        window->base[i] = window->z[i] = 0.0f;
 }
 
 /* The mean colour of the inliers; squared weights keep it to the nearest ones. */
-static void mean_color(const Local *local, const AqmCloud *cloud, uint8_t color[3]) {
-    float sum[3] = {0}, total = 0.0f;
-    for (size_t i = 0; i < local->window.count; i++) {
-        const float weight = local->window.robust[i] * local->window.robust[i];
-        const uint8_t *of_point = cloud->color + 3 * (size_t)local->window_index[i];
-        if (!(weight > 0.0f))
-            continue;
-        for (int k = 0; k < 3; k++)
-            sum[k] += weight * (float)of_point[k];
-        total += weight;
-    }
+static void mean_color(const Local *local, uint8_t color[3]) {
+    float sums[4];
+    local->tools.fit->colors(&local->window, sums);
     for (int k = 0; k < 3; k++)
-        color[k] = total > 0.0f ? (uint8_t)(sum[k] / total + 0.5f) : 128;
+        color[k] = sums[3] > 0.0f ? (uint8_t)(sums[k] / sums[3] + 0.5f) : 128;
 }
 
 static void fit_block(AqmHeightGrid *grid, const AqmHeightBlock *block, const AqmCloud *cloud,
@@ -222,22 +241,22 @@ static void fit_block(AqmHeightGrid *grid, const AqmHeightBlock *block, const Aq
             /* no node farther than a cell from a point, none more than half a cell outside; the
              * floor of the noise is 2 % of a cell: sharper would only follow rounding */
             const bool fitted =
-                aqm_height_fit(&local->window, local->cell_m, 0.02 * resolution,
+                aqm_height_fit(&local->tools, &local->window, local->cell_m, 0.02 * resolution,
                                local->cell_m / radius, 0.5 * resolution / radius, &fit);
             grid->fitted[at] = grid->present[at] = fitted;
             if (!fitted)
                 continue;
-            grid->nodes[at].z = (float)fit.z;
+            grid->nodes[at].z = (float)(local->level_m + fit.z);
             grid->nodes[at].slope_x = (float)(fit.slope_x / radius);
             grid->nodes[at].slope_y = (float)(fit.slope_y / radius);
-            mean_color(local, cloud, grid->nodes[at].color);
+            mean_color(local, grid->nodes[at].color);
         }
 }
 
 AqmStatus aqm_height_grid_fit(AqmHeightGrid *grid, const AqmCloud *cloud, AqmDiag *diag) {
     const AqmHeightBlocks *blocks = grid->blocks;
     const int threads = grid->threads;
-    const double scale = choose_scale(blocks, cloud);
+    const double scale = choose_scale(grid, cloud);
     size_t most = 0;
     for (size_t i = 0; i < blocks->count; i++) {
         const size_t points = aqm_height_blocks_points_around(blocks, i);

@@ -1,0 +1,191 @@
+/* AVX2 variants of the kernels of the heightfield: the loops of height_loops.h compiled for AVX2,
+ * and points collected eight at a time, by the same operations as the reference. */
+#include <immintrin.h>
+
+#include "kernels/height_loops.h"
+
+/* The lanes chosen by a mask of eight bits to the front: each byte of `spread` is a set bit's 255,
+ * which picks the lanes' numbers out of 0 .. 7. */
+static inline __m256i front_order(unsigned mask) {
+    const uint64_t spread = _pdep_u64(mask, 0x0101010101010101u) * 255;
+    const uint64_t order = _pext_u64(0x0706050403020100u, spread);
+    return _mm256_cvtepu8_epi32(_mm_cvtsi64_si128((long long)order));
+}
+
+static inline void store_front(float *out, __m256 values, __m256i order) {
+    _mm256_storeu_ps(out, _mm256_permutevar8x32_ps(values, order));
+}
+
+static void collect_avx2(const AqmHeightPoints *points, size_t first, size_t end, float x, float y,
+                         float inverse_radius, AqmHeightWindow *window) {
+    const __m256 vx = _mm256_set1_ps(x), vy = _mm256_set1_ps(y), one = _mm256_set1_ps(1.0f);
+    const __m256 inverse = _mm256_set1_ps(inverse_radius), rim = _mm256_set1_ps(RIM);
+    size_t at = window->count;
+    for (size_t i = first; i < end; i += LANES) {
+        const __m256 dx = _mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(points->x + i), vx), inverse);
+        const __m256 dy = _mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(points->y + i), vy), inverse);
+        const __m256 r2 = _mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy));
+        const __m256 fall = _mm256_sub_ps(one, r2);
+        const __m256 kernel = _mm256_mul_ps(_mm256_mul_ps(fall, fall), fall);
+        const unsigned valid = end - i < LANES ? (1u << (end - i)) - 1u : 255u;
+        const unsigned mask =
+            valid & (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(r2, rim, _CMP_LT_OQ));
+        const __m256i order = front_order(mask);
+        store_front(window->x + at, dx, order);
+        store_front(window->y + at, dy, order);
+        store_front(window->z + at, _mm256_loadu_ps(points->z + i), order);
+        store_front(window->base + at, _mm256_mul_ps(_mm256_loadu_ps(points->weight + i), kernel),
+                    order);
+        store_front((float *)(void *)(window->color + at),
+                    _mm256_loadu_ps((const float *)(const void *)(points->color + i)), order);
+        at += (size_t)__builtin_popcount(mask);
+    }
+    window->count = at;
+}
+
+/* Added as sum_lanes does. */
+static inline float sum_of(__m256 v) {
+    Lanes lanes;
+    _mm256_storeu_ps(lanes, v);
+    return sum_lanes(lanes);
+}
+
+static inline __m256 times(__m256 a, __m256 b) {
+    return _mm256_mul_ps(a, b);
+}
+
+static inline __m256 plus(__m256 a, __m256 b) {
+    return _mm256_add_ps(a, b);
+}
+
+/* As surface_at. */
+static inline __m256 surface(const float *c, __m256 x, __m256 y) {
+    const __m256 bend = plus(times(_mm256_set1_ps(c[3]), x), times(_mm256_set1_ps(c[4]), y));
+    const __m256 along_x = times(x, plus(_mm256_set1_ps(c[1]), bend));
+    const __m256 along_y = times(y, plus(_mm256_set1_ps(c[2]), times(_mm256_set1_ps(c[5]), y)));
+    return plus(_mm256_set1_ps(c[0]), plus(along_x, along_y));
+}
+
+typedef struct Reach {
+    __m256 most[8], near2;
+} Reach;
+
+static inline void extend(Reach *reach, int side, __m256 is_inlier, __m256 value) {
+    const __m256 held = _mm256_blendv_ps(_mm256_set1_ps(-4.0f), value, is_inlier);
+    reach->most[side] = _mm256_max_ps(held, reach->most[side]);
+}
+
+static inline void extend_both(Reach *reach, int side, __m256 is_inlier, __m256 value) {
+    extend(reach, side, is_inlier, value);
+    extend(reach, side + 1, is_inlier, _mm256_xor_ps(value, _mm256_set1_ps(-0.0f)));
+}
+
+static inline float largest_of(__m256 v) {
+    const __m128 four = _mm_max_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+}
+
+static inline void finish_reach(const Reach *reach, AqmHeightSums *sums) {
+    sums->reach = 4.0f;
+    for (int side = 0; side < 8; side++) {
+        const float most = largest_of(reach->most[side]);
+        sums->reach = most < sums->reach ? most : sums->reach;
+    }
+    sums->nearest2 = -largest_of(_mm256_xor_ps(reach->near2, _mm256_set1_ps(-0.0f)));
+}
+
+/* Robust weights, and how far the inliers reach. */
+static inline void weigh_all(AqmHeightWindow *window, const float *c, float inverse_cut,
+                             AqmHeightSums *sums) {
+    const __m256 inverse = _mm256_set1_ps(inverse_cut), one = _mm256_set1_ps(1.0f);
+    const __m256 zero = _mm256_setzero_ps(), four = _mm256_set1_ps(4.0f);
+    const __m256 diagonal = _mm256_set1_ps(0.70710678f);
+    Reach reach = {.near2 = four};
+    int inliers = 0;
+    for (int side = 0; side < 8; side++)
+        reach.most[side] = _mm256_set1_ps(-4.0f);
+    for (size_t i = 0; i < window->count; i += LANES) {
+        const __m256 x = _mm256_loadu_ps(window->x + i), y = _mm256_loadu_ps(window->y + i);
+        const __m256 z = _mm256_loadu_ps(window->z + i), base = _mm256_loadu_ps(window->base + i);
+        const __m256 t = times(_mm256_sub_ps(z, surface(c, x, y)), inverse), t2 = times(t, t);
+        const __m256 fall =
+            _mm256_and_ps(_mm256_sub_ps(one, t2), _mm256_cmp_ps(t2, one, _CMP_LT_OQ));
+        const __m256 weight = times(base, times(fall, fall));
+        _mm256_storeu_ps(window->robust + i, weight);
+        const __m256 in = _mm256_cmp_ps(weight, zero, _CMP_GT_OQ);
+        extend_both(&reach, 0, in, x);
+        extend_both(&reach, 2, in, y);
+        extend_both(&reach, 4, in, times(diagonal, plus(x, y)));
+        extend_both(&reach, 6, in, times(diagonal, _mm256_sub_ps(x, y)));
+        const __m256 r2 = plus(times(x, x), times(y, y));
+        reach.near2 = _mm256_min_ps(_mm256_blendv_ps(four, r2, in), reach.near2);
+        inliers += __builtin_popcount((unsigned)_mm256_movemask_ps(in));
+    }
+    sums->inliers = inliers;
+    finish_reach(&reach, sums);
+}
+
+static inline void low_moments(const AqmHeightWindow *window, AqmHeightSums *sums) {
+    __m256 m[6], b[3];
+    for (int i = 0; i < 6; i++)
+        m[i] = b[i / 2] = _mm256_setzero_ps();
+    for (size_t i = 0; i < window->count; i += LANES) {
+        const __m256 x = _mm256_loadu_ps(window->x + i), y = _mm256_loadu_ps(window->y + i);
+        const __m256 z = _mm256_loadu_ps(window->z + i), w = _mm256_loadu_ps(window->robust + i);
+        const __m256 wx = times(w, x), wy = times(w, y);
+        m[0] = plus(m[0], w), m[1] = plus(m[1], wx), m[2] = plus(m[2], wy);
+        m[3] = plus(m[3], times(wx, x)), m[4] = plus(m[4], times(wx, y));
+        m[5] = plus(m[5], times(wy, y));
+        b[0] = plus(b[0], times(w, z)), b[1] = plus(b[1], times(wx, z));
+        b[2] = plus(b[2], times(wy, z));
+    }
+    for (int i = 0; i < 6; i++)
+        sums->moments[i] = sum_of(m[i]);
+    for (int i = 0; i < 3; i++)
+        sums->heights[i] = sum_of(b[i]);
+}
+
+static inline void high_moments(const AqmHeightWindow *window, AqmHeightSums *sums) {
+    __m256 m[9], b[3];
+    for (int i = 0; i < 9; i++)
+        m[i] = b[i / 3] = _mm256_setzero_ps();
+    for (size_t i = 0; i < window->count; i += LANES) {
+        const __m256 x = _mm256_loadu_ps(window->x + i), y = _mm256_loadu_ps(window->y + i);
+        const __m256 z = _mm256_loadu_ps(window->z + i), w = _mm256_loadu_ps(window->robust + i);
+        const __m256 wx = times(w, x), wxx = times(wx, x), wxy = times(wx, y);
+        const __m256 wyy = times(times(w, y), y);
+        const __m256 wxxx = times(wxx, x), wxxy = times(wxx, y), wxyy = times(wxy, y);
+        const __m256 wyyy = times(wyy, y);
+        m[0] = plus(m[0], wxxx), m[1] = plus(m[1], wxxy), m[2] = plus(m[2], wxyy);
+        m[3] = plus(m[3], wyyy), m[4] = plus(m[4], times(wxxx, x));
+        m[5] = plus(m[5], times(wxxy, x)), m[6] = plus(m[6], times(wxyy, x));
+        m[7] = plus(m[7], times(wyyy, x)), m[8] = plus(m[8], times(wyyy, y));
+        b[0] = plus(b[0], times(wxx, z)), b[1] = plus(b[1], times(wxy, z));
+        b[2] = plus(b[2], times(wyy, z));
+    }
+    for (int i = 0; i < 9; i++)
+        sums->moments[6 + i] = sum_of(m[i]);
+    for (int i = 0; i < 3; i++)
+        sums->heights[3 + i] = sum_of(b[i]);
+}
+
+static void weigh_avx2(AqmHeightWindow *window, const float c[AQM_HEIGHT_TERMS], float inverse_cut,
+                       int is_plane, AqmHeightSums *sums) {
+    weigh_all(window, c, inverse_cut, sums);
+    low_moments(window, sums);
+    if (!is_plane) {
+        high_moments(window, sums);
+        return;
+    }
+    memset(sums->moments + 6, 0, 9 * sizeof(float));
+    memset(sums->heights + 3, 0, 3 * sizeof(float));
+}
+
+const AqmHeightKernels aqm_height_kernels_avx2 = {
+    .name = "avx2",
+    .collect = collect_avx2,
+    .weigh = weigh_avx2,
+    .errors = loops_errors,
+    .colors = loops_colors,
+};
