@@ -1,5 +1,6 @@
 /* The stages of one frame, in order. Memory is given back as soon as nothing needs it: the raw
- * images after undistortion, the matching images after stereo, the depth maps after fusion. */
+ * images after undistortion, the matching images after stereo, the depth maps after fusion. Depth
+ * maps and the cloud are written while what comes next is computed. */
 #include "pipeline/frame.h"
 
 #include <dirent.h>
@@ -13,6 +14,7 @@
 #include "aquamvs/undistort.h"
 #include "base/alloc.h"
 #include "io/atomic_file.h"
+#include "pipeline/background.h"
 #include "pipeline/frame_pictures.h"
 
 const char *aqm_stage_name(AqmStage stage) {
@@ -40,6 +42,7 @@ typedef struct Frame {
     bool *has_map;         /* per camera: it has a depth map */
     AqmCloud *cloud;
     AqmMesh *mesh;
+    AqmBackground *writer; /* borrows maps and cloud */
 } Frame;
 
 /* ---- housekeeping ---------------------------------------------------------------------------- */
@@ -55,6 +58,7 @@ static void keep_warning(void *user, AqmLogLevel level, const char *message) {
 }
 
 static void frame_free(Frame *frame) {
+    aqm_background_stop(&frame->writer); /* first: it reads what is freed below */
     for (size_t c = 0; c < frame->count; c++) {
         if (frame->images)
             aqm_image_destroy(&frame->images[c]);
@@ -93,8 +97,12 @@ static AqmStatus frame_create(Frame *frame, const AqmFrameJob *job, AqmFrameRepo
     };
     frame->log = (AqmLog){keep_warning, frame};
     if (frame->images && frame->full_scale && frame->stereo_images && frame->views &&
-        frame->camera_of && frame->ranges && frame->maps && frame->has_map)
-        return AQM_OK;
+        frame->camera_of && frame->ranges && frame->maps && frame->has_map) {
+        const AqmStatus status = aqm_background_start(&frame->writer, diag);
+        if (status != AQM_OK)
+            frame_free(frame);
+        return status;
+    }
     frame_free(frame);
     return aqm_fail_memory(diag, "a frame", count, 64);
 }
@@ -223,6 +231,11 @@ static AqmStatus find_ranges(Frame *frame, AqmDiag *diag) {
     return AQM_OK;
 }
 
+static AqmStatus write_map(const char *path, const void *map, const void *detail, AqmDiag *diag) {
+    (void)detail;
+    return aqm_depth_map_write(path, map, diag);
+}
+
 static AqmStatus estimate_view(Frame *frame, size_t v, AqmDiag *diag) {
     const AqmConfig *config = frame->job->config;
     size_t sources[AQM_CAMERAS_MAX], count = 0;
@@ -243,7 +256,7 @@ static AqmStatus estimate_view(Frame *frame, size_t v, AqmDiag *diag) {
         return AQM_OK;
     char path[PATH_MAX];
     path_of(frame, path, "depth_maps/%s.npz", name_of(frame, v));
-    return aqm_depth_map_write(path, frame->maps[v], diag);
+    return aqm_background_add(frame->writer, write_map, path, frame->maps[v], NULL, diag);
 }
 
 static AqmStatus estimate_depths(Frame *frame, AqmDiag *diag) {
@@ -330,6 +343,7 @@ static AqmStatus fuse(Frame *frame, AqmDiag *diag) {
         AQM_TRY(write_consistency(frame, fusion, count, view_of, diag));
     AQM_TRY(
         aqm_fuse(fusion, count, &frame->job->config->reconstruction.fusion, &frame->cloud, diag));
+    AQM_TRY(aqm_background_wait(frame->writer, diag)); /* for the maps */
     for (size_t v = 0; v < frame->count; v++) {
         aqm_depth_map_destroy(&frame->maps[v]);
         aqm_image_destroy(&frame->images[v]);
@@ -349,8 +363,24 @@ static AqmStatus remove_outliers(Frame *frame, AqmDiag *diag) {
                                      &frame->report->points_removed, diag);
 }
 
+static AqmStatus write_cloud(const char *path, const void *cloud, const void *rotation,
+                             AqmDiag *diag) {
+    return aqm_ply_write_cloud(path, cloud, rotation, diag);
+}
+
+/* The cloud stays as it is from here on. */
+static AqmStatus begin_to_write_cloud(Frame *frame, AqmDiag *diag) {
+    char path[PATH_MAX];
+    AQM_TRY(make_folder(frame, "point_cloud", diag));
+    path_of(frame, path, "point_cloud/fused.ply");
+    frame->report->points = frame->cloud->count;
+    return aqm_background_add(frame->writer, write_cloud, path, frame->cloud, world_rotation(frame),
+                              diag);
+}
+
 static AqmStatus make_surface(Frame *frame, AqmDiag *diag) {
     AqmDiag why = {0};
+    AQM_TRY(begin_to_write_cloud(frame, diag));
     const AqmStatus status = aqm_surface_heightfield(
         frame->cloud, &frame->job->config->reconstruction.heightfield, &frame->mesh, &why);
     if (status == AQM_ERROR_NO_DATA) {
@@ -425,19 +455,15 @@ static void remove_stale(const Frame *frame) {
 
 static AqmStatus write_results(Frame *frame, AqmDiag *diag) {
     char path[PATH_MAX];
-    AQM_TRY(make_folder(frame, "point_cloud", diag));
-    path_of(frame, path, "point_cloud/fused.ply");
-    AQM_TRY(aqm_ply_write_cloud(path, frame->cloud, world_rotation(frame), diag));
-    frame->report->points = frame->cloud->count;
     remove_stale(frame);
     if (!frame->mesh)
-        return AQM_OK;
+        return aqm_background_wait(frame->writer, diag); /* for the cloud */
     AQM_TRY(make_folder(frame, "mesh", diag));
     path_of(frame, path, "mesh/surface.ply");
     AQM_TRY(aqm_ply_write_mesh(path, frame->mesh, world_rotation(frame), diag));
     frame->report->vertices = frame->mesh->vertex_count;
     frame->report->triangles = frame->mesh->triangle_count;
-    return AQM_OK;
+    return aqm_background_wait(frame->writer, diag);
 }
 
 /* ---- the order ------------------------------------------------------------------------------- */

@@ -78,3 +78,59 @@ AqmStatus aqm_fusion_consistency(const AqmFusionView *views, size_t view_count, 
     aqm_fusion_scene_drop(&scene);
     return status;
 }
+
+/* ---- agreement ------------------------------------------------------------------------------- */
+
+enum { TILES_SAMPLED = 512 };
+
+static size_t tiles_across(int length) {
+    return ((size_t)length + AQM_TILE_SIDE - 1) / AQM_TILE_SIDE;
+}
+
+static size_t tiles_of(const AqmSightMap *map) {
+    return tiles_across(map->width) * tiles_across(map->height);
+}
+
+/* Votes on tile number `tile` of all, counted view by view and row by row. */
+static void vote_on(const AqmFusionScene *scene, size_t tile, AqmVotes *votes) {
+    size_t view = 0;
+    for (; tile >= tiles_of(&scene->maps[view]); view++)
+        tile -= tiles_of(&scene->maps[view]);
+    const size_t across = tiles_across(scene->maps[view].width);
+    aqm_votes_take(votes, scene, view, (int)(tile % across) * AQM_TILE_SIDE,
+                   (int)(tile / across) * AQM_TILE_SIDE, false);
+}
+
+static void sample_agreement(const AqmFusionScene *scene, AqmVotes *votes, int threads, int needed,
+                             size_t *depths, size_t *agreed) {
+    size_t tiles = 0, usable = 0, kept = 0;
+    for (size_t i = 0; i < scene->count; i++)
+        tiles += tiles_of(&scene->maps[i]);
+    const size_t step = tiles > TILES_SAMPLED ? tiles / TILES_SAMPLED : 1;
+#pragma omp parallel for schedule(dynamic) num_threads(threads) reduction(+ : usable, kept)
+    for (size_t tile = step / 2; tile < tiles; tile += step) {
+        AqmVotes *own = &votes[omp_get_thread_num()];
+        vote_on(scene, tile, own);
+        for (int at = 0; at < AQM_TILE_POINTS; at++) {
+            usable += own->counts[at] > 0;
+            kept += own->counts[at] > 0 && own->counts[at] >= needed;
+        }
+    }
+    *depths = usable;
+    *agreed = kept;
+}
+
+AqmStatus aqm_fusion_agreement(const AqmFusionView *views, size_t view_count, int needed,
+                               const AqmFusionOptions *options, size_t *depths, size_t *agreed,
+                               AqmDiag *diag) {
+    const int threads = aqm_thread_count(options->threads);
+    AqmFusionScene scene;
+    AQM_TRY(aqm_fusion_scene_init(&scene, views, view_count, options, diag));
+    AqmVotes *votes = NULL;
+    const AqmStatus status = aqm_votes_create(&votes, &scene, threads, diag);
+    if (status == AQM_OK)
+        sample_agreement(&scene, votes, threads, needed, depths, agreed);
+    aqm_votes_destroy(&votes, threads);
+    aqm_fusion_scene_drop(&scene);
+    return status;
+}

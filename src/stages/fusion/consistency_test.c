@@ -138,6 +138,37 @@ static void a_pixel_beside_a_hole_still_votes(void **state) {
     drop(&scene, &model);
 }
 
+static void agreement_counts_the_pixels_of_all_views(void **state) {
+    (void)state;
+    Scene scene;
+    AqmSurfaceModel *model;
+    make(&scene, &model);
+    AqmFusionOptions options = aqm_fusion_options_default();
+    for (size_t i = 0; i < PIXELS; i++) {
+        scene.maps[1]->depth_m[i] += 0.05f;
+        scene.maps[3]->depth_m[i] = i % 2 ? NAN : scene.maps[3]->depth_m[i];
+    }
+    for (int needed = 1; needed <= 4; needed++) {
+        size_t expected_depths = 0, expected_agreed = 0, depths = 0, agreed = 0;
+        for (size_t k = 0; k < scene.count; k++) {
+            assert_int_equal(
+                aqm_fusion_consistency(scene.fusion, scene.count, k, &options, counts, NULL),
+                AQM_OK);
+            for (size_t i = 0; i < PIXELS; i++) {
+                expected_depths += counts[i] > 0;
+                expected_agreed += counts[i] >= needed;
+            }
+        }
+        assert_int_equal(aqm_fusion_agreement(scene.fusion, scene.count, needed, &options, &depths,
+                                              &agreed, NULL),
+                         AQM_OK);
+        assert_int_equal(depths, expected_depths);
+        assert_int_equal(agreed, expected_agreed);
+        assert_true(needed < 4 ? agreed > 0 : agreed == 0);
+    }
+    drop(&scene, &model);
+}
+
 static void options_are_validated(void **state) {
     (void)state;
     const AqmFusionOptions good = aqm_fusion_options_default();
@@ -166,6 +197,7 @@ int main(void) {
         cmocka_unit_test(a_view_beyond_the_tolerance_does_not_vote),
         cmocka_unit_test(unknown_and_doubtful_pixels_are_not_used),
         cmocka_unit_test(a_pixel_beside_a_hole_still_votes),
+        cmocka_unit_test(agreement_counts_the_pixels_of_all_views),
         cmocka_unit_test(options_are_validated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
