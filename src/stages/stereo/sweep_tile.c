@@ -102,16 +102,19 @@ void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch) {
 static void copy_reference(const AqmSweep *sweep, const AqmTile *tile, int16_t *out,
                            uint32_t *gaps) {
     const AqmStereoImage *image = sweep->image;
+    const int x0 = tile->x0 - tile->radius;
+    const int first = x0 < 0 ? -x0 : 0; /* of the columns that lie in the image */
+    const int end = image->width - x0 < tile->columns ? image->width - x0 : tile->columns;
     for (int r = 0; r < tile->rows; r++, out += tile->pitch) {
-        const int y = tile->y0 - tile->radius + r, x0 = tile->x0 - tile->radius;
-        const int16_t *row = image->gray + y * image->stride;
-        const bool row_exists = y >= 0 && y < image->height;
-        for (int c = 0; c < (int)tile->pitch; c++) {
-            const int x = x0 + c;
-            const bool exists = row_exists && x >= 0 && x < image->width;
-            /* what pads the row is in no window and must not look like a gap */
-            out[c] = c >= tile->columns ? 0 : exists ? row[x] : AQM_GRAY_MISSING;
-        }
+        const int y = tile->y0 - tile->radius + r;
+        for (int c = 0; c < tile->columns; c++)
+            out[c] = AQM_GRAY_MISSING;
+        /* what pads the row is in no window and must not look like a gap */
+        for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
+            out[c] = 0;
+        if (y >= 0 && y < image->height)
+            memcpy(out + first, image->gray + y * image->stride + x0 + first,
+                   (size_t)(end - first) * sizeof *out);
         gaps[r] = sweep->kernels->gaps(out, tile->pitch);
     }
 }
