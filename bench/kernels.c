@@ -96,7 +96,7 @@ static int usage(void) {
 
 /* Takes the options in; false where one is not known or out of range. */
 static bool parse(int count, char **arguments, BenchOptions *options) {
-    for (int k = 1; k < count; k++) {
+    for (int k = 1; k < count; k += 2) {
         const char *value = k + 1 < count ? arguments[k + 1] : "";
         bool is_known = false;
         if (strcmp(arguments[k], "--size") == 0)
@@ -109,7 +109,6 @@ static bool parse(int count, char **arguments, BenchOptions *options) {
             is_known = *(options->only = value) != '\0';
         if (!is_known)
             return false;
-        k++;
     }
     return options->width >= 64 && options->height >= 64 && options->width <= 8192 &&
            options->height <= 8192 && options->depths >= 8 && options->depths <= 4096 &&

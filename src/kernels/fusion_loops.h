@@ -203,7 +203,7 @@ static inline void locate(const AqmSightCamera *c, const AqmSightPoints *points,
         z = newton(z, h_c, h, n2, bend);
         const float px = R0 * x + R1 * y + R2 * z, py = R3 * x + R4 * y + R5 * z;
         const float pz = R6 * x + R7 * y + R8 * z;
-        const float inverse = (pz > 0.0f) & (h > 0.0f) ? 1.0f / pz : NAN;
+        const float inverse = ((pz > 0.0f) & (h > 0.0f)) ? 1.0f / pz : NAN;
         seen->u[k] = fx * px * inverse + cx;
         seen->v[k] = fy * py * inverse + cy;
         const float in_water = (z - h_c) / z; /* the share of the way that lies under water */
@@ -273,7 +273,7 @@ static inline void robust_lanes(Lanes *values, Lanes *weights, size_t count, con
             const int is_there = values[i][k] < INFINITY;
             const float value = is_there ? values[i][k] : 0.0f;
             const float t = (value - middle[k]) / (TUKEY_CUT * scale), t2 = t * t;
-            const float fall = is_there & (t2 < 1.0f) ? 1.0f - t2 : 0.0f;
+            const float fall = (is_there & (t2 < 1.0f)) ? 1.0f - t2 : 0.0f;
             const float weight = fall * fall * weights[i][k];
             sum[k] += weight * value;
             total[k] += weight;
