@@ -142,7 +142,8 @@ static void loops_normals(const AqmRayRow *here, const AqmRayRow *below, const f
         const float a = vy * uz - vz * uy, b = vz * ux - vx * uz, c = vx * uy - vy * ux;
         const float length = sqrtf(a * a + b * b + c * c);
         const float away = a * dx[k] + b * dy[k] + c * dz[k];
-        const float scale = (length > 0.0f ? 1.0f : NAN) / (away > 0.0f ? -length : length);
+        const float scale =
+            (away > 0.0f ? -1.0f : 1.0f) / length; /* times 0 where that is 0: NaN */
         nx[k] = scale * a;
         ny[k] = scale * b;
         nz[k] = scale * c;
@@ -169,11 +170,12 @@ static void loops_pack(const float *depth, const float *confidence, float least_
 
 /* ---- what another view says ------------------------------------------------------------------ */
 
-/* One Newton step of z = h_c + h / sqrt(n^2 + (n^2 - 1) r^2 / z^2); see geometry/refraction.h. */
+/* One Newton step of z = h_c + h / sqrt(n^2 + (n^2 - 1) r^2 / z^2), see geometry/refraction.h, with
+ * bend = (n^2 - 1) r^2: numerator and denominator times q^(3/2), q = n^2 z^2 + bend, so that one
+ * root and one quotient do. */
 static inline float newton(float z, float h_c, float h, float n2, float bend) {
-    const float inverse = 1.0f / sqrtf(n2 * z * z + bend);
-    const float value = z - h_c - h * z * inverse;
-    return z - value / (1.0f - h * bend * inverse * inverse * inverse);
+    const float q = n2 * z * z + bend, s = sqrtf(q);
+    return z - q * ((z - h_c) * s - h * z) / (q * s - h * bend);
 }
 
 /* Where the view sees points: the pixel (NaN where it does not), the ray depth, and the factor from
@@ -203,10 +205,12 @@ static inline void locate(const AqmSightCamera *c, const AqmSightPoints *points,
         z = newton(z, h_c, h, n2, bend);
         const float px = R0 * x + R1 * y + R2 * z, py = R3 * x + R4 * y + R5 * z;
         const float pz = R6 * x + R7 * y + R8 * z;
-        const float inverse = ((pz > 0.0f) & (h > 0.0f)) ? 1.0f / pz : NAN;
+        const float both_inverse = 1.0f / (pz * z);
+        const float inverse = ((pz > 0.0f) & (h > 0.0f)) ? both_inverse * z : NAN;
         seen->u[k] = fx * px * inverse + cx;
         seen->v[k] = fy * py * inverse + cy;
-        const float in_water = (z - h_c) / z; /* the share of the way that lies under water */
+        const float in_water =
+            (z - h_c) * (both_inverse * pz); /* the share of the way that lies under water */
         const float wx = x * in_water, wy = y * in_water;
         const float depth = sqrtf(wx * wx + wy * wy + h * h);
         const float theirs = nx[k] * wx + ny[k] * wy + nz[k] * h;

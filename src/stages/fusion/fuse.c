@@ -269,8 +269,27 @@ static size_t row_points(const Fusion *fusion, const AqmFusionTile *tile, const 
     return count;
 }
 
+/* Asks for the rows of what points are made of besides their depths: 32 px each, far apart. */
+static void prefetch_tile(const Fusion *fusion, const TileRange *range) {
+    const AqmFusionView *view = &fusion->scene.views[range->view];
+    const AqmDepthMap *map = view->depth;
+    for (int y = range->y0; y < map->height && y < range->y0 + AQM_TILE_SIDE; y++) {
+        const size_t pixel = (size_t)y * (size_t)map->width + (size_t)range->x0;
+        __builtin_prefetch(map->confidence + pixel);
+        __builtin_prefetch(map->confidence + pixel + AQM_TILE_SIDE / 2);
+        __builtin_prefetch(fusion->counts + fusion->first_pixel[range->view] + pixel);
+        if (!view->color)
+            continue;
+        const size_t bytes = (size_t)view->color->channels * (size_t)view->color->type;
+        const char *row = (const char *)view->color->data + (size_t)y * view->color->stride;
+        for (size_t at = 0; at < bytes * AQM_TILE_SIDE; at += 64)
+            __builtin_prefetch(row + (size_t)range->x0 * bytes + at);
+    }
+}
+
 static AqmStatus add_tile(const Fusion *fusion, AqmFusionTile *tile, const TileRange *range,
                           const Band *band, AqmVoxelSet *set, AqmDiag *diag) {
+    prefetch_tile(fusion, range);
     if (!aqm_tile_load_shifted(tile, &fusion->scene, range->view, range->x0, range->y0,
                                fusion->shifts + fusion->first_pixel[range->view]))
         return AQM_OK;
@@ -283,38 +302,55 @@ static AqmStatus add_tile(const Fusion *fusion, AqmFusionTile *tile, const TileR
     return AQM_OK;
 }
 
-static AqmStatus add_tiles(const Fusion *fusion, const Band *band, AqmVoxelSet *set,
-                           AqmDiag *diag) {
-    AqmFusionTile *tile = aqm_alloc(1, sizeof *tile);
-    if (!tile)
-        return aqm_fail_memory(diag, "fusion", 1, sizeof *tile);
+/* What one thread works with. */
+typedef struct Worker {
+    AqmFusionTile tile;
+    AqmVoxelSet *set;
+} Worker;
+
+static void workers_free(Worker *workers, int count) {
+    for (int i = 0; workers && i < count; i++)
+        aqm_voxel_set_destroy(&workers[i].set);
+    aqm_free(workers);
+}
+
+static AqmStatus workers_create(Worker **out, const Fusion *fusion, AqmDiag *diag) {
+    Worker *workers = aqm_calloc((size_t)fusion->threads, sizeof *workers);
+    if (!workers)
+        return aqm_fail_memory(diag, "fusion", (size_t)fusion->threads, sizeof *workers);
     AqmStatus status = AQM_OK;
-    for (size_t i = 0; i < fusion->tile_count && status == AQM_OK; i++) {
-        const TileRange *range = &fusion->tiles[i];
-        if (range->kept > 0 && range->row_max >= band->first && range->row_min <= band->last)
-            status = add_tile(fusion, tile, range, band, set, diag);
-    }
-    aqm_free(tile);
+    for (int i = 0; i < fusion->threads && status == AQM_OK; i++)
+        status = aqm_voxel_set_create(&workers[i].set, &fusion->grid, diag);
+    if (status == AQM_OK)
+        *out = workers;
+    else
+        workers_free(workers, fusion->threads);
     return status;
 }
 
-static AqmStatus make_part(const Fusion *fusion, size_t band, AqmDiag *diag) {
-    AqmVoxelSet *set = NULL;
-    AQM_TRY(aqm_voxel_set_create(&set, &fusion->grid, diag));
-    AqmStatus status = add_tiles(fusion, &fusion->bands[band], set, diag);
-    if (status == AQM_OK)
-        status = aqm_voxel_set_finish(set, &fusion->parts[band], diag);
-    aqm_voxel_set_destroy(&set);
-    return status;
+static AqmStatus make_part(const Fusion *fusion, size_t number, Worker *worker, AqmCloud **part,
+                           AqmDiag *diag) {
+    const Band *band = &fusion->bands[number];
+    aqm_voxel_set_clear(worker->set);
+    for (size_t i = 0; i < fusion->tile_count; i++) {
+        const TileRange *range = &fusion->tiles[i];
+        if (range->kept > 0 && range->row_max >= band->first && range->row_min <= band->last)
+            AQM_TRY(add_tile(fusion, &worker->tile, range, band, worker->set, diag));
+    }
+    return aqm_voxel_set_finish(worker->set, part, diag);
 }
 
 static AqmStatus make_parts(Fusion *fusion, AqmDiag *diag) {
+    Worker *workers = NULL;
     size_t failures = 0;
+    AQM_TRY(workers_create(&workers, fusion, diag));
 #pragma omp parallel for schedule(dynamic, 1) num_threads(fusion->threads) reduction(+ : failures)
     for (size_t i = 0; i < fusion->band_count; i++) {
         AqmDiag own = {0};
-        failures += make_part(fusion, i, &own) != AQM_OK; /* of memory: nothing else can fail */
+        failures += make_part(fusion, i, &workers[omp_get_thread_num()], &fusion->parts[i], &own) !=
+                    AQM_OK; /* of memory: nothing else can fail */
     }
+    workers_free(workers, fusion->threads);
     return failures == 0 ? AQM_OK
                          : aqm_fail(diag, AQM_ERROR_MEMORY, "out of memory: the voxels of a cloud");
 }

@@ -15,13 +15,14 @@ enum { FIRST_CAPACITY = 1 << 12, DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS, AHEAD
 
 #define NO_VOXEL UINT32_MAX
 
+/* What is summed up, each times the point's weight. Positions in the voxel, in its sides. */
+enum { WEIGHT, POSITION, CONFIDENCE = POSITION + 3, NORMAL, COLOR = NORMAL + 3, SUMS = 12 };
+
+/* 64 bytes: a line of the cache. */
 typedef struct Voxel {
     int32_t index[3];
     uint32_t views; /* most of any point */
-    float weight;
-    /* sums of weights times: positions in the voxel, in its sides; and so on */
-    float position[3], confidence, normal[3], color[3];
-    float unused; /* 64 bytes: a line of the cache */
+    float sums[SUMS];
 } Voxel;
 
 struct AqmVoxelSet {
@@ -32,10 +33,15 @@ struct AqmVoxelSet {
 };
 
 AqmVoxelGrid aqm_voxel_grid(double size_m, const double center[3]) {
-    AqmVoxelGrid grid = {.size_m = size_m};
+    AqmVoxelGrid grid = {.size_m = size_m, .per_m = 1.0 / size_m};
     for (int i = 0; i < 3; i++)
-        grid.corner[i] = floor(center[i] / size_m);
+        grid.corner[i] = floor(center[i] * grid.per_m);
     return grid;
+}
+
+void aqm_voxel_set_clear(AqmVoxelSet *set) {
+    set->count = 0;
+    memset(set->slots, 0xff, set->capacity * 2 * sizeof *set->slots);
 }
 
 void aqm_voxel_set_destroy(AqmVoxelSet **set) {
@@ -47,11 +53,11 @@ void aqm_voxel_set_destroy(AqmVoxelSet **set) {
     *set = NULL;
 }
 
-/* Neighbours along X stand side by side in the table, mostly: a tile touches few cache lines. */
 static size_t hash(const int32_t index[3]) {
     uint64_t h = (uint64_t)(uint32_t)index[1] << 32 | (uint32_t)index[2];
-    h = (h ^ (uint64_t)(uint32_t)(index[0] >> 4) * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
-    return (size_t)(h ^ h >> 32) + (size_t)(index[0] & 15);
+    h = (h ^ (uint64_t)(uint32_t)index[0] * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
+    h = (h ^ h >> 32) * 0xd6e8feb86659fd93u;
+    return (size_t)(h ^ h >> 32);
 }
 
 static bool same_index(const int32_t a[3], const int32_t b[3]) {
@@ -100,32 +106,35 @@ AqmStatus aqm_voxel_set_create(AqmVoxelSet **out, const AqmVoxelGrid *grid, AqmD
 /* A point on its way to its voxel. */
 typedef struct Arrival {
     int32_t index[3];
-    float inside[3]; /* in sides of the voxel, from its corner */
+    uint32_t views;
     size_t hashed;
+    float values[SUMS];
 } Arrival;
 
-static Arrival arrival_of(const AqmVoxelGrid *grid, const AqmVoxelPoint *point) {
-    Arrival arrival;
+static void arrive(const AqmVoxelGrid *grid, const AqmVoxelPoint *point, Arrival *arrival) {
+    float *values = arrival->values;
+    values[WEIGHT] = 1.0f;
+    values[CONFIDENCE] = point->confidence;
+    values[SUMS - 1] = 0.0f;
     for (int k = 0; k < 3; k++) {
         const double cells = aqm_voxel_cells(grid, k, point->position[k]);
-        arrival.index[k] = aqm_voxel_floor(cells);
-        const double inside = cells - (double)arrival.index[k]; /* 0..1, or beyond the grid */
-        arrival.inside[k] = (float)(inside < 1e30 ? inside > -1e30 ? inside : -1e30 : 1e30);
+        const int32_t index = aqm_voxel_floor(cells);
+        const double inside = cells - (double)index; /* 0..1, or beyond the grid */
+        arrival->index[k] = index;
+        values[POSITION + k] = (float)(inside < 1e30 ? inside > -1e30 ? inside : -1e30 : 1e30);
+        values[NORMAL + k] = point->normal[k];
+        values[COLOR + k] = (float)point->color[k];
     }
-    arrival.hashed = hash(arrival.index);
-    return arrival;
+    for (int i = 0; i < SUMS; i++)
+        values[i] *= point->weight;
+    arrival->views = point->views;
+    arrival->hashed = hash(arrival->index);
 }
 
-static void add(Voxel *voxel, const AqmVoxelPoint *point, const float inside[3]) {
-    const float weight = point->weight;
-    for (int k = 0; k < 3; k++) {
-        voxel->position[k] += weight * inside[k];
-        voxel->normal[k] += weight * point->normal[k];
-        voxel->color[k] += weight * (float)point->color[k];
-    }
-    voxel->confidence += weight * point->confidence;
-    voxel->weight += weight;
-    voxel->views = point->views > voxel->views ? point->views : voxel->views;
+static void add(Voxel *voxel, const Arrival *arrival) {
+    for (int i = 0; i < SUMS; i++)
+        voxel->sums[i] += arrival->values[i];
+    voxel->views = arrival->views > voxel->views ? arrival->views : voxel->views;
 }
 
 static AqmStatus find_or_add(AqmVoxelSet *set, const Arrival *arrival, uint32_t *found,
@@ -149,7 +158,7 @@ static AqmStatus add_some(AqmVoxelSet *set, const AqmVoxelPoint *points, size_t 
     Arrival arrivals[AHEAD];
     const size_t mask = 2 * set->capacity - 1;
     for (size_t i = 0; i < count; i++) {
-        arrivals[i] = arrival_of(&set->grid, &points[i]);
+        arrive(&set->grid, &points[i], &arrivals[i]);
         __builtin_prefetch(&set->slots[arrivals[i].hashed & mask]);
     }
     for (size_t i = 0; i < count; i++) {
@@ -160,7 +169,7 @@ static AqmStatus add_some(AqmVoxelSet *set, const AqmVoxelPoint *points, size_t 
     for (size_t i = 0; i < count; i++) {
         uint32_t voxel = 0;
         AQM_TRY(find_or_add(set, &arrivals[i], &voxel, diag));
-        add(&set->voxels[voxel], &points[i], arrivals[i].inside);
+        add(&set->voxels[voxel], &arrivals[i]);
     }
     return AQM_OK;
 }
@@ -217,16 +226,16 @@ static Item item_of(const Voxel *voxel, uint32_t number) {
 }
 
 static void put_point(const AqmVoxelGrid *grid, const Voxel *voxel, AqmCloud *cloud, size_t at) {
-    const float *n = voxel->normal;
+    const float *sums = voxel->sums, *n = sums + NORMAL, weight = sums[WEIGHT];
     const float length = sqrtf(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]);
     for (int k = 0; k < 3; k++) {
-        const double inside = (double)(voxel->position[k] / voxel->weight);
+        const double inside = (double)(sums[POSITION + k] / weight);
         cloud->position[3 * at + k] =
             (float)((grid->corner[k] + (double)voxel->index[k] + inside) * grid->size_m);
         cloud->normal[3 * at + k] = length > 0.0f ? n[k] / length : 0.0f;
-        cloud->color[3 * at + k] = (uint8_t)(voxel->color[k] / voxel->weight + 0.5f);
+        cloud->color[3 * at + k] = (uint8_t)(sums[COLOR + k] / weight + 0.5f);
     }
-    cloud->confidence[at] = voxel->confidence / voxel->weight;
+    cloud->confidence[at] = sums[CONFIDENCE] / weight;
     cloud->views[at] = (uint8_t)voxel->views;
 }
 

@@ -7,8 +7,8 @@
 /* Voxels are cubes whose corners lie at multiples of `size_m` in the rig frame: the grid does not
  * depend on the data. They are numbered from a corner near it. */
 typedef struct AqmVoxelGrid {
-    double size_m;
-    double corner[3]; /* in voxels */
+    double size_m, per_m; /* and its inverse */
+    double corner[3];     /* in voxels */
 } AqmVoxelGrid;
 
 typedef struct AqmVoxelPoint {
@@ -24,7 +24,7 @@ AqmVoxelGrid aqm_voxel_grid(double size_m, const double center[3]);
 
 /* A coordinate along an axis (0 X, 1 Y, 2 Z) in voxels from the grid's corner. */
 static inline double aqm_voxel_cells(const AqmVoxelGrid *grid, int axis, float coordinate) {
-    return (double)coordinate / grid->size_m - grid->corner[axis];
+    return (double)coordinate * grid->per_m - grid->corner[axis];
 }
 
 /* The number of the voxel: beyond 2^30 voxels from the corner all are one. */
@@ -42,6 +42,8 @@ static inline int32_t aqm_voxel_index(const AqmVoxelGrid *grid, int axis, float 
 typedef struct AqmVoxelSet AqmVoxelSet;
 AqmStatus aqm_voxel_set_create(AqmVoxelSet **out, const AqmVoxelGrid *grid, AqmDiag *diag);
 void aqm_voxel_set_destroy(AqmVoxelSet **set);
+/* Empties it for other points; its memory stays. */
+void aqm_voxel_set_clear(AqmVoxelSet *set);
 
 /* Adds points to the sums of their voxels, which are taken in the order of the points. MEMORY. */
 AqmStatus aqm_voxel_set_add(AqmVoxelSet *set, const AqmVoxelPoint *points, size_t count,
