@@ -18,6 +18,10 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "kernels/remap_kernels.h"
 
 enum { K1, K2, P1, P2, K3, K4, K5, K6 };
 
@@ -215,18 +219,14 @@ static void span_fisheye(const AqmCamera *camera, double reach2, double x_first,
 
 static void span_pinhole(const AqmCamera *camera, double reach2, double x_first, double x_step,
                          double y, int count, double *restrict raw_u, double *restrict raw_v) {
-    const double *k = camera->distortion;
-    const double k1 = k[K1], k2 = k[K2], k3 = k[K3], k4 = k[K4], k5 = k[K5], k6 = k[K6];
-    const double p1 = k[P1], p2 = k[P2];
-    const double fx = camera->K[0], cx = camera->K[2], fy = camera->K[4], cy = camera->K[5];
-    for (int i = 0; i < count; i++) {
-        const double x = x_first + x_step * i, q = x * x + y * y;
-        const double a =
-            (1.0 + q * (k1 + q * (k2 + q * k3))) / (1.0 + q * (k4 + q * (k5 + q * k6)));
-        const double xd = a * x + 2.0 * p1 * x * y + p2 * (q + 2.0 * x * x);
-        raw_u[i] = q <= reach2 ? fx * xd + cx : NAN;
-        raw_v[i] = fy * (a * y + p1 * (q + 2.0 * y * y) + 2.0 * p2 * x * y) + cy;
-    }
+    AqmRemapLens lens = {.fx = camera->K[0],
+                         .cx = camera->K[2],
+                         .fy = camera->K[4],
+                         .cy = camera->K[5],
+                         .reach2 = reach2};
+    memcpy(lens.k, camera->distortion, sizeof lens.k);
+    aqm_remap_kernels(aqm_cpu_features())
+        ->pinhole(&lens, x_first, x_step, y, (size_t)count, raw_u, raw_v);
 }
 
 void aqm_raw_span_from_undistorted(const AqmCamera *camera, const double K_new[9], double reach2,

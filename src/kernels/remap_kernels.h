@@ -1,0 +1,54 @@
+/* The inner loops of undistortion. Raw pointers, no allocation, cannot fail; the variants give the
+ * same bits as the reference. */
+#ifndef AQM_KERNELS_REMAP_KERNELS_H
+#define AQM_KERNELS_REMAP_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { AQM_REMAP_BITS = 11, AQM_REMAP_ONE = 1 << AQM_REMAP_BITS };
+
+/* A lens (AqmCamera.distortion in its order) and the raw image's matrix. reach2: squared radius on
+ * the plane Z = 1 beyond which the model does not hold. */
+typedef struct AqmRemapLens {
+    double k[8], fx, cx, fy, cy, reach2;
+} AqmRemapLens;
+
+/* Positions in a raw image: pixels, and how far into the next one, in 1 / AQM_REMAP_ONE; x = -1
+ * where the footprint is not whole. */
+typedef struct AqmFootprints {
+    int32_t *x, *y, *right, *low;
+} AqmFootprints;
+
+/* Interleaved samples of 8 bits. `size`: bytes from `data` on that may be read. */
+typedef struct AqmRemapImage {
+    const uint8_t *data;
+    size_t stride, size;
+    int32_t width, height;
+} AqmRemapImage;
+
+typedef struct AqmRemapKernels {
+    const char *name;
+
+    /* Raw pixels of n points (x + i step, y) of the plane Z = 1; raw_u is NaN beyond the reach. */
+    void (*pinhole)(const AqmRemapLens *lens, double x, double step, double y, size_t n,
+                    double *raw_u, double *raw_v);
+
+    /* The footprints of n raw pixels in a width x height image, rounded to 1 / AQM_REMAP_ONE. */
+    void (*footprints)(const double *raw_u, const double *raw_v, size_t n, int32_t width,
+                       int32_t height, const AqmFootprints *out);
+
+    /* Bilinear samples of n footprints, three channels: sum of the four pixels times their weights,
+     * which are integers of sum 2^22, rounded. Where x = -1 `out` stays. */
+    void (*sample3)(const AqmRemapImage *image, const AqmFootprints *at, size_t n, uint8_t *out);
+} AqmRemapKernels;
+
+/* The fastest table this processor can run (features as aqm_cpu_features gives them). */
+const AqmRemapKernels *aqm_remap_kernels(unsigned cpu_features);
+
+extern const AqmRemapKernels aqm_remap_kernels_reference;
+#if defined(__x86_64__)
+extern const AqmRemapKernels aqm_remap_kernels_avx2;
+#endif
+
+#endif

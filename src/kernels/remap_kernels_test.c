@@ -1,0 +1,117 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "kernels/remap_kernels.h"
+#include "math/rng.h"
+
+enum { W = 37, H = 23, N = 200 };
+
+static const AqmRemapKernels *variant(int k) {
+    return k == 0 ? &aqm_remap_kernels_reference : aqm_remap_kernels(aqm_cpu_features());
+}
+
+static void positions_follow_the_polynomial(void **state) {
+    (void)state;
+    const AqmRemapLens lens = {
+        {-0.2, 0.05, 1e-3, -2e-3, 0.01, 0.02, -0.01, 0.003}, 800.0, 640.0, 801.0, 480.0, 0.5};
+    double u[2][N], v[2][N];
+    for (int k = 0; k < 2; k++)
+        variant(k)->pinhole(&lens, -0.9, 0.009, 0.3, N, u[k], v[k]);
+    assert_memory_equal(u[0], u[1], sizeof u[0]);
+    assert_memory_equal(v[0], v[1], sizeof v[0]);
+    for (int i = 0; i < N; i++) {
+        const double x = -0.9 + 0.009 * i, y = 0.3, q = x * x + y * y, *c = lens.k;
+        const double a = (1 + c[0] * q + c[1] * q * q + c[4] * q * q * q) /
+                         (1 + c[5] * q + c[6] * q * q + c[7] * q * q * q);
+        const double xd = a * x + 2 * c[2] * x * y + c[3] * (q + 2 * x * x);
+        const double yd = a * y + c[2] * (q + 2 * y * y) + 2 * c[3] * x * y;
+        assert_true(q > 0.5 ? isnan(u[0][i]) : fabs(u[0][i] - (800 * xd + 640)) < 1e-9);
+        assert_true(fabs(v[0][i] - (801 * yd + 480)) < 1e-9);
+    }
+}
+
+static void footprints_are_rounded_and_inside(void **state) {
+    (void)state;
+    static const double odd[] = {NAN,     INFINITY, -INFINITY,    1e300,   -1e300,     -1.0, -1e-9,
+                                 -0.0003, W - 1,    W - 1 + 1e-5, W - 0.9, 65535.9999, 0.0};
+    double u[N], v[N];
+    int32_t out[2][4][N];
+    AqmRng rng = aqm_rng(1, 1);
+    for (int i = 0; i < N; i++) {
+        u[i] = i < 13 ? odd[i] : (W + 2) * aqm_rng_uniform(&rng) - 1.5;
+        v[i] = i < 13 ? 5.0 : (H + 2) * aqm_rng_uniform(&rng) - 1.5;
+    }
+    for (int k = 0; k < 2; k++) {
+        const AqmFootprints at = {out[k][0], out[k][1], out[k][2], out[k][3]};
+        variant(k)->footprints(u, v, N, W, H, &at);
+    }
+    assert_memory_equal(out[0], out[1], sizeof out[0]);
+    for (int i = 0; i < N; i++) {
+        const double fine_u = floor(u[i] * 2048.0 + 0.5), fine_v = floor(v[i] * 2048.0 + 0.5);
+        const int whole =
+            fine_u >= 0 && fine_v >= 0 && fine_u <= (W - 1) * 2048.0 && fine_v <= (H - 1) * 2048.0;
+        assert_int_equal(out[0][0][i] >= 0, whole);
+        if (!whole)
+            continue;
+        assert_true(out[0][0][i] * 2048.0 + out[0][2][i] == fine_u);
+        assert_true(out[0][1][i] * 2048.0 + out[0][3][i] == fine_v);
+    }
+}
+
+/* The image ends where its block of memory does: reading beyond is found by the sanitizer. */
+static void samples_are_bilinear(void **state) {
+    (void)state;
+    const size_t size = (size_t)W * H * 3;
+    uint8_t *data = malloc(size), out[2][3 * N];
+    assert_non_null(data);
+    AqmRng rng = aqm_rng(2, 2);
+    for (size_t i = 0; i < size; i++)
+        data[i] = (uint8_t)(aqm_rng_u32(&rng) % 3 ? aqm_rng_u32(&rng) : 255);
+    const AqmRemapImage image = {data, 3 * W, size, W, H};
+    for (int trial = 0; trial < 50; trial++) {
+        double u[N], v[N];
+        int32_t fields[4][N];
+        const AqmFootprints at = {fields[0], fields[1], fields[2], fields[3]};
+        for (int i = 0; i < N; i++) {
+            u[i] = fmin(W * aqm_rng_uniform(&rng), W - 1),
+            v[i] = fmin(H * aqm_rng_uniform(&rng), H - 1);
+            u[i] = i % 40 == 0 ? -3.0 : u[i];
+        }
+        variant(0)->footprints(u, v, N, W, H, &at);
+        memset(out, 7, sizeof out);
+        for (int k = 0; k < 2; k++)
+            variant(k)->sample3(&image, &at, N, out[k]);
+        assert_memory_equal(out[0], out[1], sizeof out[0]);
+        for (int i = 0; i < 3 * N; i++) {
+            const int p = i / 3, c = i % 3, x = fields[0][p], y = fields[1][p];
+            if (x < 0) {
+                assert_int_equal(out[0][i], 7);
+                continue;
+            }
+            const int x1 = x + 1 < W ? x + 1 : x, y1 = y + 1 < H ? y + 1 : y;
+            const double a = fields[2][p] / 2048.0, b = fields[3][p] / 2048.0;
+            const double value =
+                (1 - b) * ((1 - a) * data[3 * (y * W + x) + c] + a * data[3 * (y * W + x1) + c]) +
+                b * ((1 - a) * data[3 * (y1 * W + x) + c] + a * data[3 * (y1 * W + x1) + c]);
+            assert_int_equal(out[0][i], (int)floor(value + 0.5));
+        }
+    }
+    free(data);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(positions_follow_the_polynomial),
+        cmocka_unit_test(footprints_are_rounded_and_inside),
+        cmocka_unit_test(samples_are_bilinear),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
