@@ -122,31 +122,42 @@ static void loops_slopes(const float *depth, ptrdiff_t pitch, float tolerance, s
     }
 }
 
+/* The step between two points of the surface on neighbouring rays, for one coordinate: `a` and `b`
+ * their starts, `da` and `db` their directions, `s` the depth on the first, `rise` what it grows.
+ */
+static inline float tangent(float a, float b, float da, float db, float s, float rise) {
+    return b - a + s * (db - da) + rise * db;
+}
+
 static void loops_normals(const AqmRayRow *here, const AqmRayRow *below, const float *depth,
                           const float *slope_u, const float *slope_v, size_t n,
                           float *const normal[3]) {
-    const float *x = here->x, *y = here->y, *x_low = below->x, *y_low = below->y;
-    const float *dx = here->direction[0], *dy = here->direction[1], *dz = here->direction[2];
-    const float *dx_low = below->direction[0], *dy_low = below->direction[1],
-                *dz_low = below->direction[2];
-    float *restrict nx = normal[0], *restrict ny = normal[1], *restrict nz = normal[2];
-    for (size_t k = 0; k < n; k++) {
-        const float s = depth[k], su = slope_u[k], sv = slope_v[k];
-        /* how the surface point moves from one ray to the next */
-        const float ux = x[k + 1] - x[k] + s * (dx[k + 1] - dx[k]) + su * dx[k + 1];
-        const float uy = y[k + 1] - y[k] + s * (dy[k + 1] - dy[k]) + su * dy[k + 1];
-        const float uz = s * (dz[k + 1] - dz[k]) + su * dz[k + 1];
-        const float vx = x_low[k] - x[k] + s * (dx_low[k] - dx[k]) + sv * dx_low[k];
-        const float vy = y_low[k] - y[k] + s * (dy_low[k] - dy[k]) + sv * dy_low[k];
-        const float vz = s * (dz_low[k] - dz[k]) + sv * dz_low[k];
-        const float a = vy * uz - vz * uy, b = vz * ux - vx * uz, c = vx * uy - vy * ux;
-        const float length = sqrtf(a * a + b * b + c * c);
-        const float away = a * dx[k] + b * dy[k] + c * dz[k];
-        const float scale =
-            (away > 0.0f ? -1.0f : 1.0f) / length; /* times 0 where that is 0: NaN */
-        nx[k] = scale * a;
-        ny[k] = scale * b;
-        nz[k] = scale * c;
+    for (size_t first = 0; first < n; first += LANES) {
+        const float *x = here->x + first, *y = here->y + first;
+        const float *x_low = below->x + first, *y_low = below->y + first;
+        const float *dx = here->direction[0] + first, *dy = here->direction[1] + first,
+                    *dz = here->direction[2] + first;
+        const float *dx_low = below->direction[0] + first, *dy_low = below->direction[1] + first,
+                    *dz_low = below->direction[2] + first;
+        const float *s = depth + first, *su = slope_u + first, *sv = slope_v + first;
+        float out[3][LANES]; /* apart from all that is read: the loop vectorises */
+        for (int k = 0; k < LANES; k++) {
+            const float ux = tangent(x[k], x[k + 1], dx[k], dx[k + 1], s[k], su[k]);
+            const float uy = tangent(y[k], y[k + 1], dy[k], dy[k + 1], s[k], su[k]);
+            const float uz = tangent(0.0f, 0.0f, dz[k], dz[k + 1], s[k], su[k]);
+            const float vx = tangent(x[k], x_low[k], dx[k], dx_low[k], s[k], sv[k]);
+            const float vy = tangent(y[k], y_low[k], dy[k], dy_low[k], s[k], sv[k]);
+            const float vz = tangent(0.0f, 0.0f, dz[k], dz_low[k], s[k], sv[k]);
+            const float a = vy * uz - vz * uy, b = vz * ux - vx * uz, c = vx * uy - vy * ux;
+            const float length = sqrtf(a * a + b * b + c * c);
+            const float away = a * dx[k] + b * dy[k] + c * dz[k];
+            const float scale = (away > 0.0f ? -1.0f : 1.0f) / length; /* times 0 where 0: NaN */
+            out[0][k] = scale * a;
+            out[1][k] = scale * b;
+            out[2][k] = scale * c;
+        }
+        for (int i = 0; i < 3; i++)
+            memcpy(normal[i] + first, out[i], sizeof out[i]);
     }
 }
 

@@ -34,8 +34,8 @@ static void loops_footprints(const double *raw_u, const double *raw_v, size_t n,
     int32_t *restrict right = out->right, *restrict low = out->low;
     const int32_t last_u = (width - 1) * ONE, last_v = (height - 1) * ONE;
     for (size_t i = 0; i < n; i++) {
-        const double u = (raw_u[i] > -1.0) & (raw_u[i] < 65536.0) ? raw_u[i] : -1.0;
-        const double v = (raw_v[i] > -1.0) & (raw_v[i] < 65536.0) ? raw_v[i] : -1.0;
+        const double u = ((raw_u[i] > -1.0) & (raw_u[i] < 65536.0)) ? raw_u[i] : -1.0;
+        const double v = ((raw_v[i] > -1.0) & (raw_v[i] < 65536.0)) ? raw_v[i] : -1.0;
         const int32_t fine_u = (int32_t)(u * ONE + (ONE + 0.5)) - ONE;
         const int32_t fine_v = (int32_t)(v * ONE + (ONE + 0.5)) - ONE;
         const int whole = (fine_u >= 0) & (fine_v >= 0) & (fine_u <= last_u) & (fine_v <= last_v);

@@ -13,6 +13,7 @@
 
 #include "aquamvs/undistort.h"
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "io/atomic_file.h"
 #include "pipeline/background.h"
 #include "pipeline/frame_pictures.h"
@@ -185,24 +186,34 @@ static AqmStatus undistort(Frame *frame, size_t c, AqmDiag *diag) {
     const AqmInput *input = &frame->job->inputs->cameras[c];
     const AqmImageView raw = aqm_image_view(frame->images[c]);
     AqmImage *straight = NULL;
-    AQM_TRY(aqm_undistort_image(input->camera, input->K_new, &raw,
-                                frame->job->config->runtime.threads, &straight, diag));
+    AQM_TRY(aqm_undistort_image(input->camera, input->K_new, &raw, 1, &straight, diag));
     aqm_image_destroy(&frame->images[c]);
     frame->images[c] = straight;
     frame->full_scale[c] = straight->type == AQM_U16 ? frame->white_16 : 255.0;
     const AqmImageView image = aqm_image_view(straight), mask = aqm_image_view(input->mask);
-    AQM_TRY(aqm_stereo_image_create(&frame->stereo_images[c], &image, &mask, frame->full_scale[c],
-                                    diag));
-    frame->camera_of[frame->view_count] = c;
-    frame->views[frame->view_count++] =
-        (AqmStereoView){&input->view, frame->stereo_images[c], input->camera->is_auxiliary};
-    return AQM_OK;
+    return aqm_stereo_image_create(&frame->stereo_images[c], &image, &mask, frame->full_scale[c],
+                                   diag);
 }
 
+/* The cameras side by side, each by one thread. */
 static AqmStatus undistort_images(Frame *frame, AqmDiag *diag) {
+    AqmStatus statuses[AQM_CAMERAS_MAX] = {AQM_OK};
+    AqmDiag diags[AQM_CAMERAS_MAX] = {0};
+#pragma omp parallel for schedule(dynamic, 1)                                                      \
+    num_threads(aqm_thread_count(frame->job->config->runtime.threads))
     for (size_t c = 0; c < frame->count; c++)
         if (frame->images[c])
-            AQM_TRY(undistort(frame, c, diag));
+            statuses[c] = undistort(frame, c, &diags[c]);
+    for (size_t c = 0; c < frame->count; c++) {
+        if (!frame->images[c])
+            continue;
+        if (statuses[c] != AQM_OK)
+            return aqm_fail(diag, statuses[c], "%s", diags[c].message);
+        const AqmInput *input = &frame->job->inputs->cameras[c];
+        frame->camera_of[frame->view_count] = c;
+        frame->views[frame->view_count++] =
+            (AqmStereoView){&input->view, frame->stereo_images[c], input->camera->is_auxiliary};
+    }
     frame->report->cameras_used = frame->view_count;
     return AQM_OK;
 }
