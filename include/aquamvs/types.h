@@ -98,9 +98,10 @@ typedef struct AqmDepthMap {
     int width, height;
     float *depth_m; /* ray depth: metres along the ray below the water surface; NaN = not known */
     float *confidence; /* 0..1; 0 where depth is NaN */
+    float *sigma_m;    /* standard deviation of depth_m, metres; NaN = not known */
 } AqmDepthMap;
 
-/* depth all NaN, confidence all 0. ARGUMENT if a side is below 1 px; MEMORY. */
+/* depth and sigma all NaN, confidence all 0. ARGUMENT if a side is below 1 px; MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_depth_map_create(AqmDepthMap **out, int width, int height,
                                                      AqmDiag *diag);
 AQM_API void aqm_depth_map_destroy(AqmDepthMap **map);

@@ -68,16 +68,18 @@ AqmStatus aqm_depth_map_create(AqmDepthMap **out, int width, int height, AqmDiag
     const size_t count = (size_t)width * (size_t)height;
     AqmDepthMap *map = aqm_calloc(1, sizeof *map);
     float *depth = aqm_alloc(count, sizeof *depth),
-          *confidence = aqm_calloc(count, sizeof *confidence);
-    if (!map || !depth || !confidence) {
+          *confidence = aqm_calloc(count, sizeof *confidence),
+          *sigma = aqm_alloc(count, sizeof *sigma);
+    if (!map || !depth || !confidence || !sigma) {
         aqm_free(map);
         aqm_free(depth);
         aqm_free(confidence);
-        return aqm_fail_memory(diag, "a depth map", count, 2 * sizeof *depth);
+        aqm_free(sigma);
+        return aqm_fail_memory(diag, "a depth map", count, 3 * sizeof *depth);
     }
     for (size_t i = 0; i < count; i++)
-        depth[i] = NAN;
-    *map = (AqmDepthMap){width, height, depth, confidence};
+        depth[i] = sigma[i] = NAN;
+    *map = (AqmDepthMap){width, height, depth, confidence, sigma};
     *out = map;
     return AQM_OK;
 }
@@ -87,6 +89,7 @@ void aqm_depth_map_destroy(AqmDepthMap **map) {
         return;
     aqm_free((*map)->depth_m);
     aqm_free((*map)->confidence);
+    aqm_free((*map)->sigma_m);
     aqm_free(*map);
     *map = NULL;
 }

@@ -27,6 +27,7 @@ static void a_depth_map_begins_unknown(void **state) {
     for (int i = 0; i < 6; i++) {
         assert_true(isnan(map->depth_m[i]));
         assert_true(map->confidence[i] == 0.0f);
+        assert_true(isnan(map->sigma_m[i]));
     }
     aqm_depth_map_destroy(&map);
     assert_null(map);
