@@ -29,15 +29,6 @@ enum {
 /* The score of a window that cannot be compared; real scores lie in -1..1. */
 #define AQM_SCORE_MISSING (-2.0f)
 
-/* Costs of semi-global matching are bytes; the sum of the largest and AQM_COST_JUMP_MAX fits one.
- */
-enum {
-    AQM_COST_MAX = 120,
-    AQM_COST_MISSING = 128,
-    AQM_COST_JUMP_MAX = 120,
-    AQM_COST_MULTIPLE = 32
-};
-
 /* A camera over water, ready for projection (see AqmView for the meaning of each). */
 typedef struct AqmProjector {
     double R[9], C[3], fx, fy, cx, cy;

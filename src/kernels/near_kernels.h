@@ -1,0 +1,116 @@
+/* The inner loops of matching near a known surface: raw pointers, no allocation, cannot fail.
+ * Images and window sums are those of kernels.h; references and variants too: integers agree bit
+ * for bit, floats within the bound stated.
+ *
+ * Along a pixel's ray a source is taken as linear between two samples a and b, `spacing` apart:
+ * J(t) = (a + b) / 2 + (b - a) t / spacing. What a window's correlation with the reference I does
+ * when all its pixels move by t then follows from seven sums (Psarakis & Evangelidis 2005). */
+#ifndef AQM_KERNELS_NEAR_KERNELS_H
+#define AQM_KERNELS_NEAR_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "kernels/kernels.h"
+
+/* Column sums of a window's height over the samples of a pair of rows; the last three for windows
+ * with missing pixels only. */
+typedef struct AqmPairSums {
+    int32_t *a, *b, *aa, *ab, *bb, *ia, *ib;
+    int32_t *count, *i, *ii;
+} AqmPairSums;
+
+/* Three rows of equal length: reference and the two samples. */
+typedef struct AqmPairRow {
+    const int16_t *i, *a, *b;
+} AqmPairRow;
+
+/* Of each window: its correlation with the reference at t = 0, the derivative of the correlation by
+ * t, and the information: the squared change of the normalised source window per unit of t, less
+ * what a change of brightness or contrast explains. All 0 where a window is flat or missing. */
+typedef struct AqmPairFit {
+    float *score, *slope, *information;
+} AqmPairFit;
+
+/* How the sources of a pixel are weighed and what is made of them (refine.c has the formulas). */
+typedef struct AqmPairRules {
+    float weight_floor, weight_full; /* shares of the best source's score */
+    float prior, most_px;
+    float gain, floor_px, shift_share; /* of the standard deviation */
+} AqmPairRules;
+
+/* Score curves of a row of pixels over `length` hypotheses: those of source s and hypothesis k
+ * start at scores + (s * length + k) * stride; sources with !is_seen[s] have none. */
+typedef struct AqmCurves {
+    const float *scores;
+    const bool *is_seen;
+    size_t source_count, stride;
+    int length;
+    float weight_floor, weight_full; /* shares of the best source's highest score */
+    const float *penalty;            /* of each hypothesis, taken off the joined score */
+} AqmCurves;
+
+enum { AQM_CURVE_MAX = 33 }; /* hypotheses */
+
+/* Weighted means along a line: tap k of `taps` (odd; the middle one is the pixel's own) lies at
+ * rows[k][x + shift[k]], with weights of the same shape; NULL: not there. What differs from the
+ * pixel's own by `reach` or more, or is NaN, is left out; so is a shifted tap within its shift of
+ * either end, that a slope stays where it is. */
+typedef struct AqmMeanLine {
+    const float *const *rows, *const *weights; /* weights NULL: all 1 */
+    const int *shift;
+    int taps;
+    const float *reach; /* of each pixel */
+} AqmMeanLine;
+
+typedef struct AqmNearKernels {
+    const char *name;
+
+    /* value = c0 + q (c1 + q c2), slope = scale (c1 + 2 q c2). */
+    void (*bend)(const float *c0, const float *c1, const float *c2, const float *q, float scale,
+                 size_t n, float *value, float *slope);
+
+    /* Moves the sums down a row; all values present. n a multiple of 16. */
+    void (*pair_columns)(const AqmPairRow *in, const AqmPairRow *out, size_t n,
+                         const AqmPairSums *sums);
+    /* The same with missing values (all ten sums): a pixel counts where all three are present. */
+    void (*pair_columns_masked)(const AqmPairRow *in, const AqmPairRow *out, size_t n,
+                                const AqmPairSums *sums);
+
+    /* Fits n windows; window x covers columns x .. x + window - 1. `scratch` as for ncc, with room
+     * for 12 rows. Variants agree to 1e-5 of the largest value. */
+    void (*pair_fit)(const AqmPairSums *sums, const AqmReferenceStats *reference, int window,
+                     float spacing, size_t n, int32_t *scratch, const AqmPairFit *fit);
+    /* The same over the pixels that are present, 0 with fewer than `min_count`. What a part of a
+     * window says counts for less: slope and information times (count / window^2)^4. */
+    void (*pair_fit_masked)(const AqmPairSums *sums, int window, int min_count, float spacing,
+                            size_t n, int32_t *scratch, const AqmPairFit *fit);
+
+    /* The shift that maximises the weighted sum of the correlations of n pixels, its standard
+     * deviation, and the weighted mean of the correlations; NaN, NaN and 0 where there are none.
+     * `fits`: source_count of them. */
+    void (*pair_solve)(const AqmPairFit *fits, size_t source_count, const AqmPairRules *rules,
+                       size_t n, float *shift, float *sigma, float *score);
+
+    /* The highest point of the joined curves of n pixels: its index with the parabola's fraction,
+     * and its value; AQM_SCORE_MISSING where no source has a whole curve. */
+    void (*curve_peak)(const AqmCurves *curves, size_t n, float *index, float *value);
+
+    /* Medians of 3 x 3 for x = 1 .. width - 2; where one of the nine is NaN, and at the ends, the
+     * value itself. */
+    void (*median_row)(const float *above, const float *row, const float *below, size_t width,
+                       float *out);
+
+    /* The means of a line and, unless NULL, the sums of their weights. */
+    void (*mean_row)(const AqmMeanLine *line, size_t width, float *mean, float *weight);
+} AqmNearKernels;
+
+const AqmNearKernels *aqm_near_kernels(unsigned cpu_features);
+
+extern const AqmNearKernels aqm_near_kernels_reference;
+#if defined(__x86_64__)
+extern const AqmNearKernels aqm_near_kernels_avx2;
+#endif
+
+#endif

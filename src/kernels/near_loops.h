@@ -1,0 +1,382 @@
+/* Loops of matching near a surface in plain C: the reference (near_ref.c), and compiled once more
+ * for AVX2 what near_avx2.c does not write by hand. Included by those two files only. */
+#ifndef AQM_KERNELS_NEAR_LOOPS_H
+#define AQM_KERNELS_NEAR_LOOPS_H
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/near_kernels.h"
+#include "kernels/window_stats.h"
+
+static void loops_bend(const float *c0, const float *c1, const float *c2, const float *q,
+                       float scale, size_t n, float *restrict value, float *restrict slope) {
+    for (size_t k = 0; k < n; k++) {
+        const float bent = q[k] * c2[k];
+        value[k] = c0[k] + q[k] * (c1[k] + bent);
+        slope[k] = scale * (c1[k] + 2.0f * bent);
+    }
+}
+
+static inline void add_pair(const AqmPairRow *row, size_t k, int sign, const AqmPairSums *sums) {
+    const int missing = AQM_GRAY_MISSING;
+    const int has = (row->i[k] != missing) & (row->a[k] != missing) & (row->b[k] != missing);
+    const int32_t i = has ? row->i[k] : 0, a = has ? row->a[k] : 0, b = has ? row->b[k] : 0;
+    sums->count[k] += sign * has;
+    sums->i[k] += sign * i;
+    sums->ii[k] += sign * i * i;
+    sums->a[k] += sign * a;
+    sums->b[k] += sign * b;
+    sums->aa[k] += sign * a * a;
+    sums->ab[k] += sign * a * b;
+    sums->bb[k] += sign * b * b;
+    sums->ia[k] += sign * i * a;
+    sums->ib[k] += sign * i * b;
+}
+
+static void loops_pair_columns_masked(const AqmPairRow *in, const AqmPairRow *out, size_t n,
+                                      const AqmPairSums *sums) {
+    for (size_t k = 0; k < n; k++) {
+        add_pair(in, k, 1, sums);
+        add_pair(out, k, -1, sums);
+    }
+}
+
+/* out[x] = c[x] + ... + c[x + window - 1], exact, from sums over powers of two: sum(2 k) at x is
+ * sum(k) at x plus sum(k) at x + k. `power`: n + window entries. */
+static inline void pair_box(const int32_t *c, int window, size_t n, int32_t *restrict power,
+                            int32_t *restrict out) {
+    const size_t length = n + (size_t)window - 1;
+    size_t covered = 1;
+    memcpy(power, c, length * sizeof *power);
+    memcpy(out, c, n * sizeof *out); /* windows are odd */
+    for (size_t bit = 2; covered < (size_t)window; bit *= 2) {
+        for (size_t x = 0; x + bit <= length; x++)
+            power[x] += power[x + bit / 2];
+        if (!((size_t)window & bit))
+            continue;
+        for (size_t x = 0; x < n; x++)
+            out[x] += power[x + covered];
+        covered += bit;
+    }
+}
+
+/* The sums of one window. */
+typedef struct PairWindow {
+    int32_t count, a, b, aa, ab, bb, ia, ib;
+    AqmWindowStats i;
+} PairWindow;
+
+static inline void fit_window(const PairWindow *w, float inverse_count, float inverse_spacing,
+                              float flat, float worth, size_t x, const AqmPairFit *fit) {
+    const AqmWindowStats a = aqm_window_stats(w->a, w->aa, w->count, inverse_count);
+    const AqmWindowStats b = aqm_window_stats(w->b, w->bb, w->count, inverse_count);
+    const float ab =
+        aqm_window_covariance(w->ab, w->b, a.mean, a.rest, b.mean, b.rest, inverse_count);
+    const float ia =
+        aqm_window_covariance(w->ia, w->a, w->i.mean, w->i.rest, a.mean, a.rest, inverse_count);
+    const float ib =
+        aqm_window_covariance(w->ib, w->b, w->i.mean, w->i.rest, b.mean, b.rest, inverse_count);
+    /* J = (a + b) / 2 and G = (b - a) / spacing */
+    const float vj = 0.25f * ((a.variance + b.variance) + (ab + ab));
+    const float vjg = 0.5f * (b.variance - a.variance) * inverse_spacing;
+    const float vg = ((a.variance + b.variance) - (ab + ab)) * inverse_spacing * inverse_spacing;
+    const float cij = 0.5f * (ia + ib), cig = (ib - ia) * inverse_spacing;
+    const int usable = (vj > flat) & (w->i.variance > flat);
+    const float safe_j = usable ? vj : 1.0f, safe_i = usable ? w->i.variance : 1.0f;
+    const float norm = 1.0f / (sqrtf(safe_j) * sqrtf(safe_i)), share = vjg / safe_j;
+    const float information = (vg - vjg * share) / safe_j;
+    fit->score[x] = usable ? cij * norm : 0.0f;
+    fit->slope[x] = usable ? (cig - cij * share) * norm * worth : 0.0f;
+    fit->information[x] = usable && information > 0.0f ? information * worth : 0.0f;
+}
+
+/* The seven box sums of a row of whole windows, in the order a, b, aa, ab, bb, ia, ib. */
+static void pair_boxes(const AqmPairSums *sums, int window, size_t n, int32_t *scratch,
+                       int32_t *box[7]) {
+    const int32_t *columns[7] = {sums->a,  sums->b,  sums->aa, sums->ab,
+                                 sums->bb, sums->ia, sums->ib};
+    int32_t *to = scratch + n + (size_t)window; /* after what pair_box takes */
+    for (size_t k = 0; k < 7; k++) {
+        box[k] = to + k * n;
+        pair_box(columns[k], window, n, scratch, box[k]);
+    }
+}
+
+static void loops_pair_fit(const AqmPairSums *sums, const AqmReferenceStats *reference, int window,
+                           float spacing, size_t n, int32_t *scratch, const AqmPairFit *fit) {
+    int32_t *box[7];
+    pair_boxes(sums, window, n, scratch, box);
+    const int32_t count = window * window;
+    const float flat = aqm_flat_variance((float)count), inverse = 1.0f / (float)count;
+    for (size_t x = 0; x < n; x++) {
+        const AqmWindowStats i = {reference->mean[x], reference->rest[x], reference->variance[x]};
+        const PairWindow w = {count,     box[0][x], box[1][x], box[2][x], box[3][x],
+                              box[4][x], box[5][x], box[6][x], i};
+        fit_window(&w, inverse, 1.0f / spacing, flat, 1.0f, x, fit);
+    }
+}
+
+static void loops_pair_fit_masked(const AqmPairSums *sums, int window, int min_count, float spacing,
+                                  size_t n, int32_t *scratch, const AqmPairFit *fit) {
+    const float all = 1.0f / (float)(window * window);
+    const int32_t *columns[10] = {sums->a,  sums->b,  sums->aa,    sums->ab, sums->bb,
+                                  sums->ia, sums->ib, sums->count, sums->i,  sums->ii};
+    int32_t *box[10];
+    for (size_t k = 0; k < 10; k++) {
+        box[k] = scratch + n + (size_t)window + k * n;
+        pair_box(columns[k], window, n, scratch, box[k]);
+    }
+    for (size_t x = 0; x < n; x++) {
+        const int32_t count = box[7][x] > 0 ? box[7][x] : 1;
+        const float inverse = 1.0f / (float)count, part = (float)count * all;
+        const float flat = count >= min_count ? aqm_flat_variance((float)count) : INFINITY;
+        const PairWindow w = {
+            count,     box[0][x], box[1][x],
+            box[2][x], box[3][x], box[4][x],
+            box[5][x], box[6][x], aqm_window_stats(box[8][x], box[9][x], count, inverse)};
+        const float part2 = part * part;
+        fit_window(&w, inverse, 1.0f / spacing, flat, part2 * part2, x, fit);
+    }
+}
+
+/* ---- answers --------------------------------------------------------------------------------- */
+
+enum { NEAR_BLOCK = 64 };
+
+static inline float near_larger(float a, float b) {
+    return a > b ? a : b;
+}
+static inline float near_smaller(float a, float b) {
+    return a < b ? a : b;
+}
+
+/* 0 where score is at most `floor` of best, 1 from `full` of it on. */
+static inline float near_weight(float score, float best, float floor, float full) {
+    const float share = (score / near_larger(best, 1e-6f) - floor) / (full - floor);
+    const float weight = near_smaller(near_larger(share, 0.0f), 1.0f);
+    return score > 0.0f ? weight : 0.0f;
+}
+
+static inline void solve_block(const AqmPairFit *fits, size_t source_count,
+                               const AqmPairRules *rules, size_t at, size_t n,
+                               float *restrict shift, float *restrict sigma,
+                               float *restrict score) {
+    float best[NEAR_BLOCK] = {0}, slope[NEAR_BLOCK] = {0}, stiff[NEAR_BLOCK] = {0};
+    float noise[NEAR_BLOCK] = {0}, weights[NEAR_BLOCK] = {0}, scores[NEAR_BLOCK] = {0};
+    for (size_t s = 0; s < source_count; s++)
+        for (size_t x = 0; x < n; x++)
+            best[x] = near_larger(best[x], fits[s].score[at + x]);
+    for (size_t s = 0; s < source_count; s++) {
+        const float *restrict r = fits[s].score + at, *restrict dr = fits[s].slope + at;
+        const float *restrict a = fits[s].information + at;
+        for (size_t x = 0; x < n; x++) {
+            const float w = near_weight(r[x], best[x], rules->weight_floor, rules->weight_full);
+            weights[x] += w;
+            scores[x] += w * r[x];
+            slope[x] += w * dr[x];
+            stiff[x] += w * (r[x] * a[x] + rules->prior);
+            noise[x] += w * w * a[x] * (1.0f - r[x] * r[x]);
+        }
+    }
+    for (size_t x = 0; x < n; x++) {
+        const int is_known = weights[x] > 0.0f;
+        const float inverse = 1.0f / (is_known ? stiff[x] : 1.0f), t = slope[x] * inverse;
+        const float move = near_smaller(near_larger(t, -rules->most_px), rules->most_px);
+        const float bend = rules->shift_share * move;
+        const float variance = rules->gain * near_larger(noise[x], 0.0f) * inverse * inverse;
+        const float deviation = sqrtf(variance + rules->floor_px * rules->floor_px + bend * bend);
+        shift[at + x] = is_known ? move : NAN;
+        sigma[at + x] = is_known ? deviation : NAN;
+        score[at + x] = is_known ? scores[x] / weights[x] : 0.0f;
+    }
+}
+
+static void loops_pair_solve(const AqmPairFit *fits, size_t source_count, const AqmPairRules *rules,
+                             size_t n, float *shift, float *sigma, float *score) {
+    for (size_t at = 0; at < n; at += NEAR_BLOCK)
+        solve_block(fits, source_count, rules, at, n - at < NEAR_BLOCK ? n - at : NEAR_BLOCK, shift,
+                    sigma, score);
+}
+
+/* The highest score of a source at each pixel, 0 where its curve is not whole. */
+static inline void curve_top(const float *restrict scores, size_t stride, int length, size_t n,
+                             float *restrict top) {
+    float low[NEAR_BLOCK];
+    for (size_t x = 0; x < n; x++)
+        top[x] = low[x] = scores[x];
+    for (int k = 1; k < length; k++) {
+        const float *restrict row = scores + (size_t)k * stride;
+        for (size_t x = 0; x < n; x++) {
+            top[x] = near_larger(top[x], row[x]);
+            low[x] = near_smaller(low[x], row[x]);
+        }
+    }
+    for (size_t x = 0; x < n; x++)
+        top[x] = (low[x] > -1.5f) & (top[x] > 0.0f) ? top[x] : 0.0f;
+}
+
+/* The weighted mean of the sources' curves; total weights. */
+static inline void join_curves(const AqmCurves *curves, size_t at, size_t n,
+                               float (*restrict joined)[NEAR_BLOCK], float *restrict total) {
+    float best[NEAR_BLOCK] = {0}, top[NEAR_BLOCK], weight[NEAR_BLOCK];
+    const size_t length = (size_t)curves->length;
+    memset(joined, 0, length * sizeof *joined);
+    memset(total, 0, NEAR_BLOCK * sizeof *total);
+    for (size_t s = 0; s < curves->source_count; s++) {
+        if (!curves->is_seen[s])
+            continue;
+        curve_top(curves->scores + s * length * curves->stride + at, curves->stride, curves->length,
+                  n, top);
+        for (size_t x = 0; x < n; x++)
+            best[x] = near_larger(best[x], top[x]);
+    }
+    for (size_t s = 0; s < curves->source_count; s++) {
+        const float *scores = curves->scores + s * length * curves->stride + at;
+        if (!curves->is_seen[s])
+            continue;
+        curve_top(scores, curves->stride, curves->length, n, top);
+        for (size_t x = 0; x < n; x++) {
+            weight[x] = near_weight(top[x], best[x], curves->weight_floor, curves->weight_full);
+            total[x] += weight[x];
+        }
+        for (size_t k = 0; k < length; k++)
+            for (size_t x = 0; x < n; x++)
+                joined[k][x] += weight[x] * scores[k * curves->stride + x];
+    }
+}
+
+static inline void peak_block(const AqmCurves *curves, size_t at, size_t n, float *restrict index,
+                              float *restrict value) {
+    float joined[AQM_CURVE_MAX][NEAR_BLOCK], total[NEAR_BLOCK];
+    float best[NEAR_BLOCK], where[NEAR_BLOCK], below[NEAR_BLOCK], above[NEAR_BLOCK];
+    const int length = curves->length;
+    join_curves(curves, at, n, joined, total);
+    for (size_t x = 0; x < n; x++) {
+        total[x] = total[x] > 0.0f ? 1.0f / total[x] : 0.0f;
+        best[x] = AQM_SCORE_MISSING;
+        where[x] = below[x] = above[x] = 0.0f;
+    }
+    for (int k = 0; k < length; k++)
+        for (size_t x = 0; x < n; x++)
+            joined[k][x] = joined[k][x] * total[x] - curves->penalty[k];
+    for (int k = 0; k < length; k++) {
+        const float *before = joined[k > 0 ? k - 1 : k],
+                    *after = joined[k + 1 < length ? k + 1 : k];
+        for (size_t x = 0; x < n; x++) {
+            const int is_higher = joined[k][x] > best[x];
+            best[x] = is_higher ? joined[k][x] : best[x];
+            where[x] = is_higher ? (float)k : where[x];
+            below[x] = is_higher ? before[x] : below[x];
+            above[x] = is_higher ? after[x] : above[x];
+        }
+    }
+    for (size_t x = 0; x < n; x++) {
+        const float bend = below[x] - 2.0f * best[x] + above[x];
+        const int is_peak = (bend < -1e-6f) & (where[x] > 0.0f) & (where[x] < (float)(length - 1));
+        const float fraction = 0.5f * (below[x] - above[x]) / (is_peak ? bend : 1.0f);
+        const float inside = near_smaller(near_larger(fraction, -0.5f), 0.5f);
+        index[at + x] = where[x] + (is_peak ? inside : 0.0f);
+        value[at + x] = total[x] > 0.0f ? best[x] : AQM_SCORE_MISSING;
+    }
+}
+
+static void loops_curve_peak(const AqmCurves *curves, size_t n, float *index, float *value) {
+    for (size_t at = 0; at < n; at += NEAR_BLOCK)
+        peak_block(curves, at, n - at < NEAR_BLOCK ? n - at : NEAR_BLOCK, index, value);
+}
+
+/* ---- smoothing ------------------------------------------------------------------------------- */
+
+static inline void near_order(float *a, float *b) {
+    const float low = near_smaller(*a, *b), high = near_larger(*a, *b);
+    *a = low;
+    *b = high;
+}
+
+/* Median of nine by Smith's network of 19 exchanges (Smith 1996, "Implementing median filters in
+ * XC4000E FPGAs"). */
+static inline float median_of_nine(float p[9]) {
+    near_order(p + 1, p + 2), near_order(p + 4, p + 5), near_order(p + 7, p + 8);
+    near_order(p + 0, p + 1), near_order(p + 3, p + 4), near_order(p + 6, p + 7);
+    near_order(p + 1, p + 2), near_order(p + 4, p + 5), near_order(p + 7, p + 8);
+    near_order(p + 0, p + 3), near_order(p + 5, p + 8), near_order(p + 4, p + 7);
+    near_order(p + 3, p + 6), near_order(p + 1, p + 4), near_order(p + 2, p + 5);
+    near_order(p + 4, p + 7), near_order(p + 4, p + 2), near_order(p + 6, p + 4);
+    near_order(p + 4, p + 2);
+    return p[4];
+}
+
+static void loops_median_row(const float *above, const float *row, const float *below, size_t width,
+                             float *restrict out) {
+    out[0] = row[0];
+    out[width - 1] = row[width - 1];
+    for (size_t x = 1; x + 1 < width; x++) {
+        float p[9] = {above[x - 1], above[x],     above[x + 1], row[x - 1],  row[x],
+                      row[x + 1],   below[x - 1], below[x],     below[x + 1]};
+        const float sum = ((p[0] + p[1]) + (p[2] + p[3])) + ((p[4] + p[5]) + (p[6] + p[7])) + p[8];
+        const float median = median_of_nine(p);
+        out[x] = sum == sum ? median : row[x];
+    }
+}
+
+/* One tap over n pixels: adds what lies within reach of the center. */
+static inline void add_tap(const float *restrict row, const float *restrict center,
+                           const float *restrict reach, size_t n, float *restrict sum,
+                           float *restrict total) {
+    for (size_t x = 0; x < n; x++) {
+        const float d = row[x] - center[x], size = fabsf(d);
+        const float w = size < reach[x] ? 1.0f : 0.0f;
+        sum[x] += size < reach[x] ? d : 0.0f;
+        total[x] += w;
+    }
+}
+
+static inline void add_weighted_tap(const float *restrict row, const float *restrict weights,
+                                    const float *restrict center, const float *restrict reach,
+                                    size_t n, float *restrict sum, float *restrict total) {
+    for (size_t x = 0; x < n; x++) {
+        const float d = row[x] - center[x], size = fabsf(d), share = weights[x] * d;
+        sum[x] += size < reach[x] ? share : 0.0f;
+        total[x] += size < reach[x] ? weights[x] : 0.0f;
+    }
+}
+
+static inline void mean_block(const AqmMeanLine *line, size_t width, size_t at, size_t n,
+                              float *restrict mean, float *restrict weight) {
+    const int middle = line->taps / 2;
+    const float *center = line->rows[middle] + at, *reach = line->reach + at;
+    float sum[NEAR_BLOCK] = {0}, total[NEAR_BLOCK];
+    for (size_t x = 0; x < n; x++)
+        total[x] = line->weights ? line->weights[middle][at + x] : 1.0f;
+    for (int k = 0; k < line->taps; k++) {
+        const ptrdiff_t shift = line->shift[k], margin = shift < 0 ? -shift : shift;
+        const ptrdiff_t first = margin - (ptrdiff_t)at, end = (ptrdiff_t)(width - at) - margin;
+        const size_t from = first > 0 ? (size_t)first : 0;
+        const size_t to = end < (ptrdiff_t)n ? (end > 0 ? (size_t)end : 0) : n;
+        if (k == middle || !line->rows[k] || to <= from)
+            continue;
+        const ptrdiff_t start = (ptrdiff_t)(at + from) + shift;
+        if (line->weights)
+            add_weighted_tap(line->rows[k] + start, line->weights[k] + start, center + from,
+                             reach + from, to - from, sum + from, total + from);
+        else
+            add_tap(line->rows[k] + start, center + from, reach + from, to - from, sum + from,
+                    total + from);
+    }
+    for (size_t x = 0; x < n; x++) {
+        const float safe = total[x] > 0.0f ? total[x] : 1.0f;
+        mean[at + x] = center[x] + sum[x] / safe;
+    }
+    if (weight)
+        memcpy(weight + at, total, n * sizeof *total);
+}
+
+static void loops_mean_row(const AqmMeanLine *line, size_t width, float *mean, float *weight) {
+    for (size_t at = 0; at < width; at += NEAR_BLOCK)
+        mean_block(line, width, at, width - at < NEAR_BLOCK ? width - at : NEAR_BLOCK, mean,
+                   weight);
+}
+
+#endif

@@ -1,0 +1,41 @@
+/* Matching near a surface in plain C: the specification. */
+#include "base/cpu.h"
+#include "kernels/near_loops.h"
+
+static void pair_columns(const AqmPairRow *in, const AqmPairRow *out, size_t n,
+                         const AqmPairSums *sums) {
+    for (size_t k = 0; k < n; k++) {
+        const int32_t i = in->i[k], a = in->a[k], b = in->b[k];
+        const int32_t io = out->i[k], ao = out->a[k], bo = out->b[k];
+        sums->a[k] += a - ao;
+        sums->b[k] += b - bo;
+        sums->aa[k] += a * a - ao * ao;
+        sums->ab[k] += a * b - ao * bo;
+        sums->bb[k] += b * b - bo * bo;
+        sums->ia[k] += i * a - io * ao;
+        sums->ib[k] += i * b - io * bo;
+    }
+}
+
+const AqmNearKernels aqm_near_kernels_reference = {
+    .name = "reference",
+    .bend = loops_bend,
+    .pair_columns = pair_columns,
+    .pair_columns_masked = loops_pair_columns_masked,
+    .pair_fit = loops_pair_fit,
+    .pair_fit_masked = loops_pair_fit_masked,
+    .pair_solve = loops_pair_solve,
+    .curve_peak = loops_curve_peak,
+    .median_row = loops_median_row,
+    .mean_row = loops_mean_row,
+};
+
+const AqmNearKernels *aqm_near_kernels(unsigned cpu_features) {
+#if defined(__x86_64__)
+    if (cpu_features & AQM_CPU_AVX2)
+        return &aqm_near_kernels_avx2;
+#else
+    (void)cpu_features;
+#endif
+    return &aqm_near_kernels_reference;
+}
