@@ -88,14 +88,15 @@ AqmStatus stages_views_estimate(StagesViews *views, const AqmConfig *config, dou
                                    config->reconstruction.depth_margin, config->runtime.threads,
                                    ranges, diag));
     for (size_t v = 0; v < views->count; v++) {
-        size_t sources[AQM_CAMERAS_MAX], count = 0;
+        size_t sources[AQM_CAMERAS_MAX], count = 0, spares = 0;
         if (views->views[v].is_auxiliary)
             continue;
         aqm_depth_map_destroy(&views->maps[v]);
         aqm_stereo_select_sources(views->views, views->count, v, neighbors, center, &ranges[v],
-                                  sources, &count);
-        AQM_TRY(aqm_stereo_estimate(views->views, views->count, v, sources, count, &ranges[v],
-                                    &config->reconstruction.stereo, &views->maps[v], diag));
+                                  sources, &count, &spares);
+        AQM_TRY(aqm_stereo_estimate(views->views, views->count, v, sources, count, spares,
+                                    &ranges[v], &config->reconstruction.stereo, &views->maps[v],
+                                    diag));
         const double area = (double)views->maps[v]->width * views->maps[v]->height;
         *pixels += area;
         *samples += area * config->reconstruction.stereo.num_depths * (double)count;

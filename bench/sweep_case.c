@@ -97,7 +97,7 @@ typedef bool (*Search)(const Scene *scene, int threads, float *depth);
 
 static bool search_exhaustively(const Scene *scene, int threads, float *depth) {
     AqmSweep *sweep = NULL;
-    if (aqm_sweep_create(&sweep, scene->stereo, 0, sources, VIEWS - 1, AQM_COST_NCC, 11, threads,
+    if (aqm_sweep_create(&sweep, scene->stereo, 0, sources, VIEWS - 1, 0, AQM_COST_NCC, 11, threads,
                          NULL) != AQM_OK)
         return false;
     const size_t pixels = (size_t)scene->views[0].width * (size_t)scene->views[0].height;
@@ -115,7 +115,7 @@ static bool estimate(const Scene *scene, int threads, float *depth) {
     options.num_depths = scene->depths;
     options.threads = threads;
     AqmDepthMap *map = NULL;
-    if (aqm_stereo_estimate(scene->stereo, VIEWS, 0, sources, VIEWS - 1, &range, &options, &map,
+    if (aqm_stereo_estimate(scene->stereo, VIEWS, 0, sources, VIEWS - 1, 0, &range, &options, &map,
                             NULL) != AQM_OK)
         return false;
     memcpy(depth, map->depth_m, (size_t)map->width * (size_t)map->height * sizeof *depth);

@@ -13,10 +13,19 @@ extern "C" {
 
 typedef enum AqmCost { AQM_COST_NCC, AQM_COST_SSIM } AqmCost;
 
+/* How depth is searched for. The cascade sweeps at a low resolution with semi-global matching and
+ * follows the answer to the full one; the exhaustive search sweeps every plane at every pixel of
+ * the full resolution: many times the work, kept as reference. */
+typedef enum AqmSearch { AQM_SEARCH_CASCADE, AQM_SEARCH_EXHAUSTIVE } AqmSearch;
+
 typedef struct AqmStereoOptions {
-    int num_depths;       /* planes of the sweep; 8..4096; default 128 */
+    AqmSearch search;     /* default cascade */
+    int num_depths;       /* 8..4096, default 128: planes of an exhaustive search; the most of a
+                             cascade, which starts at the finest resolution where planes 0.7 px
+                             apart fill at most 640 num_depths^2 cells (docs/method.md) */
     AqmCost cost;         /* default NCC */
-    int window_size;      /* px, odd, 3..31: side of the square search window; default 11 */
+    int window_size;      /* px, odd, 3..31, default 11: side of the square window of an exhaustive
+                             search; the cascade's is half of it, odd and at least 3 */
     int depth_batch_size; /* planes whose costs are held at once; 1..64; default 4 */
     int threads;          /* 0 = all cores */
 } AqmStereoOptions;
@@ -62,22 +71,26 @@ AQM_API AQM_NODISCARD AqmStatus aqm_stereo_find_ranges(const AqmStereoView *view
                                                        AqmDiag *diag);
 
 /* The source views of `reference`: the `num_neighbors` best other non-auxiliary views by overlap
- * and angle, then, with include_center, every auxiliary one. `range` may be NULL (not yet known).
- * sources: room for view_count indices. */
+ * and angle, then, with include_center, every auxiliary one: `source_count` in all. The other
+ * non-auxiliary views that overlap follow as spares, `spare_count` of them, best first. `range` may
+ * be NULL (not yet known). sources: room for view_count indices. */
 AQM_API void aqm_stereo_select_sources(const AqmStereoView *views, size_t view_count,
                                        size_t reference, int num_neighbors, bool include_center,
                                        const AqmDepthRange *range, size_t *sources,
-                                       size_t *source_count);
+                                       size_t *source_count, size_t *spare_count);
 
-/* The depth map of view `reference`: ray depth in metres within `range` (NaN = not known) and
- * confidence in 0..1 (0.1: hardly better than chance), each height x width of its undistorted
- * image. `sources`: 1..64 other views. Plane sweep, then a second look along the surface found
- * (docs/method.md). Same bytes for any number of threads; may be called from several threads at
- * once. ARGUMENT for views, a range or options that cannot be, NO_DATA where no ray reaches the
- * water, MEMORY. *out is set on AQM_OK only; the caller destroys it. */
+/* The depth map of view `reference`: ray depth in metres within `range` (NaN = not known),
+ * confidence in 0..1 (0.1: hardly better than chance) and the standard deviation of the depth, each
+ * height x width of its undistorted
+ * image. `sources`: 1..64 other views, then `spare_count` more that
+ * stand in where one of the first does not see a part of the image. Plane sweep, then a second look
+ * along the surface found (docs/method.md). Same bytes for any number of threads; may be called
+ * from several threads at once. ARGUMENT for views, a range or options that cannot be, NO_DATA
+ * where no ray reaches the water, MEMORY. *out is set on AQM_OK only; the caller destroys it. */
 AQM_API AQM_NODISCARD AqmStatus aqm_stereo_estimate(const AqmStereoView *views, size_t view_count,
                                                     size_t reference, const size_t *sources,
-                                                    size_t source_count, const AqmDepthRange *range,
+                                                    size_t source_count, size_t spare_count,
+                                                    const AqmDepthRange *range,
                                                     const AqmStereoOptions *options,
                                                     AqmDepthMap **out, AqmDiag *diag);
 

@@ -249,17 +249,18 @@ static AqmStatus write_map(const char *path, const void *map, const void *detail
 
 static AqmStatus estimate_view(Frame *frame, size_t v, AqmDiag *diag) {
     const AqmConfig *config = frame->job->config;
-    size_t sources[AQM_CAMERAS_MAX], count = 0;
+    size_t sources[AQM_CAMERAS_MAX], count = 0, spare_count = 0;
     aqm_stereo_select_sources(
         frame->views, frame->view_count, v, config->sparse_matching.num_neighbors,
-        config->sparse_matching.include_center, &frame->ranges[v], sources, &count);
+        config->sparse_matching.include_center, &frame->ranges[v], sources, &count,
+        &spare_count);
     if (count == 0) {
         aqm_log(&frame->log, AQM_LOG_WARNING,
                 "frame %d: camera %s sees nothing that another camera sees; it has no depth map",
                 frame->job->frame, name_of(frame, v));
         return AQM_OK;
     }
-    AQM_TRY(aqm_stereo_estimate(frame->views, frame->view_count, v, sources, count,
+    AQM_TRY(aqm_stereo_estimate(frame->views, frame->view_count, v, sources, count, spare_count,
                                 &frame->ranges[v], &config->reconstruction.stereo, &frame->maps[v],
                                 diag));
     frame->has_map[frame->camera_of[v]] = true;

@@ -3,9 +3,6 @@
 #include "base/alloc.h"
 
 void aqm_level_free(AqmLevel *level) {
-    for (size_t k = 0; level->images && k < level->view_count; k++)
-        aqm_stereo_image_destroy(&level->images[k]);
-    aqm_free(level->images);
     aqm_free(level->views);
     aqm_free(level->stereo);
     *level = (AqmLevel){0};
@@ -13,11 +10,11 @@ void aqm_level_free(AqmLevel *level) {
 
 static AqmStatus halve_view(AqmLevel *level, size_t k, int times, AqmDiag *diag) {
     for (; times > 0; times--) {
-        AqmStereoImage *half = NULL;
-        AQM_TRY(aqm_stereo_image_halve(level->stereo[k].image, &half, diag));
-        aqm_stereo_image_destroy(&level->images[k]);
-        level->images[k] = half;
-        level->stereo[k].image = half;
+        const AqmStereoImage *image = level->stereo[k].image;
+        if (!image->half)
+            return aqm_fail(diag, AQM_ERROR_NO_DATA, "an image of %d x %d px is too small to halve",
+                            image->width, image->height);
+        level->stereo[k].image = image->half;
         level->views[k] = aqm_view_halve(&level->views[k]);
     }
     return AQM_OK;
@@ -29,10 +26,9 @@ AqmStatus aqm_level_create(AqmLevel *level, const AqmStereoView *views, size_t v
         .view_count = view_count,
         .stereo = aqm_calloc(view_count, sizeof *level->stereo),
         .views = aqm_calloc(view_count, sizeof *level->views),
-        .images = aqm_calloc(view_count, sizeof(AqmStereoImage *)),
     };
     AqmStatus status = AQM_OK;
-    if (!level->stereo || !level->views || !level->images)
+    if (!level->stereo || !level->views)
         status = aqm_fail_memory(diag, "views at low resolution", view_count, sizeof *level->views);
     for (size_t k = 0; k < view_count && status == AQM_OK; k++) {
         level->views[k] = *views[k].view;

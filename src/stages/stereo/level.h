@@ -8,10 +8,10 @@ typedef struct AqmLevel {
     size_t view_count;
     AqmStereoView *stereo; /* as the full-resolution views, in the same order */
     AqmView *views;
-    AqmStereoImage **images; /* owned; NULL where a view stayed as it was */
 } AqmLevel;
 
-/* Halves view k halvings[k] times (0 = taken as it is; its image must then outlive the level). */
+/* Halves view k halvings[k] times. The images are those of the views, which must outlive the level.
+ * NO_DATA where an image is too small for that. */
 AqmStatus aqm_level_create(AqmLevel *level, const AqmStereoView *views, size_t view_count,
                            const int *halvings, AqmDiag *diag);
 void aqm_level_free(AqmLevel *level); /* a zeroed level is fine */

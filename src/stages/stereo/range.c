@@ -69,9 +69,9 @@ static AqmStatus shrink(Search *search, int finer, AqmDiag *diag) {
 }
 
 static AqmStatus sweep_coarse(Search *search, size_t k, AqmDiag *diag) {
-    size_t sources[MAX_VIEWS], source_count;
+    size_t sources[MAX_VIEWS], source_count, spare_count;
     aqm_stereo_select_sources(search->level.stereo, search->view_count, k, search->num_neighbors,
-                              search->include_center, NULL, sources, &source_count);
+                              search->include_center, NULL, sources, &source_count, &spare_count);
     Coarse *coarse = &search->coarse[k];
     const size_t pixels = (size_t)coarse->view->width * (size_t)coarse->view->height;
     coarse->h = aqm_alloc(2 * pixels, sizeof *coarse->h);
@@ -85,8 +85,8 @@ static AqmStatus sweep_coarse(Search *search, size_t k, AqmDiag *diag) {
     if (source_count == 0)
         return AQM_OK;
     AqmSweep *sweep = NULL;
-    AQM_TRY(aqm_sweep_create(&sweep, search->level.stereo, k, sources, source_count, AQM_COST_NCC,
-                             COARSE_WINDOW, search->threads, diag));
+    AQM_TRY(aqm_sweep_create(&sweep, search->level.stereo, k, sources, source_count, 0,
+                             AQM_COST_NCC, COARSE_WINDOW, search->threads, diag));
     const double camera_height = coarse->view->water_z - coarse->view->C[2];
     const double h_min = 0.002 * camera_height;
     const double h_max = coarse->view->n * (apparent_limit - 1.0) * camera_height;

@@ -1,108 +1,72 @@
-/* A smooth surface through a noisy depth map that keeps its steps: the base of the second sweep. */
-#include <math.h>
-#include <string.h>
+#include "stages/stereo/smooth.h"
+
+#include <stdlib.h>
 
 #include "base/alloc.h"
-#include "stages/stereo/sweep.h"
+#include "base/cpu.h"
+#include "kernels/near_kernels.h"
 
-static void order(float *a, float *b) {
-    const float low = *a < *b ? *a : *b, high = *a < *b ? *b : *a;
-    *a = low;
-    *b = high;
+enum { RADIUS = 3, TAPS = 2 * RADIUS + 1 };
+
+typedef struct Smoothing {
+    const AqmNearKernels *kernels;
+    int width, height, threads;
+    float *reach; /* a row, all the same */
+} Smoothing;
+
+static const float *row_at(const Smoothing *smoothing, const float *map, int y) {
+    return map + (ptrdiff_t)y * smoothing->width;
 }
 
-/* Median of nine by Smith's network of 19 exchanges (Smith 1996, "Implementing median filters in
- * XC4000E FPGAs"). */
-static float median9(float p[9]) {
-    order(p + 1, p + 2), order(p + 4, p + 5), order(p + 7, p + 8);
-    order(p + 0, p + 1), order(p + 3, p + 4), order(p + 6, p + 7);
-    order(p + 1, p + 2), order(p + 4, p + 5), order(p + 7, p + 8);
-    order(p + 0, p + 3), order(p + 5, p + 8), order(p + 4, p + 7);
-    order(p + 3, p + 6), order(p + 1, p + 4), order(p + 2, p + 5);
-    order(p + 4, p + 7), order(p + 4, p + 2), order(p + 6, p + 4);
-    order(p + 4, p + 2);
-    return p[4];
-}
-
-/* 3 x 3 medians; a pixel without nine known neighbours keeps its own value. */
-static void median_map(const float *in, int width, int height, int threads, float *out) {
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int y = 0; y < height; y++)
-        for (int x = 0; x < width; x++) {
-            const size_t at = (size_t)y * (size_t)width + (size_t)x;
-            out[at] = in[at];
-            if (x < 1 || y < 1 || x + 1 >= width || y + 1 >= height)
-                continue;
-            float p[9], sum = 0.0f;
-            for (int k = 0; k < 9; k++) {
-                p[k] = in[(size_t)(y + k / 3 - 1) * (size_t)width + (size_t)(x + k % 3 - 1)];
-                sum += p[k];
-            }
-            if (!isnan(sum))
-                out[at] = median9(p);
-        }
-}
-
-enum { RADIUS = 3 };
-
-/* One row of the mean over the window of what lies within `tolerance` of the pixel's own value.
- * Shifts that leave the image at either side are left out on both, so a slope stays where it is. */
-static void mean_row(const float *in, const float *tolerance, int width, int height, int y,
-                     float *restrict sum, float *restrict count, float *out) {
-    const float *center = in + (size_t)y * (size_t)width;
-    const int rows = y < height - 1 - y ? y : height - 1 - y, reach = rows < RADIUS ? rows : RADIUS;
-    memset(sum, 0, (size_t)width * sizeof *sum);
-    memset(count, 0, (size_t)width * sizeof *count);
-    for (int dy = -reach; dy <= reach; dy++)
-        for (int dx = -RADIUS; dx <= RADIUS; dx++) {
-            const float *row = in + (size_t)(y + dy) * (size_t)width;
-            const int margin = dx < 0 ? -dx : dx;
-            for (int x = margin; x < width - margin; x++) {
-                const float d = row[x + dx] - center[x], t = tolerance[x];
-                const float in_reach = ((d < t) & (d > -t)) ? 1.0f : 0.0f;
-                sum[x] += in_reach != 0.0f ? d : 0.0f;
-                count[x] += in_reach;
-            }
-        }
-    for (int x = 0; x < width; x++)
-        out[(size_t)y * (size_t)width + (size_t)x] =
-            center[x] + (count[x] > 0.0f ? sum[x] / count[x] : 0.0f);
-}
-
-static AqmStatus mean_map(const AqmSweep *sweep, const float *in, double tolerance_px, float *out,
-                          AqmDiag *diag) {
-    const int width = sweep->view->width, height = sweep->view->height, threads = sweep->threads;
-    const size_t w = (size_t)width;
-    float *rows = aqm_alloc(3 * w * (size_t)threads, sizeof *rows);
-    if (!rows)
-        return aqm_fail_memory(diag, "smoothing a depth map", 3 * w * (size_t)threads,
-                               sizeof *rows);
-#pragma omp parallel for num_threads(threads) schedule(static)
-    for (int band = 0; band < threads; band++) {
-        float *tolerance = rows + 3 * w * (size_t)band;
-        for (int y = band; y < height; y += threads) {
-            for (int x = 0; x < width; x++) {
-                const double h = (double)in[(size_t)y * w + (size_t)x];
-                tolerance[x] = (float)(tolerance_px * aqm_sweep_metres_per_px(sweep, h));
-            }
-            mean_row(in, tolerance, width, height, y, tolerance + w, tolerance + 2 * w, out);
-        }
+static void median_map(const Smoothing *smoothing, const float *in, float *out) {
+    const int height = smoothing->height;
+#pragma omp parallel for num_threads(smoothing->threads) schedule(static)
+    for (int y = 0; y < height; y++) {
+        const float *row = row_at(smoothing, in, y);
+        float *to = out + (ptrdiff_t)y * smoothing->width;
+        const bool is_inside = y > 0 && y + 1 < height && smoothing->width > 2;
+        for (int x = 0; x < smoothing->width && !is_inside; x++)
+            to[x] = row[x];
+        if (is_inside)
+            smoothing->kernels->median_row(row - smoothing->width, row, row + smoothing->width,
+                                           (size_t)smoothing->width, to);
     }
-    aqm_free(rows);
-    return AQM_OK;
 }
 
-AqmStatus aqm_smooth_surface(const AqmSweep *sweep, const float *h, double tolerance_px,
-                             float *base, AqmDiag *diag) {
-    const int width = sweep->view->width, height = sweep->view->height;
-    float *other = aqm_alloc((size_t)width * (size_t)height, sizeof *other);
+/* Means along the rows, or down the columns. */
+static void mean_map(const Smoothing *smoothing, bool is_down, const float *in, float *out) {
+#pragma omp parallel for num_threads(smoothing->threads) schedule(static)
+    for (int y = 0; y < smoothing->height; y++) {
+        const float *rows[TAPS];
+        int shift[TAPS];
+        for (int k = -RADIUS; k <= RADIUS; k++) {
+            /* a tap counts with its opposite, or a slope would move at the border */
+            const bool is_there = y - abs(k) >= 0 && y + abs(k) < smoothing->height;
+            const float *row = row_at(smoothing, in, is_down && is_there ? y + k : y);
+            rows[k + RADIUS] = is_down && !is_there ? NULL : row;
+            shift[k + RADIUS] = is_down ? 0 : k;
+        }
+        const AqmMeanLine line = {rows, NULL, shift, TAPS, smoothing->reach};
+        smoothing->kernels->mean_row(&line, (size_t)smoothing->width,
+                                     out + (ptrdiff_t)y * smoothing->width, NULL);
+    }
+}
+
+AqmStatus aqm_smooth_surface(const float *disparity, int width, int height, float tolerance_px,
+                             int passes, int threads, float *base, AqmDiag *diag) {
+    const size_t pixels = (size_t)width * (size_t)height;
+    float *other = aqm_alloc(pixels + (size_t)width, sizeof *other);
     if (!other)
-        return aqm_fail_memory(diag, "smoothing a depth map", (size_t)width * (size_t)height,
-                               sizeof *other);
-    median_map(h, width, height, sweep->threads, base);
-    AqmStatus status = mean_map(sweep, base, tolerance_px, other, diag);
-    if (status == AQM_OK)
-        status = mean_map(sweep, other, tolerance_px, base, diag);
+        return aqm_fail_memory(diag, "smoothing a depth map", pixels, sizeof *other);
+    const Smoothing smoothing = {aqm_near_kernels(aqm_cpu_features()), width, height, threads,
+                                 other + pixels};
+    for (int x = 0; x < width; x++)
+        smoothing.reach[x] = tolerance_px;
+    median_map(&smoothing, disparity, base);
+    for (int pass = 0; pass < passes; pass++) {
+        mean_map(&smoothing, false, base, other);
+        mean_map(&smoothing, true, other, base);
+    }
     aqm_free(other);
-    return status;
+    return AQM_OK;
 }

@@ -44,22 +44,18 @@ static double score_pair(const AqmView *reference, const AqmView *other, double 
     return total;
 }
 
-void aqm_stereo_select_sources(const AqmStereoView *views, size_t view_count, size_t reference,
-                               int num_neighbors, bool include_center, const AqmDepthRange *range,
-                               size_t *sources, size_t *source_count) {
-    const AqmView *view = views[reference].view;
-    /* not known yet: as deep as a third of the camera's height, where tanks are */
-    const double depth_m =
-        range ? 0.5 * (range->min_m + range->max_m) : 0.33 * (view->water_z - view->C[2]);
-    size_t count = 0;
-    for (int taken = 0; taken < num_neighbors; taken++) {
+/* Adds up to `wanted` views to the `count` sources there are, best first; returns the new count. */
+static size_t add_best(const AqmStereoView *views, size_t view_count, size_t reference,
+                       double depth_m, size_t wanted, size_t *sources, size_t count) {
+    for (size_t taken = 0; taken < wanted; taken++) {
         double best_score = 0.0;
         size_t best = view_count;
         for (size_t k = 0; k < view_count; k++) {
             bool is_taken = k == reference || views[k].is_auxiliary;
             for (size_t s = 0; s < count; s++)
                 is_taken |= sources[s] == k;
-            const double score = is_taken ? 0.0 : score_pair(view, views[k].view, depth_m);
+            const double score =
+                is_taken ? 0.0 : score_pair(views[reference].view, views[k].view, depth_m);
             if (score > best_score) {
                 best_score = score;
                 best = k;
@@ -69,8 +65,22 @@ void aqm_stereo_select_sources(const AqmStereoView *views, size_t view_count, si
             break;
         sources[count++] = best;
     }
+    return count;
+}
+
+void aqm_stereo_select_sources(const AqmStereoView *views, size_t view_count, size_t reference,
+                               int num_neighbors, bool include_center, const AqmDepthRange *range,
+                               size_t *sources, size_t *source_count, size_t *spare_count) {
+    const AqmView *view = views[reference].view;
+    /* not known yet: as deep as a third of the camera's height, where tanks are */
+    const double depth_m =
+        range ? 0.5 * (range->min_m + range->max_m) : 0.33 * (view->water_z - view->C[2]);
+    size_t count =
+        add_best(views, view_count, reference, depth_m, (size_t)num_neighbors, sources, 0);
     for (size_t k = 0; include_center && k < view_count; k++)
         if (views[k].is_auxiliary && k != reference)
             sources[count++] = k;
     *source_count = count;
+    *spare_count =
+        add_best(views, view_count, reference, depth_m, view_count, sources, count) - count;
 }

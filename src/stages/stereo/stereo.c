@@ -1,4 +1,4 @@
-/* The stage as its callers see it: options, and the order of search, smoothing and second look. */
+/* The stage as its callers see it: options, and the order of search, least squares and settling. */
 #include "aquamvs/stereo.h"
 
 #include <math.h>
@@ -6,16 +6,21 @@
 #include "aquamvs/geometry.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
-#include "stages/stereo/search.h"
+#include "stages/stereo/cascade.h"
+#include "stages/stereo/exhaustive.h"
+#include "stages/stereo/near_warp.h"
+#include "stages/stereo/refine.h"
+#include "stages/stereo/settle.h"
+#include "stages/stereo/smooth.h"
 
-/* The second look: offsets of a third of a pixel, one pixel to either side, in a window small
- * enough to follow a wave of a few dozen pixels; surfaces are smooth within two pixels of
- * disparity. */
-enum { NEAR_WINDOW = 7, NEAR_STEPS = 3, NEAR_PASSES = 2 };
-static const double near_step_px = 0.35, smooth_tolerance_px = 2.0;
+/* The window of least squares: small enough to follow a wave of a few dozen pixels. A surface is
+ * one where neighbours lie within two pixels of disparity. */
+enum { REFINE_WINDOW = 7, SMOOTH_PASSES = 2, SHARPENED_PASSES = 2, UNSHARPENED_PASSES = 3 };
+static const float smooth_tolerance_px = 2.0f;
 
 AqmStereoOptions aqm_stereo_options_default(void) {
-    return (AqmStereoOptions){.num_depths = 128,
+    return (AqmStereoOptions){.search = AQM_SEARCH_CASCADE,
+                              .num_depths = 128,
                               .cost = AQM_COST_NCC,
                               .window_size = 11,
                               .depth_batch_size = 4,
@@ -35,6 +40,8 @@ AqmStatus aqm_stereo_options_validate(const AqmStereoOptions *options, AqmDiag *
     if (options->cost != AQM_COST_NCC && options->cost != AQM_COST_SSIM)
         return aqm_fail(diag, AQM_ERROR_ARGUMENT, "cost function %d is not known",
                         (int)options->cost);
+    if (options->search != AQM_SEARCH_CASCADE && options->search != AQM_SEARCH_EXHAUSTIVE)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "search %d is not known", (int)options->search);
     if (options->threads < 0)
         return aqm_fail(diag, AQM_ERROR_ARGUMENT, "threads is %d: must be 0 (all) or more",
                         options->threads);
@@ -60,41 +67,97 @@ static bool slope_range(const AqmView *view, double *least, double *largest) {
     return *least <= *largest;
 }
 
-/* From h to ray depth, NaN outside the range. */
-static void to_ray_depth(const AqmView *view, const AqmDepthRange *range, int threads,
-                         AqmDepthMap *map) {
-#pragma omp parallel for num_threads(threads) schedule(static)
+/* From disparity to ray depth; NaN where nothing is known or the depth lies outside the range. */
+static void to_ray_depth(const AqmSweep *sweep, const AqmDepthRange *range, AqmDepthMap *map) {
+    const AqmView *view = sweep->view;
+#pragma omp parallel for num_threads(sweep->threads) schedule(static)
     for (int y = 0; y < view->height; y++)
         for (int x = 0; x < view->width; x++) {
             const size_t at = (size_t)y * (size_t)view->width + (size_t)x;
+            const double disparity = (double)map->depth_m[at];
             AqmRay ray;
             double depth = (double)NAN;
-            if (!isnan(map->depth_m[at]) && aqm_view_cast(view, x, y, &ray))
-                depth = (double)map->depth_m[at] / ray.direction[2];
+            if (map->confidence[at] > 0.0f && aqm_view_cast(view, x, y, &ray))
+                depth = aqm_disparity_h(sweep, disparity) / ray.direction[2];
             const bool is_inside = depth >= range->min_m && depth <= range->max_m && depth > 0.0;
             map->depth_m[at] = is_inside ? (float)depth : NAN;
-            if (!is_inside)
-                map->confidence[at] = 0.0f;
+            map->confidence[at] = is_inside ? map->confidence[at] : 0.0f;
+            map->sigma_m[at] = is_inside ? (float)((double)map->sigma_m[at] *
+                                                   aqm_disparity_metres_per_px(sweep, disparity) /
+                                                   ray.direction[2])
+                                         : NAN;
         }
 }
 
-static AqmStatus look_again(const AqmStereoView *views, size_t reference, const size_t *sources,
-                            size_t source_count, const AqmStereoOptions *options, AqmDepthMap *map,
-                            AqmDiag *diag) {
-    const int window = options->window_size < NEAR_WINDOW ? options->window_size : NEAR_WINDOW;
-    AqmSweep *sweep = NULL;
-    AQM_TRY(aqm_sweep_create(&sweep, views, reference, sources, source_count, options->cost, window,
-                             options->threads, diag));
-    const size_t pixels = (size_t)map->width * (size_t)map->height;
-    float *base = aqm_alloc(pixels, sizeof *base);
-    AqmStatus status = base ? AQM_OK : aqm_fail_memory(diag, "a depth map", pixels, sizeof *base);
-    for (int pass = 0; status == AQM_OK && pass < NEAR_PASSES; pass++) {
-        status = aqm_smooth_surface(sweep, map->depth_m, smooth_tolerance_px, base, diag);
-        if (status == AQM_OK)
-            status = aqm_sweep_near(sweep, base, near_step_px, NEAR_STEPS, map->depth_m, diag);
+/* What both searches share: views, sources and options of one depth map. */
+typedef struct Task {
+    const AqmStereoView *views;
+    size_t view_count, reference;
+    const size_t *sources;
+    size_t source_count, spare_count;
+    const AqmDepthRange *range;
+    const AqmStereoOptions *options;
+} Task;
+
+/* Searches; leaves disparities in map->depth_m. Returns in *passes how many steps of least squares
+ * they need: an answer that was not sharpened on the way is farther off. */
+static AqmStatus search(const Task *task, const AqmSweep *sweep, AqmDepthMap *map, int *passes,
+                        AqmDiag *diag) {
+    double least, largest;
+    if (!slope_range(sweep->view, &least, &largest))
+        return aqm_fail(diag, AQM_ERROR_NO_DATA, "no ray of the reference view reaches the water");
+    const double h_min_m = fmax(task->range->min_m * least, 1e-6);
+    const double h_max_m = task->range->max_m * largest;
+    *passes = UNSHARPENED_PASSES;
+    if (task->options->search == AQM_SEARCH_CASCADE) {
+        int halvings = 0;
+        AQM_TRY(aqm_cascade(task->views, task->view_count, task->reference, task->sources,
+                            task->source_count, task->spare_count, h_min_m, h_max_m, task->options,
+                            map->depth_m, map->confidence, &halvings, diag));
+        *passes = halvings > 1 ? SHARPENED_PASSES : UNSHARPENED_PASSES;
+        return AQM_OK;
     }
+    AQM_TRY(aqm_exhaustive(task->views, task->view_count, task->reference, task->sources,
+                           task->source_count, task->spare_count, h_min_m, h_max_m, task->options,
+                           map->depth_m, map->confidence, diag));
+    const size_t pixels = (size_t)map->width * (size_t)map->height;
+    for (size_t k = 0; k < pixels; k++)
+        map->depth_m[k] = aqm_disparity_of(sweep, (double)map->depth_m[k]);
+    return AQM_OK;
+}
+
+/* Lowers the confidence by how well the windows fit in the end; 0 where the pixel is missing or no
+ * source sees it. */
+static void rate(const AqmSweep *sweep, const float *score, float *confidence) {
+    for (int y = 0; y < sweep->view->height; y++) {
+        const int16_t *gray = sweep->image->gray + y * sweep->image->stride;
+        for (int x = 0; x < sweep->view->width; x++) {
+            const size_t at = (size_t)y * (size_t)sweep->view->width + (size_t)x;
+            const bool is_seen = gray[x] != AQM_GRAY_MISSING && score[at] > 0.0f;
+            confidence[at] *= is_seen ? sqrtf(score[at]) : 0.0f;
+        }
+    }
+}
+
+/* Least squares, several times from a smooth surface through the answer so far; then what is left
+ * of noise is averaged. */
+static AqmStatus refine(const AqmSweep *sweep, int passes, AqmDepthMap *map, AqmDiag *diag) {
+    const size_t pixels = (size_t)map->width * (size_t)map->height;
+    float *base = aqm_alloc(2 * pixels, sizeof *base);
+    if (!base)
+        return aqm_fail_memory(diag, "a depth map", 2 * pixels, sizeof *base);
+    const AqmRefined refined = {map->depth_m, map->sigma_m, base + pixels};
+    AqmStatus status = AQM_OK;
+    for (int pass = 0; status == AQM_OK && pass < passes; pass++) {
+        status = aqm_smooth_surface(map->depth_m, map->width, map->height, smooth_tolerance_px,
+                                    SMOOTH_PASSES, sweep->threads, base, diag);
+        if (status == AQM_OK)
+            status = aqm_refine(sweep, base, &refined, diag);
+    }
+    rate(sweep, refined.score, map->confidence);
+    if (status == AQM_OK)
+        status = aqm_settle(&refined, map->width, map->height, sweep->threads, diag);
     aqm_free(base);
-    aqm_sweep_destroy(&sweep);
     return status;
 }
 
@@ -115,29 +178,33 @@ static AqmStatus check_views(size_t view_count, size_t reference, const size_t *
 }
 
 AqmStatus aqm_stereo_estimate(const AqmStereoView *views, size_t view_count, size_t reference,
-                              const size_t *sources, size_t source_count,
+                              const size_t *sources, size_t source_count, size_t spare_count,
                               const AqmDepthRange *range, const AqmStereoOptions *options,
                               AqmDepthMap **out, AqmDiag *diag) {
     AQM_TRY(aqm_stereo_options_validate(options, diag));
-    AQM_TRY(check_views(view_count, reference, sources, source_count, diag));
+    AQM_TRY(check_views(view_count, reference, sources, source_count + spare_count, diag));
     if (!(range->min_m >= 0.0) || !(range->max_m > range->min_m))
         return aqm_fail(diag, AQM_ERROR_ARGUMENT, "depth range %g..%g m: must be 0 <= min < max",
                         range->min_m, range->max_m);
     const AqmView *view = views[reference].view;
-    double least, largest;
-    if (!slope_range(view, &least, &largest))
-        return aqm_fail(diag, AQM_ERROR_NO_DATA, "no ray of the reference view reaches the water");
+    const int window = options->window_size < REFINE_WINDOW ? options->window_size : REFINE_WINDOW;
+    const Task task = {views,        view_count,  reference, sources,
+                       source_count, spare_count, range,     options};
+    AqmSweep *sweep = NULL;
+    AQM_TRY(aqm_sweep_create(&sweep, views, reference, sources, source_count, spare_count,
+                             options->cost, window, options->threads, diag));
     AqmDepthMap *map = NULL;
-    AQM_TRY(aqm_depth_map_create(&map, view->width, view->height, diag));
-    AqmStatus status = aqm_search(views, view_count, reference, sources, source_count,
-                                  fmax(range->min_m * least, 1e-6), range->max_m * largest, options,
-                                  map->depth_m, map->confidence, diag);
+    int passes = 0;
+    AqmStatus status = aqm_depth_map_create(&map, view->width, view->height, diag);
     if (status == AQM_OK)
-        status = look_again(views, reference, sources, source_count, options, map, diag);
+        status = search(&task, sweep, map, &passes, diag);
     if (status == AQM_OK)
-        to_ray_depth(view, range, aqm_thread_count(options->threads), map);
-    if (status != AQM_OK)
+        status = refine(sweep, passes, map, diag);
+    if (status == AQM_OK)
+        to_ray_depth(sweep, range, map);
+    else
         aqm_depth_map_destroy(&map);
+    aqm_sweep_destroy(&sweep);
     if (status == AQM_OK)
         *out = map;
     return status;

@@ -32,6 +32,7 @@ void aqm_stereo_image_destroy(AqmStereoImage **image) {
     aqm_free((*image)->gray);
     aqm_free((*image)->pairs);
     aqm_free((*image)->holes);
+    aqm_stereo_image_destroy(&(*image)->half);
     aqm_free(*image);
     *image = NULL;
 }
@@ -76,6 +77,28 @@ static double luminance(const AqmImageView *image, const void *row, int x) {
     return c == 1 ? p[0] : 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
 }
 
+/* Adds the chain of images of half the size. */
+static AqmStatus add_halves(AqmStereoImage *image, AqmDiag *diag) {
+    for (; image->width / 2 >= AQM_SMALLEST_SIDE && image->height / 2 >= AQM_SMALLEST_SIDE;
+         image = image->half) {
+        AQM_TRY(create_empty(&image->half, image->width / 2, image->height / 2, diag));
+        for (int y = 0; y < image->half->height; y++) {
+            const int16_t *top = image->gray + 2 * y * image->stride;
+            const int16_t *bottom = top + image->stride;
+            int16_t *row = image->half->gray + y * image->half->stride;
+            for (int x = 0; x < image->half->width; x++) {
+                const int a = top[2 * x], b = top[2 * x + 1];
+                const int c = bottom[2 * x], d = bottom[2 * x + 1];
+                const bool hole = (a == AQM_GRAY_MISSING) | (b == AQM_GRAY_MISSING) |
+                                  (c == AQM_GRAY_MISSING) | (d == AQM_GRAY_MISSING);
+                row[x] = (int16_t)(hole ? AQM_GRAY_MISSING : (a + b + c + d + 2) >> 2);
+            }
+        }
+        finish(image->half);
+    }
+    return AQM_OK;
+}
+
 AqmStatus aqm_stereo_image_create(AqmStereoImage **out, const AqmImageView *image,
                                   const AqmImageView *mask, double full_scale, AqmDiag *diag) {
     if (!(full_scale > 0.0))
@@ -106,8 +129,12 @@ AqmStatus aqm_stereo_image_create(AqmStereoImage **out, const AqmImageView *imag
         }
     }
     finish(made);
-    *out = made;
-    return AQM_OK;
+    const AqmStatus status = add_halves(made, diag);
+    if (status != AQM_OK)
+        aqm_stereo_image_destroy(&made);
+    else
+        *out = made;
+    return status;
 }
 
 AqmGray aqm_stereo_image_gray(const AqmStereoImage *image) {
@@ -122,28 +149,6 @@ bool aqm_stereo_image_is_whole(const AqmStereoImage *image, int x0, int y0, int 
     return t[by1 * pitch + bx1] - t[by0 * pitch + bx1] - t[by1 * pitch + bx0] +
                t[by0 * pitch + bx0] ==
            0;
-}
-
-AqmStatus aqm_stereo_image_halve(const AqmStereoImage *image, AqmStereoImage **out, AqmDiag *diag) {
-    const int w = image->width / 2, h = image->height / 2;
-    if (w < 16 || h < 16)
-        return aqm_fail(diag, AQM_ERROR_NO_DATA, "an image of %d x %d px is too small to halve",
-                        image->width, image->height);
-    AqmStereoImage *half = NULL;
-    AQM_TRY(create_empty(&half, w, h, diag));
-    for (int y = 0; y < h; y++) {
-        const int16_t *top = image->gray + 2 * y * image->stride, *bottom = top + image->stride;
-        int16_t *row = half->gray + y * half->stride;
-        for (int x = 0; x < w; x++) {
-            const int a = top[2 * x], b = top[2 * x + 1], c = bottom[2 * x], d = bottom[2 * x + 1];
-            const bool hole = a == AQM_GRAY_MISSING || b == AQM_GRAY_MISSING ||
-                              c == AQM_GRAY_MISSING || d == AQM_GRAY_MISSING;
-            row[x] = (int16_t)(hole ? AQM_GRAY_MISSING : (a + b + c + d + 2) >> 2);
-        }
-    }
-    finish(half);
-    *out = half;
-    return AQM_OK;
 }
 
 AqmView aqm_view_halve(const AqmView *view) {

@@ -14,10 +14,12 @@ struct AqmStereoImage {
         *gray; /* (height + 1) x stride; column `width` and row `height` repeat their neighbour */
     uint32_t *pairs; /* height x stride; each pixel with the one below it, as AqmGray has them */
     int blocks_x, blocks_y;
-    int32_t *holes; /* (blocks_y + 1) x (blocks_x + 1) */
+    int32_t *holes;       /* (blocks_y + 1) x (blocks_x + 1) */
+    AqmStereoImage *half; /* the mean of 2 x 2 pixels, missing where one of them is; NULL where a
+                             side of it would be below AQM_SMALLEST_SIDE */
 };
 
-enum { AQM_BLOCK = 16 };
+enum { AQM_BLOCK = 16, AQM_SMALLEST_SIDE = 16 };
 
 AqmGray aqm_stereo_image_gray(const AqmStereoImage *image);
 
@@ -25,8 +27,6 @@ AqmGray aqm_stereo_image_gray(const AqmStereoImage *image);
  * missing pixel is only near. */
 bool aqm_stereo_image_is_whole(const AqmStereoImage *image, int x0, int y0, int x1, int y1);
 
-/* Half the size: the mean of 2 x 2 pixels, missing where one of them is. NO_DATA below 16 px. */
-AqmStatus aqm_stereo_image_halve(const AqmStereoImage *image, AqmStereoImage **out, AqmDiag *diag);
 /* The view of the halved image: its pixel (i, j) is centred on (2 i + 0.5, 2 j + 0.5). */
 AqmView aqm_view_halve(const AqmView *view);
 

@@ -140,7 +140,7 @@ static AqmDepthMap *estimate(const Scene *scene, const AqmStereoOptions *options
     AqmDepthMap *map = NULL;
     AqmDiag diag = {0};
     assert_int_equal(
-        aqm_stereo_estimate(scene->stereo, VIEWS, 0, sources, 3, &range, options, &map, &diag),
+        aqm_stereo_estimate(scene->stereo, VIEWS, 0, sources, 3, 0, &range, options, &map, &diag),
         AQM_OK);
     return map;
 }
@@ -348,16 +348,22 @@ static void sources_are_the_overlapping_ones_at_a_good_angle(void **state) {
     scene->views[3].C[0] += 5.0; /* far away: sees nothing of the scene */
     for (int i = 0; i < 3; i++)
         scene->views[3].t[i] -= 5.0 * scene->views[3].R[3 * i];
-    size_t sources[VIEWS], count;
-    aqm_stereo_select_sources(scene->stereo, VIEWS, 0, 3, true, NULL, sources, &count);
+    size_t sources[VIEWS], count, spares;
+    aqm_stereo_select_sources(scene->stereo, VIEWS, 0, 3, true, NULL, sources, &count, &spares);
     assert_int_equal(count, 2);
     scene->stereo[2].is_auxiliary = true;
-    aqm_stereo_select_sources(scene->stereo, VIEWS, 0, 1, true, NULL, sources, &count);
+    aqm_stereo_select_sources(scene->stereo, VIEWS, 0, 1, true, NULL, sources, &count, &spares);
     assert_int_equal(count, 2);
     assert_int_equal(sources[0], 1);
     assert_int_equal(sources[1], 2);
-    aqm_stereo_select_sources(scene->stereo, VIEWS, 0, 1, false, NULL, sources, &count);
+    aqm_stereo_select_sources(scene->stereo, VIEWS, 0, 1, false, NULL, sources, &count, &spares);
     assert_int_equal(count, 1);
+    assert_int_equal(spares, 0); /* view 2 is auxiliary and view 3 sees nothing */
+    scene->stereo[2].is_auxiliary = false;
+    aqm_stereo_select_sources(scene->stereo, VIEWS, 0, 1, false, NULL, sources, &count, &spares);
+    assert_int_equal(count, 1);
+    assert_int_equal(spares, 1);
+    assert_int_equal(sources[1], 2);
     scene_free(scene);
 }
 
@@ -388,8 +394,8 @@ static void failed_allocations_leave_nothing_behind(void **state) {
     for (;; n++) {
         AqmDepthMap *map = NULL;
         aqm_alloc_fail_from(n);
-        const AqmStatus status =
-            aqm_stereo_estimate(scene->stereo, VIEWS, 0, sources, 1, &range, &options, &map, NULL);
+        const AqmStatus status = aqm_stereo_estimate(scene->stereo, VIEWS, 0, sources, 1, 0, &range,
+                                                     &options, &map, NULL);
         aqm_alloc_fail_from(0);
         aqm_depth_map_destroy(&map);
         assert_int_equal(aqm_alloc_count().live_bytes, before);

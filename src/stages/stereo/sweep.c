@@ -23,6 +23,9 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 
+/* A tile may have that many sources more than asked for, where several see but a part of it. */
+enum { MORE = 2 };
+
 static AqmProjector projector_of(const AqmView *view) {
     AqmProjector p = {.fx = view->fx,
                       .fy = view->fy,
@@ -52,22 +55,26 @@ static double disparity_scale(const AqmSweep *sweep) {
 }
 
 AqmStatus aqm_sweep_create(AqmSweep **out, const AqmStereoView *views, size_t reference,
-                           const size_t *sources, size_t source_count, AqmCost cost, int window,
-                           int threads, AqmDiag *diag) {
+                           const size_t *sources, size_t source_count, size_t spare_count,
+                           AqmCost cost, int window, int threads, AqmDiag *diag) {
     AqmSweep *sweep = aqm_calloc(1, sizeof *sweep);
-    AqmSweepSource *made = aqm_calloc(source_count, sizeof *made);
+    const size_t candidates = source_count + spare_count;
+    AqmSweepSource *made = aqm_calloc(candidates, sizeof *made);
     if (!sweep || !made) {
         aqm_free(sweep);
         aqm_free(made);
-        return aqm_fail_memory(diag, "a plane sweep", source_count, sizeof *made);
+        return aqm_fail_memory(diag, "a plane sweep", candidates, sizeof *made);
     }
-    for (size_t s = 0; s < source_count; s++)
+    for (size_t s = 0; s < candidates; s++)
         made[s] = (AqmSweepSource){projector_of(views[sources[s]].view), views[sources[s]].image};
     *sweep = (AqmSweep){.kernels = aqm_kernels(aqm_cpu_features()),
+                        .near_kernels = aqm_near_kernels(aqm_cpu_features()),
                         .view = views[reference].view,
                         .image = views[reference].image,
                         .sources = made,
                         .source_count = source_count,
+                        .spare_count = spare_count,
+                        .most = source_count + (spare_count < MORE ? spare_count : MORE),
                         .cost = cost,
                         .window = window,
                         .threads = aqm_thread_count(threads)};
@@ -158,9 +165,9 @@ static void scratch_free(Scratch *scratch) {
 }
 
 static AqmStatus scratch_create(Scratch *scratch, const AqmSweep *sweep, int batch, AqmDiag *diag) {
-    const size_t slots = (size_t)batch * sweep->source_count;
+    const size_t slots = (size_t)batch * sweep->most;
     *scratch = (Scratch){0};
-    const AqmStatus status = aqm_sweep_tile_scratch_create(&scratch->tile, sweep->window, diag);
+    const AqmStatus status = aqm_sweep_tile_scratch_create(&scratch->tile, sweep, diag);
     scratch->knots = aqm_alloc(1, sizeof *scratch->knots);
     scratch->scores = aqm_alloc(slots * tile_area, sizeof(float));
     scratch->peaks = aqm_alloc(6 * tile_area, sizeof(float));
@@ -284,8 +291,12 @@ static void keep_plane(const AqmSweep *sweep, const AqmTile *tile, int plane, si
     for (int y = 0; y < tile->height; y++) {
         join_row(sweep, tile, slot, y, scratch);
         uint8_t *out = aqm_cost_volume_at(volume, tile->x0, tile->y0 + y) + plane;
-        for (int x = 0; x < tile->width; x++)
-            out[(size_t)x * volume->pitch] = aqm_cost_of(scratch->joined[x]);
+        const float *weight =
+            volume->weight + (size_t)(tile->y0 + y) * (size_t)volume->width + (size_t)tile->x0;
+        for (int x = 0; x < tile->width; x++) {
+            const float score = scratch->joined[x];
+            out[(size_t)x * volume->pitch] = aqm_cost_of(score < -1.5f ? score : score * weight[x]);
+        }
     }
 }
 
@@ -293,7 +304,7 @@ static void keep_plane(const AqmSweep *sweep, const AqmTile *tile, int plane, si
  * The drop is what the parabola says for a shift of one source pixel; 0.1 is a broad, unsafe peak.
  * The root spreads the values: 0.1 is a match hardly better than chance, 0.5 and more a good one.
  */
-static float confidence_of(float best, float second, float drop_px) {
+float aqm_match_confidence(float best, float second, float drop_px) {
     const float lead = best - (second > 0.0f ? second : 0.0f);
     if (!(lead > 0.0f) || !(drop_px > 0.0f))
         return 0.0f;
@@ -322,7 +333,7 @@ static void finish_tile(const AqmSweep *sweep, const AqmTile *tile, const AqmPla
             const float shift = aqm_parabola_peak(below, best, above);
             const float drop = (best - 0.5f * (below + above)) / step2;
             h[at] = (float)aqm_plane_h(planes, (double)p.best_plane[x] + (double)shift);
-            confidence[at] = confidence_of(best, p.second[x], drop);
+            confidence[at] = aqm_match_confidence(best, p.second[x], drop);
         }
     }
 }
@@ -333,9 +344,12 @@ typedef struct Result {
     const AqmCostVolume *volume; /* NULL: a search */
 } Result;
 
-static void sweep_tile(const AqmSweep *sweep, const AqmPlanes *planes, int batch, size_t index,
+static void sweep_tile(const AqmSweep *whole, const AqmPlanes *planes, int batch, size_t index,
                        Scratch *scratch, const Result *result) {
-    AqmTile tile = aqm_sweep_tile(sweep, index);
+    AqmTile tile = aqm_sweep_tile(whole, index);
+    const AqmSweep for_tile = aqm_sweep_for_tile(
+        whole, &tile, aqm_plane_h(planes, 0.5 * (planes->count - 1)), scratch->tile.sources);
+    const AqmSweep *sweep = &for_tile;
     aqm_sweep_tile_load(sweep, &tile, &scratch->tile);
     cast_knots(sweep->view, &tile, scratch->knots);
     clear_peaks(scratch);
@@ -383,7 +397,7 @@ static AqmStatus sweep_all(const AqmSweep *sweep, const AqmPlanes *planes, int b
             scratch_free(&scratch);
     }
     return failed ? aqm_fail_memory(diag, "the tiles of the plane sweep",
-                                    (size_t)batch * sweep->source_count * tile_area, sizeof(float))
+                                    (size_t)batch * sweep->most * tile_area, sizeof(float))
                   : AQM_OK;
 }
 

@@ -5,7 +5,11 @@
 #ifndef AQM_STEREO_SWEEP_H
 #define AQM_STEREO_SWEEP_H
 
+#include "kernels/near_kernels.h"
+#include "kernels/paths_kernels.h"
 #include "stages/stereo/stereo_image.h"
+
+enum { AQM_SOURCES_MAX = 64 };
 
 typedef struct AqmSweepSource {
     AqmProjector projector;
@@ -14,18 +18,20 @@ typedef struct AqmSweepSource {
 
 typedef struct AqmSweep {
     const AqmKernels *kernels;
+    const AqmNearKernels *near_kernels;
     const AqmView *view; /* reference */
     const AqmStereoImage *image;
-    AqmSweepSource *sources;
-    size_t source_count;
+    AqmSweepSource *sources; /* in the order of preference, spares last */
+    size_t source_count, spare_count;
+    size_t most; /* sources a tile may have */
     AqmCost cost;
     int window, threads;
     double disparity_scale; /* px of the farthest source per unit of 1 / apparent depth */
 } AqmSweep;
 
 AqmStatus aqm_sweep_create(AqmSweep **out, const AqmStereoView *views, size_t reference,
-                           const size_t *sources, size_t source_count, AqmCost cost, int window,
-                           int threads, AqmDiag *diag);
+                           const size_t *sources, size_t source_count, size_t spare_count,
+                           AqmCost cost, int window, int threads, AqmDiag *diag);
 void aqm_sweep_destroy(AqmSweep **sweep);
 
 /* Horizontal planes h_k, evenly spaced in 1 / (h_c + h / n). */
@@ -50,6 +56,7 @@ typedef struct AqmCostVolume {
     int width, height;
     size_t pitch; /* planes, rounded up to AQM_COST_MULTIPLE */
     uint8_t *cost;
+    const float *weight; /* width x height, 0..1: how much a pixel's scores are worth */
 } AqmCostVolume;
 
 static inline uint8_t *aqm_cost_volume_at(const AqmCostVolume *volume, int x, int y) {
@@ -68,18 +75,6 @@ AqmStatus aqm_sweep_volume(const AqmSweep *sweep, const AqmPlanes *planes, int b
 
 /* Metres of h that move a source pixel by one pixel at depth h, about. */
 double aqm_sweep_metres_per_px(const AqmSweep *sweep, double h);
-
-/* Looks again near a known surface: `steps` offsets of `step_px` to either side of `base` (h of a
- * smooth surface, NaN = none), with this sweep's window. h is replaced where it lies within that
- * reach of the base and a maximum is found inside it. */
-AqmStatus aqm_sweep_near(const AqmSweep *sweep, const float *base, double step_px, int steps,
-                         float *h, AqmDiag *diag);
-
-/* A smooth surface through h for aqm_sweep_near: medians of 3 x 3, then twice the mean over 7 x 7
- * of what lies within `tolerance_px` of the pixel's own, so that steps stay steps. base may not be
- * h. */
-AqmStatus aqm_smooth_surface(const AqmSweep *sweep, const float *h, double tolerance_px,
-                             float *base, AqmDiag *diag);
 
 /* ---- tiles, shared by both ------------------------------------------------------------------- */
 
@@ -108,15 +103,37 @@ typedef struct AqmTileScratch {
     int32_t *box;
     int16_t *reference_mean, *reference_rest; /* height x AQM_TILE_WIDTH, as kernels.h has them */
     float *reference_variance, *reference_inverse; /* height x AQM_TILE_WIDTH */
+    AqmSweepSource *sources;                       /* of the tile */
 } AqmTileScratch;
+
+/* The sweep with the sources of one tile: the first ones that see it at about depth h, as many as
+ * make up for those that do not. `room`: sweep->most sources. */
+AqmSweep aqm_sweep_for_tile(const AqmSweep *sweep, const AqmTile *tile, double h,
+                            AqmSweepSource *room);
 
 size_t aqm_sweep_tile_count(const AqmView *view);
 AqmTile aqm_sweep_tile(const AqmSweep *sweep, size_t index);
-AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, int window, AqmDiag *diag);
+AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, const AqmSweep *sweep,
+                                        AqmDiag *diag);
 void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch);
 
 /* Copies the reference region in and takes the statistics of its whole windows. */
 void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *scratch);
+
+/* Which blocks of AQM_ROW_MULTIPLE columns need masked sums, as a tile is gone through row by row.
+ */
+typedef struct AqmMasks {
+    uint32_t gaps[AQM_TILE_ROWS]; /* blocks with a gap, of every row so far: set by the caller */
+    int last_gap;                 /* the last row that has one */
+    uint32_t windows;             /* blocks of windows that have a gap */
+    uint32_t columns;             /* blocks of columns that keep the masked sums */
+} AqmMasks;
+
+void aqm_masks_start(AqmMasks *masks, int window);
+/* Moves the masks down to row r, whose gaps are there. */
+void aqm_masks_move(AqmMasks *masks, int r, int window);
+/* The end of the run of equal bits that starts at `first`, at most `count`. */
+size_t aqm_run_end(uint32_t bits, size_t first, size_t count);
 
 /* Fills u, v of one row (0 .. tile->rows - 1) of positions in the source. */
 typedef void (*AqmRowPositions)(const void *context, int row, float *u, float *v);
@@ -126,6 +143,10 @@ typedef void (*AqmRowPositions)(const void *context, int row, float *u, float *v
 void aqm_sweep_tile_score(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
                           bool is_inside, AqmRowPositions positions, const void *context,
                           AqmTileScratch *scratch, float *score);
+
+/* Confidence of a maximum `best` with the best maximum elsewhere and the drop in score a pixel away
+ * from it. */
+float aqm_match_confidence(float best, float second, float drop_px);
 
 /* Peak of the parabola through scores at -1, 0, 1, in -0.5..0.5. */
 float aqm_parabola_peak(float below, float best, float above);

@@ -1,262 +1,244 @@
-/* The second look: a sweep over surfaces parallel to what the first one found.
+/* Sweep over surfaces parallel to a known one.
  *
  * A window that fits a horizontal plane to a slope or a wave reports the average of what it covers;
- * the wider the window, the larger that bias. Here the hypotheses are the surfaces base + k * step,
- * k = -steps .. steps, with the base a smoothed first answer: the window then lies in the surface,
- * sloped and curved with it, and a small window suffices because only the nearest maximum is
- * wanted. (Slanted support as in Bleyer, Rhemann & Rother 2011, but taken from the neighbourhood's
- * answer instead of being searched.)
+ * the wider the window, the larger that bias. Here the hypotheses are the surfaces base + k * step
+ * in disparity, k = -steps .. steps: the window then lies in the surface, sloped and curved with
+ * it, and a small window suffices because only the nearest maximum is wanted. (Slanted support as
+ * in Bleyer, Rhemann & Rother 2011, but taken from the neighbourhood's answer instead of being
+ * searched.)
  *
- * Each pixel's ray is cast once; its positions in a source are exact at the two ends of the reach
- * and linear between them (0.01 px off at most on a ring of twelve). Scores come from the same
- * running sums as the first sweep. Sources whose peak score is well below the best source's do not
- * see the surface there and are left out for all k alike, so the joined curve is smooth and its
- * parabola means something. */
-#include <math.h>
+ * Beside a step of the base it is not known which side a pixel is on. There two surfaces are tried,
+ * one with the nearer side grown over the step, one with the farther, and the better match wins:
+ * that puts the edge where the image has it.
+ *
+ * Sources whose peak score is well below the best source's do not see the surface there and are
+ * left out for all k alike, so the joined curve is smooth and its parabola means something. */
+#include "stages/stereo/sweep_near.h"
 
-#include "aquamvs/geometry.h"
+#include <math.h>
+#include <string.h>
+
 #include "base/alloc.h"
-#include "stages/stereo/sweep.h"
+#include "stages/stereo/near_warp.h"
 
 static const size_t tile_area = (size_t)AQM_TILE_WIDTH * AQM_TILE_HEIGHT;
 static const float source_floor = 0.6f, source_full = 0.8f; /* of the best source's peak */
+static const float step_tolerance_px = 1.5f;
+enum { STEP_REACH = 4 };
+/* what a match a pixel away must be better by, so that flat curves stay at the base */
+static const float prior = 0.005f;
+
+/* ---- the two sides of a step ----------------------------------------------------------------- */
+
+typedef struct Layers {
+    float *front, *back; /* the base, but beside a step its nearer or farther side */
+    float *rows;         /* scratch */
+} Layers;
+
+static inline float larger(float a, float b) {
+    return a > b ? a : b;
+}
+static inline float smaller(float a, float b) {
+    return a < b ? a : b;
+}
+
+/* Largest and smallest of 2 STEP_REACH + 1 neighbours of every pixel of a row (stride 1) or of the
+ * rows around y (stride width). */
+static void extremes(const float *in, int width, int height, int y, bool is_down, bool is_largest,
+                     float *out) {
+    const size_t w = (size_t)width;
+    const float *row = in + (size_t)y * w;
+    memcpy(out, row, w * sizeof *out);
+    for (int k = -STEP_REACH; k <= STEP_REACH; k++) {
+        if (is_down && (y + k < 0 || y + k >= height))
+            continue;
+        const float *other = is_down ? row + (ptrdiff_t)k * width : row + k;
+        const int from = !is_down && k < 0 ? -k : 0, to = !is_down && k > 0 ? width - k : width;
+        if (is_largest)
+            for (int x = from; x < to; x++)
+                out[x] = larger(out[x], other[x]);
+        else
+            for (int x = from; x < to; x++)
+                out[x] = smaller(out[x], other[x]);
+    }
+}
+
+static void grow(const AqmSweep *sweep, const float *base, bool is_front, float *rows, float *out) {
+    const int width = sweep->view->width, height = sweep->view->height;
+    const size_t w = (size_t)width;
+#pragma omp parallel for num_threads(sweep->threads) schedule(static)
+    for (int y = 0; y < height; y++)
+        extremes(base, width, height, y, false, is_front, rows + (size_t)y * w);
+#pragma omp parallel for num_threads(sweep->threads) schedule(static)
+    for (int y = 0; y < height; y++) {
+        float *to = out + (size_t)y * w;
+        extremes(rows, width, height, y, true, is_front, to);
+        for (int x = 0; x < width; x++) {
+            const float own = base[(size_t)y * w + (size_t)x];
+            to[x] = fabsf(to[x] - own) > step_tolerance_px ? to[x] : own;
+        }
+    }
+}
+
+static bool tile_has_step(const AqmSweep *sweep, const AqmTile *tile, const Layers *layers) {
+    for (int y = tile->y0; y < tile->y0 + tile->height; y++) {
+        const size_t at = (size_t)y * (size_t)sweep->view->width + (size_t)tile->x0;
+        if (memcmp(layers->front + at, layers->back + at,
+                   (size_t)tile->width * sizeof *layers->front) != 0)
+            return true;
+    }
+    return false;
+}
+
+/* ---- one tile -------------------------------------------------------------------------------- */
 
 typedef struct Surface {
     size_t pitch;
-    float *u, *v, *du, *dv; /* rows x pitch: position at the base, and its move per step */
-    int step;               /* the hypothesis at work */
+    float *u, *v, *du, *dv; /* rows x pitch: position at the base, and its move per px */
+    float offset_px;        /* the hypothesis at work */
 } Surface;
 
 typedef struct Scratch {
     AqmTileScratch tile;
-    double *ox, *oy, *tx, *ty; /* rows x pitch: rays of the tile */
-    double *X, *Y, *Z;         /* a row of points */
-    float *ends;               /* four rows of positions */
+    AqmNearWarp warp;
     Surface surface;
     float *scores; /* sources x (2 steps + 1) x tile area */
+    float *best;   /* tile area: the best peak so far */
     bool *is_seen; /* sources */
 } Scratch;
 
 static void scratch_free(Scratch *scratch) {
     aqm_sweep_tile_scratch_free(&scratch->tile);
-    aqm_free(scratch->ox);
-    aqm_free(scratch->X);
-    aqm_free(scratch->ends);
+    aqm_near_warp_free(&scratch->warp);
     aqm_free(scratch->surface.u);
     aqm_free(scratch->scores);
+    aqm_free(scratch->best);
     aqm_free(scratch->is_seen);
 }
 
-static AqmStatus scratch_create(Scratch *scratch, const AqmSweep *sweep, int steps, AqmDiag *diag) {
-    const size_t pitch = (size_t)AQM_TILE_WIDTH + 48, rows = (size_t)AQM_TILE_HEIGHT + 32;
-    const size_t area = rows * pitch, slots = sweep->source_count * (size_t)(2 * steps + 1);
+static AqmStatus scratch_create(Scratch *scratch, const AqmSweep *sweep, int steps) {
+    const size_t area = (size_t)AQM_WARP_ROWS * AQM_WARP_PITCH + AQM_KNOT;
+    const size_t slots = sweep->most * (size_t)(2 * steps + 1);
     *scratch = (Scratch){0};
-    const AqmStatus status = aqm_sweep_tile_scratch_create(&scratch->tile, sweep->window, diag);
-    scratch->ox = aqm_alloc(4 * area, sizeof(double));
-    scratch->X = aqm_alloc(3 * pitch, sizeof(double));
-    scratch->ends = aqm_alloc(4 * pitch, sizeof(float));
+    AqmStatus status = aqm_sweep_tile_scratch_create(&scratch->tile, sweep, NULL);
+    if (status == AQM_OK)
+        status = aqm_near_warp_create(&scratch->warp, NULL);
     scratch->surface.u = aqm_alloc(4 * area, sizeof(float));
     scratch->scores = aqm_alloc(slots * tile_area, sizeof(float));
-    scratch->is_seen = aqm_alloc(sweep->source_count, sizeof(bool));
-    if (status != AQM_OK || !scratch->ox || !scratch->X || !scratch->ends || !scratch->surface.u ||
-        !scratch->scores || !scratch->is_seen) {
+    scratch->best = aqm_alloc(tile_area, sizeof(float));
+    scratch->is_seen = aqm_alloc(sweep->most, sizeof(bool));
+    if (status != AQM_OK || !scratch->surface.u || !scratch->scores || !scratch->best ||
+        !scratch->is_seen) {
         scratch_free(scratch);
-        return aqm_fail_memory(diag, "a tile of the second sweep", slots * tile_area,
-                               sizeof(float));
+        return AQM_ERROR_MEMORY;
     }
-    scratch->oy = scratch->ox + area;
-    scratch->tx = scratch->oy + area;
-    scratch->ty = scratch->tx + area;
-    scratch->Y = scratch->X + pitch;
-    scratch->Z = scratch->Y + pitch;
     scratch->surface.v = scratch->surface.u + area;
     scratch->surface.du = scratch->surface.v + area;
     scratch->surface.dv = scratch->surface.du + area;
     return AQM_OK;
 }
 
-/* The base at a pixel of the tile, halo included; NaN outside the image. */
-static float base_at(const AqmView *view, const float *base, int x, int y) {
-    const bool is_inside = x >= 0 && y >= 0 && x < view->width && y < view->height;
-    return is_inside ? base[(size_t)y * (size_t)view->width + (size_t)x] : NAN;
-}
-
-static void cast_tile(const AqmSweep *sweep, const AqmTile *tile, Scratch *scratch) {
-    for (int r = 0; r < tile->rows; r++)
-        for (int c = 0; c < (int)tile->pitch; c++) {
-            const size_t at = (size_t)r * tile->pitch + (size_t)c;
-            AqmRay ray;
-            const bool hits = aqm_view_cast(sweep->view, tile->x0 - tile->radius + c,
-                                            tile->y0 - tile->radius + r, &ray);
-            scratch->ox[at] = hits ? ray.origin[0] : (double)NAN;
-            scratch->oy[at] = hits ? ray.origin[1] : (double)NAN;
-            scratch->tx[at] = hits ? ray.direction[0] / ray.direction[2] : (double)NAN;
-            scratch->ty[at] = hits ? ray.direction[1] / ray.direction[2] : (double)NAN;
-        }
-}
-
-/* Positions in the source of one tile row, at an offset in pixels of depth step from the base. */
-static void project_row(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
-                        const float *base, int row, double offset_px, Scratch *scratch, float *u,
-                        float *v) {
-    for (int c = 0; c < (int)tile->pitch; c++) {
-        const size_t at = (size_t)row * tile->pitch + (size_t)c;
-        const double h0 = (double)base_at(sweep->view, base, tile->x0 - tile->radius + c,
-                                          tile->y0 - tile->radius + row);
-        const double h = h0 + offset_px * aqm_sweep_metres_per_px(sweep, h0);
-        scratch->X[c] = scratch->ox[at] + h * scratch->tx[at];
-        scratch->Y[c] = scratch->oy[at] + h * scratch->ty[at];
-        scratch->Z[c] = source->projector.water_z + h;
-    }
-    sweep->kernels->project(&source->projector, scratch->X, scratch->Y, scratch->Z, tile->pitch, u,
-                            v);
-}
-
-/* Fills the surface's positions for one source. Says whether any is seen; returns whether all are.
- */
-static bool warp_surface(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
-                         const float *base, double step_px, int steps, Scratch *scratch,
-                         bool *is_seen) {
-    const float right = (float)(source->image->width - 1),
-                last = (float)(source->image->height - 1);
-    const size_t pitch = tile->pitch;
-    float *u0 = scratch->ends, *v0 = u0 + pitch, *u1 = v0 + pitch, *v1 = u1 + pitch;
-    const double reach_px = step_px * steps;
-    const float per_step = 0.5f / (float)steps;
-    bool all = true, any = false;
-    float low_u = INFINITY, low_v = INFINITY, high_u = -INFINITY, high_v = -INFINITY;
-    for (int r = 0; r < tile->rows; r++) {
-        project_row(sweep, tile, source, base, r, -reach_px, scratch, u0, v0);
-        project_row(sweep, tile, source, base, r, reach_px, scratch, u1, v1);
-        const size_t at = (size_t)r * pitch;
-        for (size_t c = 0; c < pitch; c++) {
-            scratch->surface.u[at + c] = 0.5f * (u0[c] + u1[c]);
-            scratch->surface.v[at + c] = 0.5f * (v0[c] + v1[c]);
-            scratch->surface.du[at + c] = per_step * (u1[c] - u0[c]);
-            scratch->surface.dv[at + c] = per_step * (v1[c] - v0[c]);
-            const float u_min = fminf(u0[c], u1[c]), u_max = fmaxf(u0[c], u1[c]);
-            const float v_min = fminf(v0[c], v1[c]), v_max = fmaxf(v0[c], v1[c]);
-            /* half a pixel of room for the rounding of u + k du; one end may be NaN, which fminf
-             * and fmaxf would pass over, the sum is then NaN too */
-            const bool is_in = !isnan(u0[c] + u1[c]) && u_min >= 0.5f && v_min >= 0.5f &&
-                               u_max <= right - 0.5f && v_max <= last - 0.5f;
-            all &= is_in;
-            any |= is_in;
-            low_u = fminf(low_u, u_min);
-            low_v = fminf(low_v, v_min);
-            high_u = fmaxf(high_u, u_max);
-            high_v = fmaxf(high_v, v_max);
-        }
-    }
-    *is_seen = any;
-    return all && aqm_stereo_image_is_whole(source->image, (int)low_u, (int)low_v, (int)high_u + 1,
-                                            (int)high_v + 1);
-}
-
 static void positions_on_surface(const void *context, int row, float *u, float *v) {
     const Surface *surface = context;
     const size_t at = (size_t)row * surface->pitch;
-    const float k = (float)surface->step;
+    const float k = surface->offset_px;
     for (size_t c = 0; c < surface->pitch; c++) {
         u[c] = surface->u[at + c] + k * surface->du[at + c];
         v[c] = surface->v[at + c] + k * surface->dv[at + c];
     }
 }
 
-/* The joined score curve of one pixel; false where no source has a whole one. */
-static bool join_curve(const float *scores, size_t source_count, const bool *is_seen,
-                       int curve_length, size_t at, float *curve) {
-    float peaks[64], best = 0.0f;
-    for (size_t s = 0; s < source_count; s++) {
-        peaks[s] = 0.0f;
-        float lowest = 1.0f;
-        for (int k = 0; k < curve_length && is_seen[s]; k++) {
-            const float score = scores[(s * (size_t)curve_length + (size_t)k) * tile_area + at];
-            peaks[s] = score > peaks[s] ? score : peaks[s];
-            lowest = score < lowest ? score : lowest;
-        }
-        if (lowest < -1.5f)
-            peaks[s] = 0.0f; /* missing somewhere */
-        best = peaks[s] > best ? peaks[s] : best;
-    }
-    for (int k = 0; k < curve_length; k++)
-        curve[k] = 0.0f;
-    float total = 0.0f;
-    for (size_t s = 0; s < source_count; s++) {
-        const float share =
-            (peaks[s] / fmaxf(best, 1e-6f) - source_floor) / (source_full - source_floor);
-        const float weight = share < 0.0f ? 0.0f : share > 1.0f ? 1.0f : share;
-        if (!(peaks[s] > 0.0f) || weight == 0.0f)
-            continue;
-        total += weight;
-        for (int k = 0; k < curve_length; k++)
-            curve[k] += weight * scores[(s * (size_t)curve_length + (size_t)k) * tile_area + at];
-    }
-    return total > 0.0f;
-}
-
-/* Index of the highest interior maximum, with its sub-step shift; false where there is none. */
-static bool peak_of_curve(const float *curve, int length, float *index) {
-    int best = -1;
-    for (int k = 1; k + 1 < length; k++)
-        if (curve[k] >= curve[k - 1] && curve[k] >= curve[k + 1] &&
-            (best < 0 || curve[k] > curve[best]))
-            best = k;
-    if (best < 0)
-        return false;
-    *index = (float)best + aqm_parabola_peak(curve[best - 1], curve[best], curve[best + 1]);
-    return true;
-}
-
-enum { MAX_CURVE = 33 };
-
+/* Takes over what is better here than what is known so far. */
 static void answer_tile(const AqmSweep *sweep, const AqmTile *tile, const float *base,
-                        double step_px, int steps, const Scratch *scratch, float *h) {
-    const int length = 2 * steps + 1;
-    for (int y = 0; y < tile->height; y++)
-        for (int x = 0; x < tile->width; x++) {
-            const size_t pixel =
-                (size_t)(tile->y0 + y) * (size_t)sweep->view->width + (size_t)(tile->x0 + x);
-            const double step_m = step_px * aqm_sweep_metres_per_px(sweep, (double)base[pixel]);
-            if (!(fabs((double)(h[pixel] - base[pixel])) <= step_m * steps))
-                continue;
-            float curve[MAX_CURVE], index;
-            if (join_curve(scratch->scores, sweep->source_count, scratch->is_seen, length,
-                           (size_t)y * AQM_TILE_WIDTH + (size_t)x, curve) &&
-                peak_of_curve(curve, length, &index))
-                h[pixel] = base[pixel] + (float)(step_m * ((double)index - steps));
-        }
+                        const AqmNearOptions *options, Scratch *scratch, float *disparity) {
+    const AqmNearKernels *kernels = sweep->near_kernels;
+    float penalty[AQM_CURVE_MAX], index[AQM_TILE_WIDTH], value[AQM_TILE_WIDTH];
+    const int length = 2 * options->steps + 1;
+    for (int k = 0; k < length; k++) {
+        const float offset_px = (float)(k - options->steps) * options->step_px;
+        penalty[k] = prior * offset_px * offset_px;
+    }
+    for (int y = 0; y < tile->height; y++) {
+        const size_t line = (size_t)y * AQM_TILE_WIDTH;
+        const size_t at = (size_t)(tile->y0 + y) * (size_t)sweep->view->width + (size_t)tile->x0;
+        const AqmCurves curves = {scratch->scores + line,
+                                  scratch->is_seen,
+                                  sweep->source_count,
+                                  tile_area,
+                                  length,
+                                  source_floor,
+                                  source_full,
+                                  penalty};
+        kernels->curve_peak(&curves, (size_t)tile->width, index, value);
+        for (int x = 0; x < tile->width; x++)
+            if (value[x] > scratch->best[line + (size_t)x]) {
+                const float steps = index[x] - (float)options->steps;
+                scratch->best[line + (size_t)x] = value[x];
+                disparity[at + (size_t)x] = base[at + (size_t)x] + options->step_px * steps;
+            }
+    }
 }
 
-static void sweep_tile(const AqmSweep *sweep, const float *base, double step_px, int steps,
-                       size_t index, Scratch *scratch, float *h) {
-    AqmTile tile = aqm_sweep_tile(sweep, index);
-    aqm_sweep_tile_load(sweep, &tile, &scratch->tile);
-    cast_tile(sweep, &tile, scratch);
-    scratch->surface.pitch = tile.pitch;
+/* Scores the surfaces around one base. */
+static void sweep_surface(const AqmSweep *sweep, const AqmTile *tile, const float *base,
+                          const AqmNearOptions *options, Scratch *scratch, float *disparity) {
+    Surface *surface = &scratch->surface;
+    const float reach_px = options->step_px * (float)options->steps;
+    if (!aqm_near_warp_load(&scratch->warp, sweep, tile, base, (double)reach_px))
+        return;
+    surface->pitch = tile->pitch;
+    const size_t length = (size_t)(2 * options->steps + 1);
     for (size_t s = 0; s < sweep->source_count; s++) {
+        bool is_inside;
         const AqmSweepSource *source = &sweep->sources[s];
-        const bool is_inside =
-            warp_surface(sweep, &tile, source, base, step_px, steps, scratch, &scratch->is_seen[s]);
-        for (int k = 0; k < 2 * steps + 1 && scratch->is_seen[s]; k++) {
-            scratch->surface.step = k - steps;
-            aqm_sweep_tile_score(sweep, &tile, source, is_inside, positions_on_surface,
-                                 &scratch->surface, &scratch->tile,
-                                 scratch->scores +
-                                     (s * (size_t)(2 * steps + 1) + (size_t)k) * tile_area);
+        scratch->is_seen[s] = aqm_near_warp_source(&scratch->warp, sweep, source, &is_inside);
+        if (!scratch->is_seen[s])
+            continue;
+        for (int r = 0; r < tile->rows; r++) {
+            const size_t at = (size_t)r * tile->pitch;
+            aqm_near_warp_row(&scratch->warp, sweep, r, surface->u + at, surface->v + at,
+                              surface->du + at, surface->dv + at);
+        }
+        for (size_t k = 0; k < length; k++) {
+            surface->offset_px = (float)((int)k - options->steps) * options->step_px;
+            aqm_sweep_tile_score(sweep, tile, source, is_inside, positions_on_surface, surface,
+                                 &scratch->tile, scratch->scores + (s * length + k) * tile_area);
         }
     }
-    answer_tile(sweep, &tile, base, step_px, steps, scratch, h);
+    answer_tile(sweep, tile, base, options, scratch, disparity);
 }
 
-AqmStatus aqm_sweep_near(const AqmSweep *sweep, const float *base, double step_px, int steps,
-                         float *h, AqmDiag *diag) {
+static void sweep_tile(const AqmSweep *whole, const float *base, const Layers *layers,
+                       const AqmNearOptions *options, size_t index, Scratch *scratch,
+                       float *disparity) {
+    AqmTile tile = aqm_sweep_tile(whole, index);
+    const AqmSweep for_tile =
+        aqm_sweep_for_tile(whole, &tile, aqm_tile_h(whole, &tile, base), scratch->tile.sources);
+    const AqmSweep *sweep = &for_tile;
+    aqm_sweep_tile_load(sweep, &tile, &scratch->tile);
+    for (size_t k = 0; k < tile_area; k++)
+        scratch->best[k] = AQM_SCORE_MISSING;
+    for (int y = tile.y0; y < tile.y0 + tile.height; y++) {
+        const size_t at = (size_t)y * (size_t)sweep->view->width + (size_t)tile.x0;
+        memcpy(disparity + at, base + at, (size_t)tile.width * sizeof *disparity);
+    }
+    const bool has_step = tile_has_step(sweep, &tile, layers);
+    if (!has_step && !options->only_steps)
+        sweep_surface(sweep, &tile, base, options, scratch, disparity);
+    if (!has_step)
+        return;
+    sweep_surface(sweep, &tile, layers->front, options, scratch, disparity);
+    sweep_surface(sweep, &tile, layers->back, options, scratch, disparity);
+}
+
+static AqmStatus sweep_tiles(const AqmSweep *sweep, const float *base, const Layers *layers,
+                             const AqmNearOptions *options, float *disparity, AqmDiag *diag) {
     const int tiles = (int)aqm_sweep_tile_count(sweep->view);
     int failed = 0;
 #pragma omp parallel num_threads(sweep->threads)
     {
         Scratch scratch;
-        const bool is_ready = scratch_create(&scratch, sweep, steps, NULL) == AQM_OK;
+        const bool is_ready = scratch_create(&scratch, sweep, options->steps) == AQM_OK;
         if (!is_ready) {
 #pragma omp atomic write
             failed = 1;
@@ -264,12 +246,26 @@ AqmStatus aqm_sweep_near(const AqmSweep *sweep, const float *base, double step_p
 #pragma omp for schedule(dynamic, 1)
         for (int index = 0; index < tiles; index++)
             if (is_ready)
-                sweep_tile(sweep, base, step_px, steps, (size_t)index, &scratch, h);
+                sweep_tile(sweep, base, layers, options, (size_t)index, &scratch, disparity);
         if (is_ready)
             scratch_free(&scratch);
     }
     return failed ? aqm_fail_memory(diag, "the tiles of the second sweep",
-                                    sweep->source_count * (size_t)(2 * steps + 1) * tile_area,
+                                    sweep->most * (size_t)(2 * options->steps + 1) * tile_area,
                                     sizeof(float))
                   : AQM_OK;
+}
+
+AqmStatus aqm_sweep_near(const AqmSweep *sweep, const float *base, const AqmNearOptions *options,
+                         float *disparity, AqmDiag *diag) {
+    const size_t pixels = (size_t)sweep->view->width * (size_t)sweep->view->height;
+    float *maps = aqm_alloc(3 * pixels, sizeof *maps);
+    if (!maps)
+        return aqm_fail_memory(diag, "a disparity map", 3 * pixels, sizeof *maps);
+    const Layers layers = {maps, maps + pixels, maps + 2 * pixels};
+    grow(sweep, base, true, layers.rows, layers.front);
+    grow(sweep, base, false, layers.rows, layers.back);
+    const AqmStatus status = sweep_tiles(sweep, base, &layers, options, disparity, diag);
+    aqm_free(maps);
+    return status;
 }

@@ -14,6 +14,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "aquamvs/geometry.h"
 #include "base/alloc.h"
 #include "kernels/window_stats.h"
 #include "stages/stereo/sweep.h"
@@ -46,7 +47,9 @@ AqmTile aqm_sweep_tile(const AqmSweep *sweep, size_t index) {
     return tile;
 }
 
-AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, int window, AqmDiag *diag) {
+AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, const AqmSweep *sweep,
+                                        AqmDiag *diag) {
+    const int window = sweep->window;
     const size_t pitch = round_up((size_t)(AQM_TILE_WIDTH + window - 1));
     const size_t rows = (size_t)(AQM_TILE_HEIGHT + window - 1);
     const size_t area = (size_t)AQM_TILE_WIDTH * AQM_TILE_HEIGHT;
@@ -64,10 +67,12 @@ AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, int window, Aqm
         .reference_rest = aqm_alloc(area, sizeof(int16_t)),
         .reference_variance = aqm_alloc(area, sizeof(float)),
         .reference_inverse = aqm_alloc(area, sizeof(float)),
+        .sources = aqm_alloc(sweep->most, sizeof(AqmSweepSource)),
     };
     if (!scratch->reference || !scratch->source || !scratch->blank || !scratch->missing ||
         !scratch->u || !scratch->v || !sums || !scratch->box || !scratch->reference_mean ||
-        !scratch->reference_rest || !scratch->reference_variance || !scratch->reference_inverse) {
+        !scratch->reference_rest || !scratch->reference_variance || !scratch->reference_inverse ||
+        !scratch->sources) {
         aqm_sweep_tile_scratch_free(scratch);
         return aqm_fail_memory(diag, "a tile of the plane sweep", rows * pitch, 16);
     }
@@ -96,7 +101,53 @@ void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch) {
     aqm_free(scratch->reference_rest);
     aqm_free(scratch->reference_variance);
     aqm_free(scratch->reference_inverse);
+    aqm_free(scratch->sources);
     *scratch = (AqmTileScratch){0};
+}
+
+enum { GRID = 4 };
+
+/* The share of a tile that a source sees at depth h, from a grid of its pixels. */
+static double share_seen(const AqmSweep *sweep, const AqmTile *tile, double h,
+                         const AqmSweepSource *source) {
+    double X[GRID * GRID], Y[GRID * GRID], Z[GRID * GRID];
+    float u[GRID * GRID], v[GRID * GRID];
+    for (int k = 0; k < GRID * GRID; k++) {
+        AqmRay ray;
+        const bool hits =
+            aqm_view_cast(sweep->view, tile->x0 + (k % GRID + 0.5) * tile->width / GRID,
+                          tile->y0 + (k / GRID + 0.5) * tile->height / GRID, &ray);
+        const double s = hits ? h / ray.direction[2] : (double)NAN;
+        X[k] = hits ? ray.origin[0] + s * ray.direction[0] : 0.0;
+        Y[k] = hits ? ray.origin[1] + s * ray.direction[1] : 0.0;
+        Z[k] = hits ? source->projector.water_z + h : source->projector.water_z;
+    }
+    sweep->kernels->project(&source->projector, X, Y, Z, GRID * GRID, u, v);
+    int count = 0;
+    for (int k = 0; k < GRID * GRID; k++)
+        count += u[k] >= 0.0f && v[k] >= 0.0f && u[k] <= (float)(source->image->width - 1) &&
+                 v[k] <= (float)(source->image->height - 1);
+    return (double)count / (GRID * GRID);
+}
+
+AqmSweep aqm_sweep_for_tile(const AqmSweep *sweep, const AqmTile *tile, double h,
+                            AqmSweepSource *room) {
+    AqmSweep chosen = *sweep;
+    const size_t candidates = sweep->source_count + sweep->spare_count;
+    double lacking = (double)sweep->source_count;
+    chosen.sources = room;
+    chosen.source_count = chosen.spare_count = 0;
+    for (size_t s = 0; s < candidates && chosen.source_count < sweep->most; s++) {
+        if (s >= sweep->source_count && lacking < 0.25)
+            break;
+        const double share = share_seen(sweep, tile, h, &sweep->sources[s]);
+        /* the grid may miss a corner that one of the first sees; a spare must be worth its time */
+        if (s >= sweep->source_count && share == 0.0)
+            continue;
+        room[chosen.source_count++] = sweep->sources[s];
+        lacking -= share;
+    }
+    return chosen;
 }
 
 static void copy_reference(const AqmSweep *sweep, const AqmTile *tile, int16_t *out,
@@ -167,8 +218,7 @@ void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *s
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
-/* The end of the run of equal bits that starts at `first`, at most `count`. */
-static size_t run_end(uint32_t bits, size_t first, size_t count) {
+size_t aqm_run_end(uint32_t bits, size_t first, size_t count) {
     const uint32_t others = (bits >> first & 1 ? ~bits : bits) >> first;
     const size_t end = others ? first + (size_t)__builtin_ctz(others) : count;
     return end < count ? end : count;
@@ -197,17 +247,13 @@ static void restore_block(const AqmTileScratch *scratch, size_t pitch, int windo
     }
 }
 
-/* The state of the masks while a tile is scored: what is masked at the row at work. */
-typedef struct Masks {
-    uint32_t gaps[AQM_TILE_ROWS]; /* blocks with a gap, of every row so far */
-    int last_gap;                 /* the last row that has one */
-    uint32_t windows;             /* blocks of windows that have a gap */
-    uint32_t columns;             /* blocks of columns that keep all six sums */
-} Masks;
+void aqm_masks_start(AqmMasks *masks, int window) {
+    masks->columns = masks->windows = 0;
+    masks->last_gap = -window - 1;
+}
 
-/* Moves the masks down to row r, whose gaps are there. Windows from block b on take the columns up
- * to block b + reach. */
-static void move_masks(Masks *masks, int r, int window) {
+/* Windows from block b on take the columns up to block b + reach. */
+void aqm_masks_move(AqmMasks *masks, int r, int window) {
     const int reach = (window + 13) / AQM_ROW_MULTIPLE, first = r - window + 1;
     uint32_t gaps = 0;
     masks->windows = masks->columns = 0;
@@ -236,7 +282,7 @@ static void move_columns(const AqmSweep *sweep, const AqmTile *tile, int r, uint
     for (uint32_t added = masked & ~masked_before & all; added; added &= added - 1)
         restore_block(scratch, pitch, sweep->window, r, (size_t)__builtin_ctz(added));
     for (size_t b = 0, end; b < blocks; b = end) {
-        end = run_end(masked, b, blocks);
+        end = aqm_run_end(masked, b, blocks);
         const bool is_masked = masked >> b & 1;
         const size_t c = b * AQM_ROW_MULTIPLE;
         const int16_t *i = scratch->reference + row + c, *j = scratch->source + row + c;
@@ -258,7 +304,7 @@ static void score_row(const AqmSweep *sweep, const AqmTile *tile, uint32_t maske
     const size_t width = (size_t)tile->width;
     const size_t blocks = (width + AQM_ROW_MULTIPLE - 1) / AQM_ROW_MULTIPLE;
     for (size_t b = 0, end; b < blocks; b = end) {
-        end = run_end(masked, b, blocks);
+        end = aqm_run_end(masked, b, blocks);
         const size_t x = b * AQM_ROW_MULTIPLE, at = row * AQM_TILE_WIDTH + x;
         const size_t n = (end == blocks ? width : end * AQM_ROW_MULTIPLE) - x;
         const AqmColumnSums sums = sums_from(&scratch->sums, x);
@@ -292,16 +338,15 @@ void aqm_sweep_tile_score(const AqmSweep *sweep, const AqmTile *tile, const AqmS
                           AqmTileScratch *scratch, float *score) {
     const AqmGray gray = aqm_stereo_image_gray(source->image);
     const int window = sweep->window;
-    Masks masks; /* the gaps are written row by row */
-    masks.columns = 0;
-    masks.last_gap = -window - 1;
+    AqmMasks masks;
+    aqm_masks_start(&masks, window);
     memset(scratch->sums.j, 0, scratch->sums_size);
     for (int r = 0; r < tile->rows; r++) {
         const uint32_t masked_before = masks.columns;
         positions(context, r, scratch->u, scratch->v);
         masks.gaps[r] =
             scratch->reference_gaps[r] | sample_row(sweep, tile, &gray, is_inside, r, scratch);
-        move_masks(&masks, r, window);
+        aqm_masks_move(&masks, r, window);
         move_columns(sweep, tile, r, masked_before, masks.columns, scratch);
         if (r >= window - 1)
             score_row(sweep, tile, masks.windows, (size_t)(r - window + 1), scratch, score);

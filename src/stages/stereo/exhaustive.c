@@ -6,7 +6,7 @@
  * around it (noise matched with noise says something else everywhere) and the coarser one is not.
  * The coarse answer then stands in, at a little less than its confidence, for the second look to
  * sharpen. Nothing is lost where the texture is good. */
-#include "stages/stereo/search.h"
+#include "stages/stereo/exhaustive.h"
 
 #include <math.h>
 
@@ -113,12 +113,12 @@ static AqmStatus count_company(const AqmSweep *sweep, Answer *answer, AqmDiag *d
 
 /* Sweeps one level and joins the coarser answer (NULL at the coarsest) in. */
 static AqmStatus search_level(const AqmStereoView *views, size_t reference, const size_t *sources,
-                              size_t source_count, double h_min_m, double h_max_m, int halvings,
-                              const AqmStereoOptions *options, const Answer *coarse, Answer *answer,
-                              AqmDiag *diag) {
+                              size_t source_count, size_t spare_count, double h_min_m,
+                              double h_max_m, int halvings, const AqmStereoOptions *options,
+                              const Answer *coarse, Answer *answer, AqmDiag *diag) {
     AqmSweep *sweep = NULL;
-    AQM_TRY(aqm_sweep_create(&sweep, views, reference, sources, source_count, options->cost,
-                             options->window_size, options->threads, diag));
+    AQM_TRY(aqm_sweep_create(&sweep, views, reference, sources, source_count, spare_count,
+                             options->cost, options->window_size, options->threads, diag));
     const int fewer = options->num_depths >> halvings;
     const int count = halvings == 0 || fewer > MIN_PLANES ? fewer : MIN_PLANES;
     const AqmPlanes planes = aqm_planes(sweep, h_min_m, h_max_m, count);
@@ -133,14 +133,14 @@ static AqmStatus search_level(const AqmStereoView *views, size_t reference, cons
 }
 
 static AqmStatus search_halved(const AqmStereoView *views, size_t view_count, size_t reference,
-                               const size_t *sources, size_t source_count, double h_min_m,
-                               double h_max_m, int halvings, const AqmStereoOptions *options,
-                               Answer *coarse, AqmDiag *diag) {
+                               const size_t *sources, size_t source_count, size_t spare_count,
+                               double h_min_m, double h_max_m, int halvings,
+                               const AqmStereoOptions *options, Answer *coarse, AqmDiag *diag) {
     int *times = aqm_calloc(view_count, sizeof *times);
     if (!times)
         return aqm_fail_memory(diag, "views at low resolution", view_count, sizeof *times);
     times[reference] = halvings;
-    for (size_t s = 0; s < source_count; s++)
+    for (size_t s = 0; s < source_count + spare_count; s++)
         times[sources[s]] = halvings;
     AqmLevel level = {0};
     Answer answer = {0};
@@ -149,8 +149,8 @@ static AqmStatus search_halved(const AqmStereoView *views, size_t view_count, si
     if (status == AQM_OK)
         status = answer_create(&answer, &level.views[reference], diag);
     if (status == AQM_OK)
-        status = search_level(level.stereo, reference, sources, source_count, h_min_m, h_max_m,
-                              halvings, options, coarse, &answer, diag);
+        status = search_level(level.stereo, reference, sources, source_count, spare_count, h_min_m,
+                              h_max_m, halvings, options, coarse, &answer, diag);
     aqm_level_free(&level);
     answer_free(coarse);
     *coarse = answer;
@@ -159,10 +159,10 @@ static AqmStatus search_halved(const AqmStereoView *views, size_t view_count, si
 
 /* Levels whose images are all large enough for the window to mean something. */
 static int usable_halvings(const AqmStereoView *views, size_t reference, const size_t *sources,
-                           size_t source_count) {
+                           size_t source_count, size_t spare_count) {
     int side = views[reference].view->height;
-    for (size_t s = 0; s <= source_count; s++) {
-        const AqmView *view = views[s < source_count ? sources[s] : reference].view;
+    for (size_t s = 0; s <= source_count + spare_count; s++) {
+        const AqmView *view = views[s < source_count + spare_count ? sources[s] : reference].view;
         side = view->height < side ? view->height : side;
         side = view->width < side ? view->width : side;
     }
@@ -172,20 +172,21 @@ static int usable_halvings(const AqmStereoView *views, size_t reference, const s
     return halvings;
 }
 
-AqmStatus aqm_search(const AqmStereoView *views, size_t view_count, size_t reference,
-                     const size_t *sources, size_t source_count, double h_min_m, double h_max_m,
-                     const AqmStereoOptions *options, float *h, float *confidence, AqmDiag *diag) {
+AqmStatus aqm_exhaustive(const AqmStereoView *views, size_t view_count, size_t reference,
+                         const size_t *sources, size_t source_count, size_t spare_count,
+                         double h_min_m, double h_max_m, const AqmStereoOptions *options, float *h,
+                         float *confidence, AqmDiag *diag) {
     Answer coarse = {0};
     Answer full = {views[reference].view->width, views[reference].view->height, h, confidence,
                    NULL};
     AqmStatus status = AQM_OK;
-    for (int halvings = usable_halvings(views, reference, sources, source_count);
+    for (int halvings = usable_halvings(views, reference, sources, source_count, spare_count);
          halvings > 0 && status == AQM_OK; halvings--)
-        status = search_halved(views, view_count, reference, sources, source_count, h_min_m,
-                               h_max_m, halvings, options, &coarse, diag);
+        status = search_halved(views, view_count, reference, sources, source_count, spare_count,
+                               h_min_m, h_max_m, halvings, options, &coarse, diag);
     if (status == AQM_OK)
-        status = search_level(views, reference, sources, source_count, h_min_m, h_max_m, 0, options,
-                              &coarse, &full, diag);
+        status = search_level(views, reference, sources, source_count, spare_count, h_min_m,
+                              h_max_m, 0, options, &coarse, &full, diag);
     answer_free(&coarse);
     return status;
 }

@@ -1,0 +1,239 @@
+/* Coarse to fine: semi-global matching over all planes at a low resolution, where it costs little;
+ * then, at twice the resolution each time, a sweep over a few surfaces parallel to the answer so
+ * far. What a cascade may lose are things too thin for the first resolution, and which side of a
+ * step a pixel is on. So the first resolution is the finest one that the effort asked for
+ * (num_depths) can pay, and beside steps both sides stay in the race at every resolution
+ * (sweep_near.c). At the full resolution only tiles with steps are swept again: elsewhere least
+ * squares (refine.c) finds the same from a pixel away.
+ *
+ * Cost: with the search at 1/4 of the resolution, planes / 16 + 5 / 4 samples a pixel and source.
+ */
+#include "stages/stereo/cascade.h"
+
+#include <math.h>
+
+#include "base/alloc.h"
+#include "base/cpu.h"
+#include "stages/stereo/level.h"
+#include "stages/stereo/near_warp.h"
+#include "stages/stereo/semiglobal.h"
+#include "stages/stereo/smooth.h"
+#include "stages/stereo/sweep_near.h"
+
+enum { MIN_PLANES = 8, MIN_SIDE = 48, MOST_HALVINGS = 4 };
+enum { NEAR_WINDOW = 7, NEAR_STEPS = 2 };
+static const double plane_step_px = 0.7;      /* a peak of the score is two pixels wide */
+static const double cells_per_depth2 = 640.0; /* 128 depths: 10 million cells */
+static const float near_step_px = 0.5f, smooth_tolerance_px = 2.0f;
+
+typedef struct Cascade {
+    const AqmStereoView *views;
+    size_t view_count, reference;
+    const size_t *sources;
+    size_t source_count, spare_count;
+    double h_min_m, h_max_m;
+    const AqmStereoOptions *options;
+} Cascade;
+
+typedef struct Answer {
+    int width, height;
+    float *disparity, *confidence;
+} Answer;
+
+/* ---- maps ------------------------------------------------------------------------------------ */
+
+static AqmStatus answer_create(Answer *answer, const AqmView *view, AqmDiag *diag) {
+    const size_t pixels = (size_t)view->width * (size_t)view->height;
+    float *block = aqm_alloc(2 * pixels, sizeof *block);
+    if (!block)
+        return aqm_fail_memory(diag, "a depth map", 2 * pixels, sizeof *block);
+    *answer = (Answer){view->width, view->height, block, block + pixels};
+    return AQM_OK;
+}
+
+static void fill_row(float *row, int width) {
+    int last = -1;
+    for (int x = 0; x < width; x++) {
+        if (isnan(row[x]))
+            continue;
+        for (int k = last + 1; k < x; k++)
+            row[k] = last < 0 || x - k < k - last ? row[x] : row[last];
+        last = x;
+    }
+    for (int k = last + 1; k < width && last >= 0; k++)
+        row[k] = row[last];
+}
+
+/* Gives pixels without a disparity that of the nearest known one of their row, and rows without any
+ * that of the row above, or below at the top: windows of their neighbours reach over them. */
+static void fill_holes(const Answer *answer) {
+    const size_t width = (size_t)answer->width;
+    for (int y = 0; y < answer->height; y++)
+        fill_row(answer->disparity + (size_t)y * width, answer->width);
+    for (int k = 1; k < 2 * answer->height; k++) {
+        const bool is_down = k < answer->height;
+        const int y = is_down ? k : 2 * answer->height - 1 - k, from = is_down ? y - 1 : y + 1;
+        float *row = answer->disparity + (size_t)y * width;
+        if (from < answer->height && isnan(row[0]))
+            for (size_t x = 0; x < width; x++)
+                row[x] = answer->disparity[(size_t)from * width + x];
+    }
+}
+
+static int clamp(int value, int end) {
+    return value < 0 ? 0 : value < end ? value : end - 1;
+}
+
+/* Twice the resolution: bilinear where the four neighbours are of one surface, else the nearest. */
+static void enlarge(const Answer *coarse, const Answer *fine, int threads) {
+    const size_t width = (size_t)coarse->width;
+#pragma omp parallel for num_threads(threads) schedule(static)
+    for (int y = 0; y < fine->height; y++) {
+        const int ny = clamp(y / 2, coarse->height),
+                  oy = clamp(ny + (y & 1 ? 1 : -1), coarse->height);
+        const float *row = coarse->disparity + (size_t)ny * width;
+        const float *other = coarse->disparity + (size_t)oy * width;
+        for (int x = 0; x < fine->width; x++) {
+            const int nx = clamp(x / 2, coarse->width);
+            const int ox = clamp(nx + (x & 1 ? 1 : -1), coarse->width);
+            const float a = row[nx], b = row[ox], c = other[nx], d = other[ox];
+            const bool is_one = fabsf(b - a) < 1.0f && fabsf(c - a) < 1.0f && fabsf(d - a) < 1.5f;
+            const float mean = 0.5625f * a + 0.1875f * (b + c) + 0.0625f * d;
+            const size_t at = (size_t)y * (size_t)fine->width + (size_t)x;
+            fine->disparity[at] = 2.0f * (is_one ? mean : a);
+            fine->confidence[at] = coarse->confidence[(size_t)ny * width + (size_t)nx];
+        }
+    }
+}
+
+/* ---- levels ---------------------------------------------------------------------------------- */
+
+static AqmStatus create_level(const Cascade *cascade, int halvings, AqmLevel *level,
+                              AqmDiag *diag) {
+    int *times = aqm_calloc(cascade->view_count, sizeof *times);
+    if (!times)
+        return aqm_fail_memory(diag, "views at low resolution", cascade->view_count, sizeof *times);
+    times[cascade->reference] = halvings;
+    for (size_t s = 0; s < cascade->source_count + cascade->spare_count; s++)
+        times[cascade->sources[s]] = halvings;
+    const AqmStatus status =
+        aqm_level_create(level, cascade->views, cascade->view_count, times, diag);
+    aqm_free(times);
+    return status;
+}
+
+static AqmStatus create_sweep(const Cascade *cascade, const AqmStereoView *views, int window,
+                              AqmSweep **sweep, AqmDiag *diag) {
+    return aqm_sweep_create(sweep, views, cascade->reference, cascade->sources,
+                            cascade->source_count, cascade->spare_count, cascade->options->cost,
+                            window, cascade->options->threads, diag);
+}
+
+/* The smallest side of the images at work. */
+static int smallest_side(const Cascade *cascade) {
+    int side = cascade->views[cascade->reference].view->height;
+    for (size_t s = 0; s <= cascade->source_count + cascade->spare_count; s++) {
+        const bool is_source = s < cascade->source_count + cascade->spare_count;
+        const AqmView *view =
+            cascade->views[is_source ? cascade->sources[s] : cascade->reference].view;
+        side = view->height < side ? view->height : side;
+        side = view->width < side ? view->width : side;
+    }
+    return side;
+}
+
+/* How often to halve the resolution before the search. */
+static AqmStatus choose_start(const Cascade *cascade, int *halvings, AqmDiag *diag) {
+    const AqmView *view = cascade->views[cascade->reference].view;
+    const double effort =
+        cells_per_depth2 * cascade->options->num_depths * cascade->options->num_depths;
+    const int side = smallest_side(cascade);
+    AqmSweep *sweep = NULL;
+    AQM_TRY(create_sweep(cascade, cascade->views, NEAR_WINDOW, &sweep, diag));
+    for (*halvings = 0; *halvings < MOST_HALVINGS && side >> (*halvings + 1) >= MIN_SIDE;
+         ++*halvings) {
+        const int planes = aqm_plane_count_for(sweep, cascade->h_min_m, cascade->h_max_m,
+                                               plane_step_px * (1 << *halvings));
+        const double pixels = (double)(view->width >> *halvings) * (view->height >> *halvings);
+        if (planes <= cascade->options->num_depths && pixels * planes <= effort)
+            break;
+    }
+    aqm_sweep_destroy(&sweep);
+    return AQM_OK;
+}
+
+static AqmStatus search(const Cascade *cascade, const AqmLevel *level, const Answer *answer,
+                        AqmDiag *diag) {
+    const int half = cascade->options->window_size / 2, window = half < 3 ? 3 : half | 1;
+    AqmSweep *sweep = NULL;
+    AQM_TRY(create_sweep(cascade, level->stereo, window, &sweep, diag));
+    const int wanted =
+        aqm_plane_count_for(sweep, cascade->h_min_m, cascade->h_max_m, plane_step_px);
+    const int most = cascade->options->num_depths;
+    const int count = wanted < MIN_PLANES ? MIN_PLANES : wanted < most ? wanted : most;
+    const AqmPlanes planes = aqm_planes(sweep, cascade->h_min_m, cascade->h_max_m, count);
+    const AqmStatus status = aqm_semiglobal(sweep, &planes, cascade->options->depth_batch_size,
+                                            answer->disparity, answer->confidence, diag);
+    if (status == AQM_OK)
+        fill_holes(answer);
+    aqm_sweep_destroy(&sweep);
+    return status;
+}
+
+/* Moves the answer of the level to the best match near by. */
+static AqmStatus sharpen(const Cascade *cascade, const AqmLevel *level, bool is_last,
+                         const Answer *answer, AqmDiag *diag) {
+    const size_t pixels = (size_t)answer->width * (size_t)answer->height;
+    AqmSweep *sweep = NULL;
+    AQM_TRY(create_sweep(cascade, level->stereo, NEAR_WINDOW, &sweep, diag));
+    float *base = aqm_alloc(pixels, sizeof *base);
+    AqmStatus status = base ? AQM_OK : aqm_fail_memory(diag, "a depth map", pixels, sizeof *base);
+    if (status == AQM_OK)
+        status = aqm_smooth_surface(answer->disparity, answer->width, answer->height,
+                                    smooth_tolerance_px, 1, sweep->threads, base, diag);
+    const AqmNearOptions options = {near_step_px, NEAR_STEPS, is_last};
+    if (status == AQM_OK)
+        status = aqm_sweep_near(sweep, base, &options, answer->disparity, diag);
+    aqm_free(base);
+    aqm_sweep_destroy(&sweep);
+    return status;
+}
+
+/* One level: the search at the first one, else what the coarser one says, sharpened. */
+static AqmStatus run_level(const Cascade *cascade, int halvings, const Answer *coarse,
+                           Answer *answer, AqmDiag *diag) {
+    AqmLevel level = {0};
+    AqmStatus status = create_level(cascade, halvings, &level, diag);
+    if (status == AQM_OK && !answer->disparity)
+        status = answer_create(answer, &level.views[cascade->reference], diag);
+    if (status == AQM_OK && !coarse->disparity)
+        status = search(cascade, &level, answer, diag);
+    else if (status == AQM_OK) {
+        enlarge(coarse, answer, aqm_thread_count(cascade->options->threads));
+        status = sharpen(cascade, &level, halvings == 0, answer, diag);
+    }
+    aqm_level_free(&level);
+    return status;
+}
+
+AqmStatus aqm_cascade(const AqmStereoView *views, size_t view_count, size_t reference,
+                      const size_t *sources, size_t source_count, size_t spare_count,
+                      double h_min_m, double h_max_m, const AqmStereoOptions *options,
+                      float *disparity, float *confidence, int *halvings, AqmDiag *diag) {
+    const Cascade cascade = {views,       view_count, reference, sources, source_count,
+                             spare_count, h_min_m,    h_max_m,   options};
+    const AqmView *view = views[reference].view;
+    Answer coarse = {0};
+    AQM_TRY(choose_start(&cascade, halvings, diag));
+    AqmStatus status = AQM_OK;
+    for (int level = *halvings; level >= 0 && status == AQM_OK; level--) {
+        Answer answer = {0};
+        if (level == 0)
+            answer = (Answer){view->width, view->height, disparity, confidence};
+        status = run_level(&cascade, level, &coarse, &answer, diag);
+        aqm_free(coarse.disparity);
+        coarse = level == 0 ? (Answer){0} : answer;
+    }
+    aqm_free(coarse.disparity);
+    return status;
+}

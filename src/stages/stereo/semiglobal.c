@@ -1,0 +1,292 @@
+/* Semi-global matching (Hirschmueller 2008) over the costs of a plane sweep.
+ *
+ * A plane's cost at a pixel is what its correlation lacks to 1. Where texture is weak many planes
+ * cost about the same; what decides then is the neighbourhood: along eight straight paths to the
+ * pixel a change of plane by one costs `jump_one`, any other `jump`, less where the image has an
+ * edge. The plane with the smallest sum over the paths is the answer, refined by the parabola
+ * through the sums beside it. Horizontal planes as hypotheses make "no change" mean a level bed.
+ *
+ * Correlation divides by the contrast and so makes noise look like texture. A pixel's scores
+ * therefore count for v / (v + noise^2), with v the variance of its window: a window that holds
+ * nothing but noise says nothing, and its neighbours speak for it.
+ *
+ * Two passes over the rows carry four paths each. To run on several threads, the image is cut into
+ * strips of STRIP rows, each of which starts its paths WARM_UP rows outside: what a path brings
+ * from farther away has faded. The strips do not depend on the number of threads.
+ *
+ * Memory: a byte for each pixel and plane, and two for those of a strip per thread. */
+#include "stages/stereo/semiglobal.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/cpu.h"
+#include "stages/stereo/near_warp.h"
+
+enum { STRIP = 96, WARM_UP = 24, PATHS = 8 };
+/* As costs: a step by a plane is worth 0.27 of correlation, one to anywhere 2. Chosen on real pairs
+ * with known depth (docs/method.md); half or twice of each changes their error rates by a tenth. */
+enum { JUMP_ONE = 16, JUMP = AQM_COST_JUMP_MAX };
+static const float edge_gray = 300.0f;  /* a difference of grays that halves the cost of a jump */
+static const float noise_levels = 2.0f; /* of a camera, in levels of 256 */
+
+typedef struct Scratch {
+    uint8_t *paths; /* 6 rows of path costs, and two pixels along the row */
+    uint8_t *least;
+    uint8_t *jump; /* of a row */
+    uint16_t *sum; /* STRIP rows */
+    AqmPass pass;
+} Scratch;
+
+static void scratch_free(Scratch *scratch) {
+    aqm_free(scratch->paths);
+    aqm_free(scratch->least);
+    aqm_free(scratch->jump);
+    aqm_free(scratch->sum);
+}
+
+static AqmStatus scratch_create(Scratch *scratch, const AqmCostVolume *volume) {
+    const size_t width = (size_t)volume->width, pitch = volume->pitch + 2 * AQM_PATH_PAD;
+    const size_t row = (width + 2) * pitch, bytes = 6 * row + 2 * pitch;
+    *scratch = (Scratch){
+        .paths = aqm_alloc(bytes, 1),
+        .least = aqm_calloc(6 * (width + 2) + 2, 1),
+        .jump = aqm_alloc(width, 1),
+        .sum = aqm_alloc((size_t)STRIP * width * volume->pitch, sizeof(uint16_t)),
+    };
+    if (!scratch->paths || !scratch->least || !scratch->jump || !scratch->sum) {
+        scratch_free(scratch);
+        return AQM_ERROR_MEMORY;
+    }
+    memset(scratch->paths, 255, bytes); /* the pads stay so */
+    AqmPass *pass = &scratch->pass;
+    *pass = (AqmPass){.width = width,
+                      .planes = volume->pitch,
+                      .pitch = pitch,
+                      .jump_one = JUMP_ONE,
+                      .jump = scratch->jump};
+    for (size_t k = 0; k < 6; k++) {
+        const AqmPathRow path = {scratch->paths + k * row + pitch + AQM_PATH_PAD,
+                                 scratch->least + k * (width + 2) + 1};
+        *(k < 3 ? &pass->before[k] : &pass->now[k - 3]) = path;
+    }
+    pass->along =
+        (AqmPathRow){scratch->paths + 6 * row + AQM_PATH_PAD, scratch->least + 6 * (width + 2)};
+    return AQM_OK;
+}
+
+/* Sets a row's path costs to nothing, as outside the image. */
+static void clear_path_row(const AqmPass *pass, AqmPathRow *row) {
+    for (ptrdiff_t x = -1; x <= (ptrdiff_t)pass->width; x++)
+        memset(row->cost + x * (ptrdiff_t)pass->pitch, 0, pass->planes);
+    memset(row->least - 1, 0, pass->width + 2);
+}
+
+static void swap_rows(AqmPass *pass) {
+    for (int path = 0; path < 3; path++) {
+        const AqmPathRow row = pass->before[path];
+        pass->before[path] = pass->now[path];
+        pass->now[path] = row;
+    }
+}
+
+/* What a jump of several planes costs at each pixel of a row: less at an edge of the image. */
+static void jumps_of_row(const AqmStereoImage *image, int y, uint8_t *jump) {
+    const int16_t *row = image->gray + y * image->stride;
+    const int16_t *above = y > 0 ? row - image->stride : row;
+    for (int x = 0; x < image->width; x++) {
+        const int left = abs(row[x] - row[x > 0 ? x - 1 : 0]), up = abs(row[x] - above[x]);
+        const float edge = (float)(left > up ? left : up);
+        const float value = (float)JUMP * edge_gray / (edge_gray + edge);
+        jump[x] = (uint8_t)(value > (float)(JUMP_ONE + 4) ? value : (float)(JUMP_ONE + 4));
+    }
+}
+
+/* One pass over rows first, first + step, .. before end; the rows from y0 on count. */
+static void run_pass(const AqmSweep *sweep, const AqmCostVolume *volume, int first, int end,
+                     int step, int y0, int y1, Scratch *scratch) {
+    const AqmPathKernels *paths = aqm_path_kernels(aqm_cpu_features());
+    AqmPass *pass = &scratch->pass;
+    pass->step = step;
+    for (int path = 0; path < 3; path++) {
+        clear_path_row(pass, &pass->before[path]);
+        clear_path_row(pass, &pass->now[path]); /* the columns beside the image stay so */
+    }
+    const size_t row_cells = pass->width * pass->planes;
+    for (int y = first; y != end; y += step) {
+        jumps_of_row(sweep->image, y, scratch->jump);
+        uint16_t *sum = y >= y0 && y < y1 ? scratch->sum + (size_t)(y - y0) * row_cells : NULL;
+        paths->aggregate(pass, aqm_cost_volume_at(volume, 0, y), sum);
+        swap_rows(pass);
+    }
+}
+
+static float parabola_of_sums(const uint16_t *sum) {
+    return aqm_parabola_peak(-(float)sum[-1], -(float)sum[0], -(float)sum[1]);
+}
+
+static float score_of(uint8_t cost) {
+    return 1.0f - (float)cost / (0.5f * AQM_COST_MAX);
+}
+
+/* Confidence of plane `at`: from its score, how far the sum of the best maximum elsewhere lies
+ * above its own, and how steeply the sums rise beside it. */
+static float confidence_at(const uint16_t *sum, uint8_t cost, int count, int at, int merge_planes,
+                           double step_px) {
+    const float to_score = 1.0f / (0.5f * AQM_COST_MAX * PATHS);
+    int rival = PATHS * AQM_COST_MAX / 2 + sum[at];
+    for (int d = 1; d + 1 < count; d++)
+        if (sum[d] < rival && abs(d - at) > merge_planes && sum[d] <= sum[d - 1] &&
+            sum[d] <= sum[d + 1])
+            rival = sum[d];
+    const float lead = (float)(rival - sum[at]) * to_score;
+    const float rise = 0.5f * (float)(sum[at - 1] + sum[at + 1] - 2 * sum[at]) * to_score;
+    const float best = fmaxf(score_of(cost), 0.05f);
+    return aqm_match_confidence(best, best * (1.0f - fminf(lead, 1.0f)),
+                                rise / (float)(step_px * step_px));
+}
+
+/* A pixel that is missing or that no source sees here takes its neighbours' answer: at the full
+ * resolution it may be seen. */
+static void answer_row(const AqmSweep *sweep, const AqmPlanes *planes, const AqmCostVolume *volume,
+                       int y, const uint16_t *sums, float *disparity, float *confidence) {
+    const AqmPathKernels *paths = aqm_path_kernels(aqm_cpu_features());
+    const int merge_planes = 1 + (int)ceil(1.0 / planes->step_px);
+    for (int x = 0; x < volume->width; x++) {
+        const uint16_t *sum = sums + (size_t)x * volume->pitch;
+        const int at = (int)paths->lowest(sum, volume->pitch);
+        disparity[x] = NAN;
+        confidence[x] = 0.0f;
+        if (at < 1 || at + 1 >= planes->count)
+            continue;
+        const double index = (double)at + (double)parabola_of_sums(sum + at);
+        disparity[x] = (float)(sweep->disparity_scale *
+                               (planes->inverse_first + index * planes->inverse_step));
+        confidence[x] = confidence_at(sum, aqm_cost_volume_at(volume, x, y)[at], planes->count, at,
+                                      merge_planes, planes->step_px);
+    }
+}
+
+static void run_strip(const AqmSweep *sweep, const AqmPlanes *planes, const AqmCostVolume *volume,
+                      int strip, Scratch *scratch, float *disparity, float *confidence) {
+    const int y0 = strip * STRIP;
+    const int y1 = y0 + STRIP < volume->height ? y0 + STRIP : volume->height;
+    const int above = y0 > WARM_UP ? y0 - WARM_UP : 0;
+    const int below = y1 + WARM_UP < volume->height ? y1 + WARM_UP : volume->height;
+    const size_t row_cells = (size_t)volume->width * volume->pitch;
+    memset(scratch->sum, 0, (size_t)(y1 - y0) * row_cells * sizeof *scratch->sum);
+    run_pass(sweep, volume, above, y1, 1, y0, y1, scratch);
+    run_pass(sweep, volume, below - 1, y0 - 1, -1, y0, y1, scratch);
+    for (int y = y0; y < y1; y++) {
+        const size_t at = (size_t)y * (size_t)volume->width;
+        answer_row(sweep, planes, volume, y, scratch->sum + (size_t)(y - y0) * row_cells,
+                   disparity + at, confidence + at);
+    }
+}
+
+static AqmStatus aggregate_volume(const AqmSweep *sweep, const AqmPlanes *planes,
+                                  const AqmCostVolume *volume, float *disparity, float *confidence,
+                                  AqmDiag *diag) {
+    const int strips = (volume->height + STRIP - 1) / STRIP;
+    int failed = 0;
+#pragma omp parallel num_threads(sweep->threads)
+    {
+        Scratch scratch;
+        const bool is_ready = scratch_create(&scratch, volume) == AQM_OK;
+        if (!is_ready) {
+#pragma omp atomic write
+            failed = 1;
+        }
+#pragma omp for schedule(dynamic, 1)
+        for (int strip = 0; strip < strips; strip++)
+            if (is_ready)
+                run_strip(sweep, planes, volume, strip, &scratch, disparity, confidence);
+        if (is_ready)
+            scratch_free(&scratch);
+    }
+    return failed ? aqm_fail_memory(diag, "the paths of semi-global matching",
+                                    (size_t)STRIP * (size_t)volume->width * volume->pitch, 2)
+                  : AQM_OK;
+}
+
+/* ---- what a pixel's scores are worth --------------------------------------------------------- */
+
+/* Sums over the rows of a window, a column each. */
+typedef struct Columns {
+    int32_t *count, *sum, *squares;
+} Columns;
+
+static void add_row(const AqmStereoImage *image, int y, int sign, const Columns *columns) {
+    if (y < 0 || y >= image->height)
+        return;
+    const int16_t *row = image->gray + y * image->stride;
+    for (int x = 0; x < image->width; x++) {
+        const int32_t is_there = row[x] != AQM_GRAY_MISSING, value = is_there ? row[x] : 0;
+        columns->count[x] += sign * is_there;
+        columns->sum[x] += sign * value;
+        columns->squares[x] += sign * value * value;
+    }
+}
+
+static void weigh_row(const Columns *columns, int width, int radius, float *weight) {
+    const float noise = noise_levels * (float)AQM_GRAY_WHITE / 255.0f;
+    int64_t count = 0, sum = 0, squares = 0;
+    for (int x = -radius; x < width; x++) {
+        if (x + radius < width) {
+            count += columns->count[x + radius];
+            sum += columns->sum[x + radius];
+            squares += columns->squares[x + radius];
+        }
+        if (x < 0)
+            continue;
+        const double n = (double)(count > 0 ? count : 1), mean = (double)sum / n;
+        const float variance = (float)fmax(0.0, (double)squares / n - mean * mean);
+        weight[x] = variance / (variance + noise * noise);
+        if (x >= radius) {
+            count -= columns->count[x - radius];
+            sum -= columns->sum[x - radius];
+            squares -= columns->squares[x - radius];
+        }
+    }
+}
+
+static AqmStatus weigh(const AqmStereoImage *image, int radius, float *weight, AqmDiag *diag) {
+    const size_t width = (size_t)image->width;
+    int32_t *sums = aqm_calloc(3 * width, sizeof *sums);
+    if (!sums)
+        return aqm_fail_memory(diag, "the contrast of an image", 3 * width, sizeof *sums);
+    const Columns columns = {sums, sums + width, sums + 2 * width};
+    for (int y = -radius; y < image->height; y++) {
+        add_row(image, y + radius, 1, &columns);
+        add_row(image, y - radius - 1, -1, &columns);
+        if (y >= 0)
+            weigh_row(&columns, image->width, radius, weight + (size_t)y * width);
+    }
+    aqm_free(sums);
+    return AQM_OK;
+}
+
+AqmStatus aqm_semiglobal(const AqmSweep *sweep, const AqmPlanes *planes, int batch,
+                         float *disparity, float *confidence, AqmDiag *diag) {
+    const size_t pitch =
+        ((size_t)planes->count + AQM_COST_MULTIPLE - 1) / AQM_COST_MULTIPLE * AQM_COST_MULTIPLE;
+    const size_t pixels = (size_t)sweep->view->width * (size_t)sweep->view->height;
+    float *weight = aqm_alloc(pixels, sizeof *weight);
+    const AqmCostVolume volume = {sweep->view->width, sweep->view->height, pitch,
+                                  aqm_alloc(pixels * pitch, 1), weight};
+    AqmStatus status =
+        volume.cost && weight ? AQM_OK : aqm_fail_memory(diag, "a cost volume", pixels, pitch);
+    if (status == AQM_OK) {
+        memset(volume.cost, 255, pixels * pitch);
+        status = weigh(sweep->image, sweep->window / 2, weight, diag);
+    }
+    if (status == AQM_OK)
+        status = aqm_sweep_volume(sweep, planes, batch, &volume, diag);
+    if (status == AQM_OK)
+        status = aggregate_volume(sweep, planes, &volume, disparity, confidence, diag);
+    aqm_free(volume.cost);
+    aqm_free(weight);
+    return status;
+}

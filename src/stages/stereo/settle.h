@@ -1,0 +1,11 @@
+/* What a pixel's measurement and its neighbourhood say together. */
+#ifndef AQM_STEREO_SETTLE_H
+#define AQM_STEREO_SETTLE_H
+
+#include "stages/stereo/refine.h"
+
+/* Moves the disparities towards the mean around them, the more the less they are known, and lowers
+ * their sigma accordingly. */
+AqmStatus aqm_settle(const AqmRefined *refined, int width, int height, int threads, AqmDiag *diag);
+
+#endif
