@@ -19,25 +19,31 @@
 
 /* ---- cases ----------------------------------------------------------------------------------- */
 
-enum { AXIS_SCENE, AXIS_RIG, AXIS_SIZE, AXIS_PRESET, AXIS_DEPTHS, AXIS_SOURCES, AXES };
-static const char *const axis_names[AXES] = {"--scene",  "--rig",    "--size",
-                                             "--preset", "--depths", "--sources"};
+enum { AXIS_SCENE, AXIS_RIG, AXIS_SIZE, AXIS_PRESET, AXIS_SEARCH, AXIS_DEPTHS, AXIS_SOURCES, AXES };
+static const char *const axis_names[AXES] = {"--scene",  "--rig",    "--size",   "--preset",
+                                             "--search", "--depths", "--sources"};
 
 /* Every combination of what the comma-separated lists hold is a case. */
 typedef struct Block {
     const char *lists[AXES];
 } Block;
 
-static const Block chosen_default = {{"sandbed", "ring5", "640x480", "balanced", "preset", "4"}};
+static const Block chosen_default = {
+    {"sandbed", "ring5", "640x480", "balanced", "cascade", "preset", "4"}};
 static const Block standard_blocks[] = {
-    {{"sandbed,undulating", "ring5", "640x480", "fast,balanced,quality", "preset", "4"}},
-    {{"sandbed", "ring5", "320x240,1280x960", "balanced", "preset", "4"}},
-    {{"sandbed", "ring5", "640x480", "balanced", "32,64,256", "4"}},
-    {{"sandbed", "ring12", "1600x1200", "fast,balanced,quality", "preset", "4"}},
+    {{"sandbed", "ring12", "1600x1200", "fast,balanced,quality", "cascade", "preset", "4"}},
+    {{"sandbed", "ring12", "800x600", "balanced", "cascade", "preset", "4"}},
+    {{"sandbed", "ring5", "320x240,640x480,1280x960", "balanced", "cascade", "preset", "4"}},
+    {{"sandbed", "ring5", "640x480", "fast,quality", "cascade", "preset", "4"}},
+    {{"sandbed", "ring5", "640x480", "fast,balanced,quality", "exhaustive", "preset", "4"}},
+    {{"undulating", "ring5", "640x480", "fast,balanced,quality", "cascade", "preset", "4"}},
+    {{"sandbed", "ring5", "640x480", "balanced", "cascade", "32,96,192", "4"}},
+    {{"sandbed", "ring5", "640x480", "balanced", "cascade", "preset", "1,2,3"}},
 };
 static const Block quick_blocks[] = {
-    {{"sandbed", "ring5", "320x240", "fast,balanced,quality", "preset", "4"}},
-    {{"sandbed", "ring5", "640x480", "balanced", "preset", "4"}},
+    {{"sandbed", "ring5", "320x240", "fast,balanced,quality", "cascade", "preset", "4"}},
+    {{"sandbed", "ring5", "320x240", "balanced", "exhaustive", "preset", "4"}},
+    {{"sandbed", "ring5", "640x480", "balanced", "cascade", "preset", "4"}},
 };
 
 static int items_of(const char *list) {
@@ -63,6 +69,7 @@ static int word_of(const char *item, const char *const *words, int count) {
 
 static const char *const scenes[] = {"plane", "undulating", "sandbed", "board"};
 static const char *const rigs[] = {"ring12", "ring5", "pair"};
+static const char *const searches[] = {"cascade", "exhaustive"};
 static const char *const presets[] = {"", "fast", "balanced", "quality"};
 
 /* A whole number of at least 1; 0 otherwise. */
@@ -90,6 +97,10 @@ static bool set_axis(StagesCase *what, int axis, const char *item) {
         k = word_of(item, presets, 4);
         what->preset = (AqmPreset)k;
         return k > 0;
+    case AXIS_SEARCH:
+        k = word_of(item, searches, 2);
+        what->search = (AqmSearch)k;
+        return k >= 0;
     case AXIS_DEPTHS:
         what->depths = number_of(item);
         return what->depths > 0 || strcmp(item, "preset") == 0;
@@ -128,7 +139,7 @@ static void print_head(void) {
     aqm_info(&info);
     printf("# machine: %s; %d cores; %s; %s; %s kernels; commit %s\n", info.cpu, info.cores,
            info.cpu_features, info.compiler, info.kernels, info.commit);
-    printf("scene,rig,size,preset,num_depths,sources,threads,"
+    printf("scene,rig,size,preset,search,num_depths,sources,threads,"
            "depth_wall_s,depth_cpu_s,depth_speedup,depth_ns_per_pixel,depth_ns_per_sample,"
            "depth_peak_mb,depth_median_mm,depth_within_pct,depth_sigma1_pct,depth_sigma2_pct,"
            "frame_wall_s,frame_cpu_s,frame_speedup,frame_ns_per_pixel,frame_peak_mb,"
@@ -144,8 +155,9 @@ static void print_field(const char *format, double value) {
 
 static void print_row(const StagesCase *what, int threads, const StagesResult *result, int t) {
     const StagesCost *depth = &result->depth[t], *frame = &result->frame[t];
-    printf("%s,%s,%dx%d,%s,%d,%d,%d", scenes[what->scene], rigs[what->rig], what->width,
-           what->height, presets[what->preset], result->depths, what->sources, threads);
+    printf("%s,%s,%dx%d,%s,%s,%d,%d,%d", scenes[what->scene], rigs[what->rig], what->width,
+           what->height, presets[what->preset], searches[what->search], result->depths,
+           what->sources, threads);
     print_field("%.3f", depth->wall_s);
     print_field("%.3f", depth->cpu_s);
     print_field("%.3f", depth->speedup);
@@ -279,7 +291,7 @@ static int remove_entry(const char *path, const struct stat *status, int type, s
 int main(int count, char **arguments) {
     if (count == 4 && strcmp(arguments[1], "--compare") == 0)
         return bench_compare(arguments[2], arguments[3]) ? 0 : 1;
-    Arguments given = {{.repeats = 3, .patience_s = 20.0, .threads = {1, 2}, .thread_count = 2},
+    Arguments given = {{.repeats = 3, .patience_s = 10.0, .threads = {1, 2}, .thread_count = 2},
                        false,
                        false,
                        chosen_default};

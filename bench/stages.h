@@ -13,6 +13,7 @@ typedef struct StagesCase {
     AqmRigKind rig;
     int width, height; /* of the images, px */
     AqmPreset preset;
+    AqmSearch search;
     int depths;  /* 0 = the preset's */
     int sources; /* num_neighbors */
 } StagesCase;

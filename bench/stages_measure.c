@@ -41,6 +41,7 @@ static AqmStatus configure(const StagesCase *what, const char *folder, AqmConfig
     AqmConfig *config = NULL;
     AQM_TRY(aqm_config_read(path, NULL, 0, NULL, &config, diag));
     aqm_config_apply_preset(config, what->preset);
+    config->reconstruction.stereo.search = what->search;
     if (what->depths > 0)
         config->reconstruction.stereo.num_depths = what->depths;
     config->sparse_matching.num_neighbors = what->sources;

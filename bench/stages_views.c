@@ -109,6 +109,7 @@ AqmStatus stages_views_estimate(StagesViews *views, const AqmConfig *config, dou
 typedef struct Errors {
     double *mm; /* of the pixels that have a depth */
     size_t known, asked, within;
+    size_t doubted, in_sigma[2]; /* those with a sigma; of them those within 1 and 2 of them */
 } Errors;
 
 static void judge_view(const StagesViews *views, size_t v, const AqmSurfaceBounds *bounds,
@@ -130,6 +131,10 @@ static void judge_view(const StagesViews *views, size_t v, const AqmSurfaceBound
             const double error_mm = 1e3 * fabs((double)map->depth_m[k] - depth_m);
             errors->mm[errors->known++] = error_mm;
             errors->within += error_mm < 0.5;
+            const double sigma_mm = 1e3 * (double)map->sigma_m[k];
+            errors->doubted += !isnan(sigma_mm);
+            for (int s = 0; s < 2; s++)
+                errors->in_sigma[s] += error_mm < (s + 1) * sigma_mm;
         }
 }
 
@@ -146,6 +151,8 @@ AqmStatus stages_views_score(const StagesViews *views, StagesDepthScore *score, 
     *score = (StagesDepthScore){NAN, NAN, {NAN, NAN}};
     if (errors.asked > 0)
         score->within_pct = 100.0 * (double)errors.within / (double)errors.asked;
+    for (int s = 0; s < 2 && errors.doubted > 0; s++)
+        score->sigma_pct[s] = 100.0 * (double)errors.in_sigma[s] / (double)errors.doubted;
     if (errors.known > 0)
         score->median_mm = aqm_percentile_f64(errors.mm, errors.known, 50.0);
     free(errors.mm);

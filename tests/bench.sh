@@ -29,6 +29,8 @@ for column in depth_wall_s depth_cpu_s depth_ns_per_pixel depth_ns_per_sample de
 done
 pass_if in_range depth_median_mm 0.02 3 "the depth maps are near the truth"
 pass_if in_range depth_within_pct 5 100 "share of the depths that are good"
+pass_if in_range depth_sigma1_pct 20 95 "errors within one standard deviation"
+pass_if in_range depth_sigma2_pct 40 100 "errors within two standard deviations"
 pass_if in_range cloud_rms_mm 0.05 3 "the cloud is near the truth"
 pass_if in_range coverage_pct 25 100 "the cloud covers the surface"
 
