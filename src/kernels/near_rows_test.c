@@ -1,0 +1,188 @@
+/* Positions and smoothing of near_kernels.h: the reference against definitions, every variant
+ * against the reference, bit for bit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "kernels/near_kernels.h"
+#include "math/rng.h"
+
+/* Buffers start at an odd element and are compared whole, so that nothing is written beside. */
+enum { N = 203, PITCH = 256, OFFSET = 1 };
+
+static const AqmNearKernels *variants[2];
+static int variant_count;
+
+static int collect_variants(void **state) {
+    (void)state;
+    variants[variant_count++] = &aqm_near_kernels_reference;
+    if (aqm_near_kernels(aqm_cpu_features()) != &aqm_near_kernels_reference)
+        variants[variant_count++] = aqm_near_kernels(aqm_cpu_features());
+    else
+        print_message("no other variant than the reference runs on this machine\n");
+    return 0;
+}
+
+static float uniform(AqmRng *rng, double low, double high) {
+    return (float)(low + (high - low) * aqm_rng_uniform(rng));
+}
+
+static int below(AqmRng *rng, int n) {
+    return (int)(aqm_rng_u32(rng) % (unsigned)n);
+}
+
+/* The same bits, or both NaN. */
+static void assert_same(const float *a, const float *b, size_t n) {
+    for (size_t k = 0; k < n; k++)
+        if (!(isnan(a[k]) && isnan(b[k])))
+            assert_memory_equal(a + k, b + k, sizeof *a);
+}
+
+static bool are_near(float a, double b, double bound) {
+    return (isnan(a) && isnan(b)) || fabs((double)a - b) <= bound * (1.0 + fabs(b));
+}
+
+static void bends_are_parabolas(void **state) {
+    (void)state;
+    static float c[4][PITCH], out[2][2][PITCH];
+    AqmRng rng = aqm_rng(1, 1);
+    memset(out, 0x55, sizeof out);
+    for (int k = 0; k < 4 * PITCH; k++)
+        c[k / PITCH][k % PITCH] = k % 29 == 0 ? NAN : uniform(&rng, -3.0, 3.0);
+    for (int k = 0; k < variant_count; k++)
+        variants[k]->bend(c[0] + 1, c[1] + 1, c[2] + 1, c[3] + 1, 0.25f, N, out[k][0] + 1,
+                          out[k][1] + 1);
+    for (int x = 1; x <= N; x++) {
+        const double q = (double)c[3][x];
+        const double value = (double)c[0][x] + q * (double)c[1][x] + q * q * (double)c[2][x];
+        const double slope = 0.25 * ((double)c[1][x] + 2.0 * q * (double)c[2][x]);
+        if (isnan(value))
+            continue;
+        assert_true(fabs((double)out[0][0][x] - value) < 1e-5);
+        assert_true(fabs((double)out[0][1][x] - slope) < 1e-5);
+    }
+    for (int k = 1; k < variant_count; k++)
+        assert_same(out[k][0], out[0][0], (size_t)2 * PITCH);
+}
+
+static int by_size(const void *a, const void *b) {
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+static void medians_are_the_fifth_of_nine(void **state) {
+    (void)state;
+    static float rows[3][PITCH], out[2][PITCH];
+    AqmRng rng = aqm_rng(8, 8);
+    for (int trial = 0; trial < 60; trial++) {
+        const size_t width = (size_t)(2 + below(&rng, N));
+        for (int k = 0; k < 3 * PITCH; k++) {
+            rows[k / PITCH][k % PITCH] =
+                trial % 2 ? (float)below(&rng, 4) : uniform(&rng, -1e3, 1e3);
+            if (below(&rng, 40) == 0)
+                rows[k / PITCH][k % PITCH] = NAN;
+        }
+        memset(out, 0x55, sizeof out);
+        for (int k = 0; k < variant_count; k++)
+            variants[k]->median_row(rows[0] + OFFSET, rows[1] + OFFSET, rows[2] + OFFSET, width,
+                                    out[k] + OFFSET);
+        for (size_t x = 0; x < width; x++) {
+            float nine[9], expected = rows[1][OFFSET + x];
+            bool is_known = x > 0 && x + 1 < width;
+            for (size_t k = 0; k < 9 && is_known; k++) {
+                nine[k] = rows[k / 3][OFFSET + x - 1 + k % 3];
+                is_known = !isnan(nine[k]);
+            }
+            if (is_known) {
+                qsort(nine, 9, sizeof nine[0], by_size);
+                expected = nine[4];
+            }
+            assert_same(out[0] + OFFSET + x, &expected, 1);
+        }
+        for (int k = 1; k < variant_count; k++)
+            assert_same(out[k], out[0], PITCH);
+    }
+}
+
+enum { TAPS = 7 };
+
+typedef struct Line {
+    float values[TAPS][PITCH], weights[TAPS][PITCH], reach[PITCH];
+    const float *rows[TAPS], *weight_rows[TAPS];
+    int shift[TAPS];
+} Line;
+
+static AqmMeanLine random_line(Line *line, AqmRng *rng, bool is_weighted) {
+    for (int k = 0; k < TAPS; k++) {
+        for (int x = 0; x < PITCH; x++) {
+            line->values[k][x] = below(rng, 12) ? uniform(rng, 10.0, 12.0) : NAN;
+            line->weights[k][x] = below(rng, 5) ? uniform(rng, 0.0, 2.0) : 0.0f;
+            line->reach[x] = uniform(rng, 0.0, 2.0);
+        }
+        const bool is_there = k == TAPS / 2 || below(rng, 5);
+        line->rows[k] = is_there ? line->values[k] + OFFSET : NULL;
+        line->weight_rows[k] = is_there ? line->weights[k] + OFFSET : NULL;
+        line->shift[k] = k == TAPS / 2 ? 0 : below(rng, 9) - 4;
+    }
+    return (AqmMeanLine){line->rows, is_weighted ? line->weight_rows : NULL, line->shift, TAPS,
+                         line->reach + OFFSET};
+}
+
+static void exact_mean(const AqmMeanLine *line, int x, int width, double *mean, double *weight) {
+    const double center = (double)line->rows[TAPS / 2][x];
+    double sum = 0.0;
+    *weight = 0.0;
+    for (int k = 0; k < TAPS; k++) {
+        const int shift = line->shift[k], margin = abs(shift);
+        if (!line->rows[k] || (k != TAPS / 2 && (x < margin || x >= width - margin)))
+            continue;
+        const double own = line->weights ? (double)line->weights[k][x + shift] : 1.0;
+        const double d = (double)line->rows[k][x + shift] - center;
+        if (k == TAPS / 2 || fabs(d) < (double)line->reach[x])
+            *weight += own, sum += k == TAPS / 2 ? 0.0 : own * d;
+    }
+    *mean = center + (*weight > 0.0 ? sum / *weight : 0.0);
+}
+
+static void means_keep_to_what_is_within_reach(void **state) {
+    (void)state;
+    static Line line;
+    static float out[2][2][PITCH];
+    AqmRng rng = aqm_rng(9, 9);
+    for (int trial = 0; trial < 100; trial++) {
+        const int width = trial % 3 ? 1 + below(&rng, N) : 1 + below(&rng, 12);
+        const AqmMeanLine given = random_line(&line, &rng, trial % 2);
+        memset(out, 0x55, sizeof out);
+        for (int k = 0; k < variant_count; k++)
+            variants[k]->mean_row(&given, (size_t)width, out[k][0] + OFFSET, out[k][1] + OFFSET);
+        for (int x = 0; x < width; x++) {
+            double mean, weight;
+            exact_mean(&given, x, width, &mean, &weight);
+            assert_true(are_near(out[0][0][OFFSET + x], mean, 1e-6));
+            assert_true(are_near(out[0][1][OFFSET + x], weight, 1e-6));
+        }
+        for (int k = 1; k < variant_count; k++)
+            assert_same(out[k][0], out[0][0], (size_t)2 * PITCH);
+        static float alone[PITCH];
+        memset(alone, 0x55, sizeof alone);
+        variants[0]->mean_row(&given, (size_t)width, alone + OFFSET, NULL);
+        assert_same(alone, out[0][0], PITCH);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bends_are_parabolas),
+        cmocka_unit_test(medians_are_the_fifth_of_nine),
+        cmocka_unit_test(means_keep_to_what_is_within_reach),
+    };
+    return cmocka_run_group_tests(tests, collect_variants, NULL);
+}
