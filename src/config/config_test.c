@@ -277,6 +277,31 @@ static void pictures_are_written_as_they_were_asked_for(void **state) {
     }
 }
 
+static void the_search_is_written_as_it_was_asked_for(void **state) {
+    (void)state;
+    static const char *const names[] = {"cascade", "exhaustive"};
+    static const AqmSearch searches[] = {AQM_SEARCH_CASCADE, AQM_SEARCH_EXHAUSTIVE};
+    for (size_t i = 0; i < 2; i++) {
+        char override[64], line[64];
+        snprintf(override, sizeof override, "reconstruction.search=%s", names[i]);
+        snprintf(line, sizeof line, "  search: %s", names[i]);
+        AqmConfig *config = read_good(BASE, override);
+        char *text = NULL;
+        AqmDiag diag = {0};
+        assert_int_equal(config->reconstruction.stereo.search, searches[i]);
+        assert_int_equal(aqm_config_to_yaml(config, folder, &text, &diag), AQM_OK);
+        aqm_config_destroy(&config);
+        assert_non_null(strstr(text, line));
+        config = read_good(text, NULL);
+        assert_int_equal(config->reconstruction.stereo.search, searches[i]);
+        aqm_free(text);
+        aqm_config_destroy(&config);
+    }
+    assert_refused(BASE, "reconstruction.search=thorough",
+                   "--set reconstruction.search=thorough: 'thorough' is not a choice; allowed: "
+                   "cascade|exhaustive");
+}
+
 static void anchors_and_merged_maps_work(void **state) {
     (void)state;
     AqmConfig *config = read_good(
@@ -387,6 +412,7 @@ static void the_table_agrees_with_the_stages(void **state) {
     assert_int_equal(aqm_config_create(&config, NULL), AQM_OK);
     const AqmStereoOptions stereo = aqm_stereo_options_default();
     const AqmFusionOptions fusion = aqm_fusion_options_default();
+    assert_int_equal(config->reconstruction.stereo.search, stereo.search);
     assert_int_equal(config->reconstruction.stereo.num_depths, stereo.num_depths);
     assert_int_equal(config->reconstruction.stereo.cost, stereo.cost);
     assert_int_equal(config->reconstruction.stereo.window_size, stereo.window_size);
@@ -504,6 +530,7 @@ int main(void) {
         cmocka_unit_test(presets_fill_only_what_was_left_out),
         cmocka_unit_test(a_preset_without_a_key_left_warns),
         cmocka_unit_test(pictures_are_written_as_they_were_asked_for),
+        cmocka_unit_test(the_search_is_written_as_it_was_asked_for),
         cmocka_unit_test(anchors_and_merged_maps_work),
         cmocka_unit_test(what_is_written_reads_back_the_same),
         cmocka_unit_test(a_path_that_is_no_text_cannot_be_written),
