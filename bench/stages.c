@@ -143,7 +143,7 @@ static void print_head(void) {
            "depth_wall_s,depth_cpu_s,depth_speedup,depth_ns_per_pixel,depth_ns_per_sample,"
            "depth_peak_mb,depth_median_mm,depth_within_pct,depth_sigma1_pct,depth_sigma2_pct,"
            "frame_wall_s,frame_cpu_s,frame_speedup,frame_ns_per_pixel,frame_peak_mb,"
-           "cloud_rms_mm,coverage_pct,runs\n");
+           "cloud_rms_mm,coverage_pct,others_pct,runs\n");
 }
 
 /* A field; empty where nothing is known. */
@@ -175,6 +175,7 @@ static void print_row(const StagesCase *what, int threads, const StagesResult *r
     print_field("%.1f", frame->peak_mb);
     print_field("%.4f", result->cloud_rms_mm);
     print_field("%.2f", result->coverage_pct);
+    print_field("%.1f", result->others_pct);
     printf(",%d\n", result->runs);
     fflush(stdout);
 }
@@ -212,13 +213,14 @@ typedef struct Arguments {
 } Arguments;
 
 static int usage(void) {
-    fprintf(stderr, "usage: stages [--quick] [--repeats N] [--threads N,...] [--scenes DIR]\n"
-                    "              [--scene plane|undulating|sandbed|board,...] [--rig "
-                    "ring12|ring5|pair,...]\n"
-                    "              [--size WxH,...] [--preset fast|balanced|quality,...] "
-                    "[--depths preset|N,...]\n"
-                    "              [--sources N,...]\n"
-                    "       stages --compare BEFORE.csv AFTER.csv\n");
+    fprintf(stderr,
+            "usage: stages [--quick] [--repeats N] [--retries N] [--threads N,...] [--scenes DIR]\n"
+            "              [--scene plane|undulating|sandbed|board,...] [--rig "
+            "ring12|ring5|pair,...]\n"
+            "              [--size WxH,...] [--preset fast|balanced|quality,...] "
+            "[--depths preset|N,...]\n"
+            "              [--sources N,...]\n"
+            "       stages --compare BEFORE.csv AFTER.csv\n");
     return 2;
 }
 
@@ -243,6 +245,10 @@ static bool set_option(Arguments *given, const char *name, const char *value) {
     if (strcmp(name, "--repeats") == 0) {
         plan->repeats = number_of(value);
         return plan->repeats >= 1 && plan->repeats <= STAGES_MAX_REPEATS;
+    }
+    if (strcmp(name, "--retries") == 0) {
+        plan->retries = number_of(value);
+        return plan->retries >= 1;
     }
     if (strcmp(name, "--scenes") == 0) {
         plan->folder = value;

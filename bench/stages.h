@@ -22,6 +22,7 @@ typedef struct StagesCase {
 typedef struct StagesPlan {
     int repeats;
     double patience_s; /* no further repeat of a case once its runs took as long */
+    int retries;       /* of a run that other programs disturbed */
     int threads[STAGES_MAX_THREADS], thread_count;
     const char *folder; /* of the scenes and the output */
 } StagesPlan;
@@ -41,7 +42,8 @@ typedef struct StagesDepthScore {
 
 typedef struct StagesResult {
     int runs;
-    int depths;                           /* as configured */
+    double others_pct; /* of the machine's CPU time, taken by other programs in the worst run */
+    int depths;        /* as configured */
     double pixels, samples;               /* of all references; pixel x depth x source */
     StagesCost depth[STAGES_MAX_THREADS]; /* images in memory to depth maps */
     StagesCost frame[STAGES_MAX_THREADS]; /* files to files */

@@ -31,6 +31,7 @@ pass_if in_range depth_median_mm 0.02 3 "the depth maps are near the truth"
 pass_if in_range depth_within_pct 5 100 "share of the depths that are good"
 pass_if in_range depth_sigma1_pct 20 95 "errors within one standard deviation"
 pass_if in_range depth_sigma2_pct 40 100 "errors within two standard deviations"
+pass_if in_range others_pct 0 100 "what other programs took"
 pass_if in_range cloud_rms_mm 0.05 3 "the cloud is near the truth"
 pass_if in_range coverage_pct 25 100 "the cloud covers the surface"
 
@@ -45,7 +46,7 @@ for arguments in "$work/table.csv $work/after.csv" "$work/none.csv $work/table.c
     "$stages" --compare $arguments > "$work/out" 2> "$work/err" && fail "tables that cannot be compared: $arguments"
     pass_if test -s "$work/err" "says why they cannot be compared"
 done
-for arguments in "--preset none" "--size 320" "--threads 0" "--quick --rig pair" "--repeats"; do
+for arguments in "--preset none" "--size 320" "--threads 0" "--retries x" "--quick --rig pair" "--repeats"; do
     # shellcheck disable=SC2086
     "$stages" $arguments > "$work/out" 2> "$work/err"
     pass_if test $? = 2 "refused: $arguments"
