@@ -6,6 +6,9 @@
  * (sweep_near.c). At the full resolution only tiles with steps are swept again: elsewhere least
  * squares (refine.c) finds the same from a pixel away.
  *
+ * Disparities here are those of the source at the median distance: measured by the farthest, one
+ * view from far away would make every slope look like a step.
+ *
  * Cost: with the search at 1/4 of the resolution, planes / 16 + 5 / 4 samples a pixel and source.
  */
 #include "stages/stereo/cascade.h"
@@ -124,9 +127,25 @@ static AqmStatus create_level(const Cascade *cascade, int halvings, AqmLevel *le
 
 static AqmStatus create_sweep(const Cascade *cascade, const AqmStereoView *views, int window,
                               AqmSweep **sweep, AqmDiag *diag) {
-    return aqm_sweep_create(sweep, views, cascade->reference, cascade->sources,
-                            cascade->source_count, cascade->spare_count, cascade->options->cost,
-                            window, cascade->options->threads, diag);
+    AQM_TRY(aqm_sweep_create(sweep, views, cascade->reference, cascade->sources,
+                             cascade->source_count, cascade->spare_count, cascade->options->cost,
+                             window, cascade->options->threads, diag));
+    (*sweep)->disparity_scale = (*sweep)->median_scale;
+    return AQM_OK;
+}
+
+/* To disparities of the farthest source, in which the caller works. */
+static AqmStatus rescale(const Cascade *cascade, float *disparity, AqmDiag *diag) {
+    const AqmView *view = cascade->views[cascade->reference].view;
+    AqmSweep *sweep = NULL;
+    AQM_TRY(aqm_sweep_create(&sweep, cascade->views, cascade->reference, cascade->sources,
+                             cascade->source_count, cascade->spare_count, cascade->options->cost,
+                             NEAR_WINDOW, cascade->options->threads, diag));
+    const float factor = (float)(sweep->disparity_scale / sweep->median_scale);
+    aqm_sweep_destroy(&sweep);
+    for (size_t k = 0; k < (size_t)view->width * (size_t)view->height; k++)
+        disparity[k] *= factor;
+    return AQM_OK;
 }
 
 /* The smallest side of the images at work. */
@@ -235,5 +254,5 @@ AqmStatus aqm_cascade(const AqmStereoView *views, size_t view_count, size_t refe
         coarse = level == 0 ? (Answer){0} : answer;
     }
     aqm_free(coarse.disparity);
-    return status;
+    return status == AQM_OK ? rescale(&cascade, disparity, diag) : status;
 }

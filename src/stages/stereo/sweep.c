@@ -41,17 +41,22 @@ static AqmProjector projector_of(const AqmView *view) {
 }
 
 /* How far, in source pixels, the middle of the reference image moves per unit of 1 / apparent
- * depth: focal length times baseline, the largest over the sources. */
-static double disparity_scale(const AqmSweep *sweep) {
-    double largest = 0.0;
-    for (size_t s = 0; s < sweep->source_count; s++) {
+ * depth: focal length times baseline, the largest and the median over the sources. */
+static void find_scales(AqmSweep *sweep) {
+    double scales[AQM_SOURCES_MAX];
+    const size_t count = sweep->source_count;
+    for (size_t s = 0; s < count; s++) {
         const AqmProjector *p = &sweep->sources[s].projector;
         const double dx = p->C[0] - sweep->view->C[0], dy = p->C[1] - sweep->view->C[1];
         const double dz = p->C[2] - sweep->view->C[2];
         const double scale = fmax(p->fx, p->fy) * sqrt(dx * dx + dy * dy + dz * dz);
-        largest = scale > largest ? scale : largest;
+        size_t k = s;
+        for (; k > 0 && scales[k - 1] > scale; k--)
+            scales[k] = scales[k - 1];
+        scales[k] = scale;
     }
-    return largest;
+    sweep->disparity_scale = scales[count - 1];
+    sweep->median_scale = scales[count / 2];
 }
 
 AqmStatus aqm_sweep_create(AqmSweep **out, const AqmStereoView *views, size_t reference,
@@ -78,7 +83,7 @@ AqmStatus aqm_sweep_create(AqmSweep **out, const AqmStereoView *views, size_t re
                         .cost = cost,
                         .window = window,
                         .threads = aqm_thread_count(threads)};
-    sweep->disparity_scale = disparity_scale(sweep);
+    find_scales(sweep);
     *out = sweep;
     return AQM_OK;
 }

@@ -27,6 +27,7 @@ typedef struct AqmSweep {
     AqmCost cost;
     int window, threads;
     double disparity_scale; /* px of the farthest source per unit of 1 / apparent depth */
+    double median_scale;    /* the same of the source in the middle, or the one above it */
 } AqmSweep;
 
 AqmStatus aqm_sweep_create(AqmSweep **out, const AqmStereoView *views, size_t reference,
