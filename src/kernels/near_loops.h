@@ -214,7 +214,7 @@ static inline void curve_top(const float *restrict scores, size_t stride, int le
         }
     }
     for (size_t x = 0; x < n; x++)
-        top[x] = (low[x] > -1.5f) & (top[x] > 0.0f) ? top[x] : 0.0f;
+        top[x] = ((low[x] > -1.5f) & (top[x] > 0.0f)) ? top[x] : 0.0f;
 }
 
 /* The weighted mean of the sources' curves; total weights. */

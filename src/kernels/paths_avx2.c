@@ -1,5 +1,5 @@
-/* AVX2 variants of paths_kernels.h: 32 planes at a time, the four paths of a pass together so that costs
- * and sums are read once. */
+/* AVX2 variants of paths_kernels.h: 32 planes at a time, the four paths of a pass together so that
+ * costs and sums are read once. */
 #include <immintrin.h>
 #include <string.h>
 

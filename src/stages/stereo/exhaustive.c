@@ -4,7 +4,7 @@
  * quarter of the pixels, half of the planes). Then, from coarse to fine, a pixel keeps the finer
  * answer unless that one is unsure and the coarser one surer, or that one is alone among the pixels
  * around it (noise matched with noise says something else everywhere) and the coarser one is not.
- * The coarse answer then stands in, at a little less than its confidence, for the second look to
+ * The coarse answer then stands in, at a little less than its confidence, for the refinement to
  * sharpen. Nothing is lost where the texture is good. */
 #include "stages/stereo/exhaustive.h"
 
