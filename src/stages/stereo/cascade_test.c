@@ -191,7 +191,7 @@ static double blank_error(const Scene *scene, AqmSearch search) {
 }
 
 /* A bed whose right half shows nothing but noise: what depth it gets is that of the bed beside it,
- * to a twentieth of the range, where the best match of each window by itself is anywhere. */
+ * to a fifteenth of the range, where the best match of each window by itself is anywhere. */
 static void what_has_no_texture_follows_its_neighbourhood(void **state) {
     (void)state;
     const Scene plan = {
@@ -199,7 +199,7 @@ static void what_has_no_texture_follows_its_neighbourhood(void **state) {
     Scene *scene = scene_create_as(&plan);
     const double cascade = blank_error(scene, AQM_SEARCH_CASCADE);
     const double exhaustive = blank_error(scene, AQM_SEARCH_EXHAUSTIVE);
-    assert_true(cascade < 7.5);
+    assert_true(cascade < 10.0);
     assert_true(cascade < exhaustive / 3.0);
     scene_free(scene);
 }

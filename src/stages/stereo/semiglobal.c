@@ -26,9 +26,10 @@
 #include "stages/stereo/near_warp.h"
 
 enum { STRIP = 96, WARM_UP = 24, PATHS = 8 };
-/* As costs: a step by a plane is worth 0.13 of correlation, one to anywhere 2. Chosen on real pairs
- * with known depth (docs/method.md); half or twice of each changes their error rates by a tenth. */
-enum { JUMP_ONE = 8, JUMP = AQM_COST_JUMP_MAX };
+/* As costs: a step by a plane is worth 0.2 of correlation, one to anywhere 2. Smaller, it favours
+ * slopes; larger, what has no texture. Chosen on real pairs with known depth (docs/method.md); half
+ * or twice of each changes their error rates by a tenth. */
+enum { JUMP_ONE = 12, JUMP = AQM_COST_JUMP_MAX };
 static const float edge_gray = 300.0f;  /* a difference of grays that halves the cost of a jump */
 static const float noise_levels = 2.0f; /* of a camera, in levels of 256 */
 
