@@ -16,7 +16,7 @@ static inline __m512i load_ints(const int32_t *p) {
 
 /* The lanes of a block of 16 at k that are left of n. */
 static inline __mmask16 lanes_left(size_t k, size_t n) {
-    return n - k >= 16 ? 0xffff : (__mmask16)((1u << (n - k)) - 1u);
+    return (__mmask16)(n - k >= 16 ? 0xffffu : (1u << (n - k)) - 1u);
 }
 
 static inline __m512 lerp(const float *top, const float *bottom, __m512 down, __mmask16 lanes) {
