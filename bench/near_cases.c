@@ -105,7 +105,7 @@ static void run_pair_fit(const Job *job) {
 }
 
 static void run_pair_solve(const Job *job) {
-    static const AqmPairRules rules = {0.6f, 0.8f, 0.01f, 1.0f, 0.05f, 0.04f, 0.2f};
+    static const AqmPairRules rules = {0.6f, 0.8f, 0.5f, 0.07f, 1.0f, 0.05f, 0.04f, 0.2f, 0.4f};
     AqmPairFit fits[SOURCES];
     Result *r = job->result;
     for (int s = 0; s < SOURCES; s++)

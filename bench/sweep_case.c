@@ -14,7 +14,7 @@
 
 enum { VIEWS = 5 };
 static const double water_z = 0.6, bed_z = 0.8;
-static const AqmDepthRange range = {0.12, 0.30};
+static const AqmDepthRange range = {.min_m = 0.12, .max_m = 0.30};
 
 typedef struct Scene {
     AqmView views[VIEWS];

@@ -220,7 +220,7 @@ static AqmStatus set_range(const Setting *setting, const AqmYamlNode *node) {
                               setting->diag, "min %g is not below max %g; allowed: 0 <= min < max",
                               bounds[0], bounds[1]);
     setting->config->reconstruction.has_depth_range = node->kind == AQM_YAML_LIST;
-    setting->config->reconstruction.depth_range = (AqmDepthRange){bounds[0], bounds[1]};
+    setting->config->reconstruction.depth_range = (AqmDepthRange){bounds[0], bounds[1], 0.0, 0.0};
     return AQM_OK;
 }
 

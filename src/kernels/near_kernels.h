@@ -36,8 +36,9 @@ typedef struct AqmPairFit {
 /* How the sources of a pixel are weighed and what is made of them (refine.c has the formulas). */
 typedef struct AqmPairRules {
     float weight_floor, weight_full; /* shares of the best source's score */
-    float prior, most_px;
-    float gain, floor_px, shift_share; /* of the standard deviation */
+    float noise_share;               /* of information, per unit of 1 - score^2 */
+    float prior, most_px;            /* prior > 0: information that the base counts for */
+    float gain, floor_px, shift_share, base_px; /* of the standard deviation */
 } AqmPairRules;
 
 /* Score curves of a row of pixels over `length` hypotheses: those of source s and hypothesis k

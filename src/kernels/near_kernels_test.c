@@ -320,7 +320,8 @@ static double weight_of(double score, double best, double floor, double full) {
 /* The weighted Gauss-Newton step of one pixel, in double; answers shift, sigma and score. */
 static void exact_solve(const Fits *fits, size_t sources, const AqmPairRules *rules, int x,
                         double answer[3]) {
-    double best = 0.0, weights = 0.0, score = 0.0, slope = 0.0, stiff = 0.0, noise = 0.0;
+    const double prior = (double)rules->prior;
+    double best = 0.0, weights = 0.0, score = 0.0, slope = 0.0, stiff = prior, noise = 0.0;
     for (size_t s = 0; s < sources; s++)
         best = fmax(best, (double)fits[s].score[x]);
     for (size_t s = 0; s < sources; s++) {
@@ -328,14 +329,15 @@ static void exact_solve(const Fits *fits, size_t sources, const AqmPairRules *ru
         const double w =
             weight_of(r, best, (double)rules->weight_floor, (double)rules->weight_full);
         weights += w, score += w * r, slope += w * (double)fits[s].slope[x];
-        stiff += w * (r * a + (double)rules->prior);
+        stiff += w * r * fmax(a - (double)rules->noise_share * (1.0 - r * r), 0.0);
         noise += w * w * a * (1.0 - r * r);
     }
     const double most = (double)rules->most_px, floor = (double)rules->floor_px;
     const double move = fmin(fmax(slope / stiff, -most), most);
     answer[0] = weights > 0.0 ? move : (double)NAN;
     answer[1] = weights > 0.0 ? sqrt((double)rules->gain * noise / (stiff * stiff) + floor * floor +
-                                     pow((double)rules->shift_share * move, 2.0))
+                                     pow((double)rules->shift_share * move, 2.0) +
+                                     pow((double)rules->base_px * prior / stiff, 2.0))
                               : (double)NAN;
     answer[2] = weights > 0.0 ? score / weights : 0.0;
 }
@@ -348,7 +350,7 @@ static void the_shift_is_that_of_the_weighted_sum(void **state) {
     (void)state;
     static Fits fits[SOURCES];
     static float out[2][3][PITCH];
-    const AqmPairRules rules = {0.6f, 0.8f, 0.02f, 1.5f, 1.7f, 0.03f, 0.1f};
+    const AqmPairRules rules = {0.6f, 0.8f, 0.4f, 0.02f, 1.5f, 1.7f, 0.03f, 0.1f, 0.3f};
     AqmRng rng = aqm_rng(5, 5);
     for (int trial = 0; trial < 40; trial++) {
         const size_t sources = (size_t)(1 + trial % SOURCES), n = (size_t)(1 + below(&rng, N));

@@ -173,20 +173,23 @@ static inline void solve_block(const AqmPairFit *fits, size_t source_count,
         const float *restrict a = fits[s].information + at;
         for (size_t x = 0; x < n; x++) {
             const float w = near_weight(r[x], best[x], rules->weight_floor, rules->weight_full);
+            const float rest = 1.0f - r[x] * r[x];
             weights[x] += w;
             scores[x] += w * r[x];
             slope[x] += w * dr[x];
-            stiff[x] += w * (r[x] * a[x] + rules->prior);
-            noise[x] += w * w * a[x] * (1.0f - r[x] * r[x]);
+            stiff[x] += w * r[x] * near_larger(a[x] - rules->noise_share * rest, 0.0f);
+            noise[x] += w * w * a[x] * rest;
         }
     }
     for (size_t x = 0; x < n; x++) {
         const int is_known = weights[x] > 0.0f;
-        const float inverse = 1.0f / (is_known ? stiff[x] : 1.0f), t = slope[x] * inverse;
+        const float inverse = 1.0f / (stiff[x] + rules->prior), t = slope[x] * inverse;
         const float move = near_smaller(near_larger(t, -rules->most_px), rules->most_px);
         const float bend = rules->shift_share * move;
         const float variance = rules->gain * near_larger(noise[x], 0.0f) * inverse * inverse;
-        const float deviation = sqrtf(variance + rules->floor_px * rules->floor_px + bend * bend);
+        const float left = rules->base_px * rules->prior * inverse;
+        const float deviation =
+            sqrtf(variance + rules->floor_px * rules->floor_px + bend * bend + left * left);
         shift[at + x] = is_known ? move : NAN;
         sigma[at + x] = is_known ? deviation : NAN;
         score[at + x] = is_known ? scores[x] / weights[x] : 0.0f;

@@ -407,7 +407,7 @@ static AqmStatus do_frames(Run *run, AqmDiag *diag) {
             continue;
         *report = (AqmFrameReport){.ranges = ranges};
         for (size_t c = 0; c < run->inputs->camera_count; c++)
-            ranges[c] = (AqmDepthRange){(double)NAN, (double)NAN};
+            ranges[c] = (AqmDepthRange){.min_m = (double)NAN, .max_m = (double)NAN};
         status = check_cancel(run, run->frames[k], diag);
         if (status == AQM_OK)
             status = do_frame(run, run->frames[k], report, diag);

@@ -77,8 +77,8 @@ static void fill_sample(Sample *s, const char *folder, int frame) {
     s->input[1].camera = &s->cameras[1];
     s->inputs.cameras = s->input;
     s->inputs.camera_count = 2;
-    s->ranges[0] = (AqmDepthRange){0.1, 0.3};
-    s->ranges[1] = (AqmDepthRange){(double)NAN, (double)NAN};
+    s->ranges[0] = (AqmDepthRange){0.1, 0.3, 0.0, 0.0};
+    s->ranges[1] = (AqmDepthRange){(double)NAN, (double)NAN, 0.0, 0.0};
     s->report.ranges = s->ranges;
     s->report.cameras_used = 2;
     s->report.points = 1234567;

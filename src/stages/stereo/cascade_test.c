@@ -6,7 +6,7 @@
 /* The first of `others` are the sources, then come the spares. */
 static AqmDepthMap *estimate_with(const Scene *scene, const size_t *others, size_t sources,
                                   size_t spares, const AqmStereoOptions *options) {
-    const AqmDepthRange range = {0.15, 0.3};
+    const AqmDepthRange range = {.min_m = 0.15, .max_m = 0.3};
     AqmDepthMap *map = NULL;
     assert_int_equal(aqm_stereo_estimate(scene->stereo, VIEWS, 0, others, sources, spares, &range,
                                          options, &map, NULL),

@@ -214,7 +214,9 @@ static AqmDepthRange widen(const AqmView *view, double h_low, double h_high, dou
             steepest = fmin(steepest, ray.direction[2]);
     }
     const double low = h_low, high = h_high / steepest, more = margin_m + 0.05 * (high - low);
-    return (AqmDepthRange){low - more > 0.0 ? low - more : 0.0, high + more};
+    const double down_more = margin_m + 0.05 * (h_high - h_low);
+    return (AqmDepthRange){fmax(low - more, 0.0), high + more, fmax(h_low - down_more, 0.0),
+                           h_high + down_more};
 }
 
 static AqmStatus search_level(Search *search, int finer, size_t *found, AqmDiag *diag) {
@@ -240,7 +242,7 @@ static void report(const Search *search, double margin_m, AqmDepthRange *ranges)
         }
     for (size_t k = 0; k < search->view_count; k++) {
         const Coarse *coarse = &search->coarse[k];
-        ranges[k] = (AqmDepthRange){(double)NAN, (double)NAN};
+        ranges[k] = (AqmDepthRange){.min_m = (double)NAN, .max_m = (double)NAN};
         if (!coarse->h)
             continue;
         const bool has_own = !isnan(coarse->h_low);

@@ -6,18 +6,23 @@
  * disparity and A the information (near_kernels.h), the shift that maximises the sum of the
  * correlations is, to first order,
  *
- *     t = sum_s w_s r'_s / (sum_s w_s r_s A_s + w_s prior)
+ *     t = sum_s w_s r'_s / D,    D = prior + sum_s w_s r_s max(0, A_s - noise_share (1 - r_s^2))
  *
  * over the sources that see the surface (w_s falls from 1 to 0 between 0.8 and 0.6 of the best
  * source's correlation). What is left of each source's window after the best shift, 1 - r^2, is
- * its noise, so the variance of t is
+ * noise, and noise has gradients too: A counts them as information, which would keep t short of the
+ * truth, so about what they add is taken off (half of the rest is the source's own noise, with a
+ * gradient of about its size a pixel). The prior draws to the base what has little information: an
+ * edge along the ray's image, where a tenth of a pixel of misalignment across it moves t by more
+ * than the search was off. The variance of t is
  *
- *     noise_gain / window^2 * sum_s w_s^2 A_s (1 - r_s^2) / (sum_s w_s r_s A_s)^2
+ *     noise_gain / window^2 * sum_s w_s^2 A_s (1 - r_s^2) / D^2
  *
  * to which is added what does not fall with texture: `floor_px` (sampling, calibration, and relief
- * smaller than the window), and a share of t, since a base that was that wrong bent the window.
- * The gain would be 1 if neighbouring pixels' noise were independent; the three numbers are fitted
- * to errors on rendered scenes with known truth (docs/method.md).
+ * smaller than the window), a share of t, since a base that was that wrong bent the window, and
+ * the share prior / D of what the base itself is off (`base_px`). The gain would be 1 if
+ * neighbouring pixels' noise were independent; the numbers are fitted to errors on rendered scenes
+ * with known truth (docs/method.md).
  *
  * Cost: two samples and seven window sums for each source. */
 #include "stages/stereo/refine.h"
@@ -32,9 +37,10 @@ static const size_t tile_area = (size_t)AQM_TILE_WIDTH * AQM_TILE_HEIGHT;
 static const float source_floor = 0.6f, source_full = 0.8f; /* of the best source's score */
 /* Distance of the two samples. Far apart they miss curvature, close together they see noise. */
 static const float spacing_px = 0.5f;
-static const float prior = 0.01f;  /* keeps what has no texture at the base */
+static const float noise_share = 0.5f;
+static const float prior = 0.07f;
 static const float most_px = 0.5f; /* of a shift: beyond it the source is not linear */
-static const float noise_gain = 2.4f, floor_px = 0.043f, shift_share = 0.2f;
+static const float noise_gain = 2.4f, floor_px = 0.043f, shift_share = 0.2f, base_px = 0.3f;
 
 typedef struct Scratch {
     AqmTileScratch tile;
@@ -217,13 +223,10 @@ static void answer_row(const AqmSweep *sweep, const AqmTile *tile, const Scratch
     for (size_t s = 0; s < sweep->source_count; s++)
         if (scratch->is_seen[s])
             fits[count++] = fit_at(scratch, s, (size_t)y * AQM_TILE_WIDTH);
-    const AqmPairRules rules = {source_floor,
-                                source_full,
-                                prior,
-                                most_px,
-                                noise_gain / (float)(sweep->window * sweep->window),
-                                floor_px,
-                                shift_share};
+    const AqmPairRules rules = {
+        source_floor, source_full, noise_share,
+        prior,        most_px,     noise_gain / (float)(sweep->window * sweep->window),
+        floor_px,     shift_share, base_px};
     const size_t at = (size_t)(tile->y0 + y) * (size_t)sweep->view->width + (size_t)tile->x0;
     float *disparity = refined->disparity + at;
     sweep->near_kernels->pair_solve(fits, count, &rules, (size_t)tile->width, disparity,

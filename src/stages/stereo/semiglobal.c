@@ -6,9 +6,8 @@
  * edge. The plane with the smallest sum over the paths is the answer, refined by the parabola
  * through the sums beside it. Horizontal planes as hypotheses make "no change" mean a level bed.
  *
- * Correlation divides by the contrast and so makes noise look like texture. A pixel's scores
- * therefore count for v / (v + noise^2), with v the variance of its window: a window that holds
- * nothing but noise says nothing, and its neighbours speak for it.
+ * A pixel's scores count for what its window is worth (worth.c): one that holds nothing but noise
+ * says nothing, and its neighbours speak for it.
  *
  * Two passes over the rows carry four paths each. To run on several threads, the image is cut into
  * strips of STRIP rows, each of which starts its paths WARM_UP rows outside: what a path brings
@@ -24,14 +23,14 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "stages/stereo/near_warp.h"
+#include "stages/stereo/worth.h"
 
 enum { STRIP = 96, WARM_UP = 24, PATHS = 8 };
-/* As costs: a step by a plane is worth 0.2 of correlation, one to anywhere 2. Smaller, it favours
+/* As costs: a step by a plane is worth 0.3 of correlation, one to anywhere 2. Smaller, it favours
  * slopes; larger, what has no texture. Chosen on real pairs with known depth (docs/method.md); half
  * or twice of each changes their error rates by a tenth. */
-enum { JUMP_ONE = 12, JUMP = AQM_COST_JUMP_MAX };
-static const float edge_gray = 300.0f;  /* a difference of grays that halves the cost of a jump */
-static const float noise_levels = 2.0f; /* of a camera, in levels of 256 */
+enum { JUMP_ONE = 18, JUMP = AQM_COST_JUMP_MAX };
+static const float edge_gray = 300.0f; /* a difference of grays that halves the cost of a jump */
 
 typedef struct Scratch {
     uint8_t *paths; /* 6 rows of path costs, and two pixels along the row */
@@ -93,13 +92,16 @@ static void swap_rows(AqmPass *pass) {
     }
 }
 
-/* What a jump of several planes costs at each pixel of a row: less at an edge of the image. */
-static void jumps_of_row(const AqmStereoImage *image, int y, uint8_t *jump) {
+/* What a jump of several planes costs the paths that reach each pixel of a row: less where the
+ * image has an edge to the pixel before, which lies `step` columns or rows back. */
+static void jumps_of_row(const AqmStereoImage *image, int y, int step, uint8_t *jump) {
     const int16_t *row = image->gray + y * image->stride;
-    const int16_t *above = y > 0 ? row - image->stride : row;
+    const bool has_before = y - step >= 0 && y - step < image->height;
+    const int16_t *before = has_before ? row - step * image->stride : row;
     for (int x = 0; x < image->width; x++) {
-        const int left = abs(row[x] - row[x > 0 ? x - 1 : 0]), up = abs(row[x] - above[x]);
-        const float edge = (float)(left > up ? left : up);
+        const int from = x - step < 0 || x - step >= image->width ? x : x - step;
+        const int along = abs(row[x] - row[from]), across = abs(row[x] - before[x]);
+        const float edge = (float)(along > across ? along : across);
         const float value = (float)JUMP * edge_gray / (edge_gray + edge);
         jump[x] = (uint8_t)(value > (float)(JUMP_ONE + 4) ? value : (float)(JUMP_ONE + 4));
     }
@@ -117,7 +119,7 @@ static void run_pass(const AqmSweep *sweep, const AqmCostVolume *volume, int fir
     }
     const size_t row_cells = pass->width * pass->planes;
     for (int y = first; y != end; y += step) {
-        jumps_of_row(sweep->image, y, scratch->jump);
+        jumps_of_row(sweep->image, y, step, scratch->jump);
         uint16_t *sum = y >= y0 && y < y1 ? scratch->sum + (size_t)(y - y0) * row_cells : NULL;
         paths->aggregate(pass, aqm_cost_volume_at(volume, 0, y), sum);
         swap_rows(pass);
@@ -212,63 +214,6 @@ static AqmStatus aggregate_volume(const AqmSweep *sweep, const AqmPlanes *planes
                   : AQM_OK;
 }
 
-/* ---- what a pixel's scores are worth --------------------------------------------------------- */
-
-/* Sums over the rows of a window, a column each. */
-typedef struct Columns {
-    int32_t *count, *sum, *squares;
-} Columns;
-
-static void add_row(const AqmStereoImage *image, int y, int sign, const Columns *columns) {
-    if (y < 0 || y >= image->height)
-        return;
-    const int16_t *row = image->gray + y * image->stride;
-    for (int x = 0; x < image->width; x++) {
-        const int32_t is_there = row[x] != AQM_GRAY_MISSING, value = is_there ? row[x] : 0;
-        columns->count[x] += sign * is_there;
-        columns->sum[x] += sign * value;
-        columns->squares[x] += sign * value * value;
-    }
-}
-
-static void weigh_row(const Columns *columns, int width, int radius, float *weight) {
-    const float noise = noise_levels * (float)AQM_GRAY_WHITE / 255.0f;
-    int64_t count = 0, sum = 0, squares = 0;
-    for (int x = -radius; x < width; x++) {
-        if (x + radius < width) {
-            count += columns->count[x + radius];
-            sum += columns->sum[x + radius];
-            squares += columns->squares[x + radius];
-        }
-        if (x < 0)
-            continue;
-        const double n = (double)(count > 0 ? count : 1), mean = (double)sum / n;
-        const float variance = (float)fmax(0.0, (double)squares / n - mean * mean);
-        weight[x] = variance / (variance + noise * noise);
-        if (x >= radius) {
-            count -= columns->count[x - radius];
-            sum -= columns->sum[x - radius];
-            squares -= columns->squares[x - radius];
-        }
-    }
-}
-
-static AqmStatus weigh(const AqmStereoImage *image, int radius, float *weight, AqmDiag *diag) {
-    const size_t width = (size_t)image->width;
-    int32_t *sums = aqm_calloc(3 * width, sizeof *sums);
-    if (!sums)
-        return aqm_fail_memory(diag, "the contrast of an image", 3 * width, sizeof *sums);
-    const Columns columns = {sums, sums + width, sums + 2 * width};
-    for (int y = -radius; y < image->height; y++) {
-        add_row(image, y + radius, 1, &columns);
-        add_row(image, y - radius - 1, -1, &columns);
-        if (y >= 0)
-            weigh_row(&columns, image->width, radius, weight + (size_t)y * width);
-    }
-    aqm_free(sums);
-    return AQM_OK;
-}
-
 AqmStatus aqm_semiglobal(const AqmSweep *sweep, const AqmPlanes *planes, int batch,
                          float *disparity, float *confidence, AqmDiag *diag) {
     const size_t pitch =
@@ -281,7 +226,7 @@ AqmStatus aqm_semiglobal(const AqmSweep *sweep, const AqmPlanes *planes, int bat
         volume.cost && weight ? AQM_OK : aqm_fail_memory(diag, "a cost volume", pixels, pitch);
     if (status == AQM_OK) {
         memset(volume.cost, 255, pixels * pitch);
-        status = weigh(sweep->image, sweep->window / 2, weight, diag);
+        status = aqm_window_worth(sweep->image, sweep->window / 2, weight, diag);
     }
     if (status == AQM_OK)
         status = aqm_sweep_volume(sweep, planes, batch, &volume, diag);

@@ -15,7 +15,7 @@
 
 /* The window of least squares: small enough to follow a wave of a few dozen pixels. A surface is
  * one where neighbours lie within two pixels of disparity. */
-enum { REFINE_WINDOW = 7, SMOOTH_PASSES = 2, SHARPENED_PASSES = 2, UNSHARPENED_PASSES = 3 };
+enum { REFINE_WINDOW = 7, SMOOTH_PASSES = 1, SHARPENED_PASSES = 2, UNSHARPENED_PASSES = 3 };
 static const float smooth_tolerance_px = 2.0f;
 
 AqmStereoOptions aqm_stereo_options_default(void) {
@@ -106,15 +106,25 @@ static AqmStatus search(const Task *task, const AqmSweep *sweep, AqmDepthMap *ma
     double least, largest;
     if (!slope_range(sweep->view, &least, &largest))
         return aqm_fail(diag, AQM_ERROR_NO_DATA, "no ray of the reference view reaches the water");
-    const double h_min_m = fmax(task->range->min_m * least, 1e-6);
-    const double h_max_m = task->range->max_m * largest;
+    double h_min_m = fmax(task->range->min_m * least, 1e-6);
+    double h_max_m = task->range->max_m * largest;
+    if (task->range->down_max_m > 0.0) {
+        h_min_m = fmax(h_min_m, task->range->down_min_m);
+        h_max_m = fmin(h_max_m, task->range->down_max_m);
+    }
+    if (!(h_min_m < h_max_m))
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
+                        "no ray of the reference view has a depth of %g..%g m and ends %g..%g m "
+                        "below the surface",
+                        task->range->min_m, task->range->max_m, task->range->down_min_m,
+                        task->range->down_max_m);
     *passes = UNSHARPENED_PASSES;
     if (task->options->search == AQM_SEARCH_CASCADE) {
         int halvings = 0;
         AQM_TRY(aqm_cascade(task->views, task->view_count, task->reference, task->sources,
                             task->source_count, task->spare_count, h_min_m, h_max_m, task->options,
                             map->depth_m, map->confidence, &halvings, diag));
-        *passes = halvings > 1 ? SHARPENED_PASSES : UNSHARPENED_PASSES;
+        *passes = halvings == 1 ? UNSHARPENED_PASSES : SHARPENED_PASSES;
         return AQM_OK;
     }
     AQM_TRY(aqm_exhaustive(task->views, task->view_count, task->reference, task->sources,
@@ -186,6 +196,11 @@ AqmStatus aqm_stereo_estimate(const AqmStereoView *views, size_t view_count, siz
     if (!(range->min_m >= 0.0) || !(range->max_m > range->min_m))
         return aqm_fail(diag, AQM_ERROR_ARGUMENT, "depth range %g..%g m: must be 0 <= min < max",
                         range->min_m, range->max_m);
+    const bool is_anywhere = range->down_min_m == 0.0 && range->down_max_m == 0.0;
+    if (!is_anywhere && (!(range->down_min_m >= 0.0) || !(range->down_max_m > range->down_min_m)))
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
+                        "range %g..%g m straight down: must be 0 <= min < max, or 0 and 0",
+                        range->down_min_m, range->down_max_m);
     const AqmView *view = views[reference].view;
     const int window = options->window_size < REFINE_WINDOW ? options->window_size : REFINE_WINDOW;
     const Task task = {views,        view_count,  reference, sources,

@@ -237,7 +237,7 @@ static void failed_allocations_leave_nothing_behind(void **state) {
     options.num_depths = 8;
     options.threads = 1;
     const size_t sources[1] = {1}, before = aqm_alloc_count().live_bytes;
-    const AqmDepthRange range = {0.19, 0.21};
+    const AqmDepthRange range = {.min_m = 0.19, .max_m = 0.21};
     size_t n = 1;
     for (;; n++) {
         AqmDepthMap *map = NULL;

@@ -164,7 +164,7 @@ static inline void scene_free(Scene *scene) {
 
 static inline AqmDepthMap *estimate(const Scene *scene, const AqmStereoOptions *options) {
     const size_t sources[3] = {1, 2, 3};
-    const AqmDepthRange range = {0.15, 0.3};
+    const AqmDepthRange range = {.min_m = 0.15, .max_m = 0.3};
     AqmDepthMap *map = NULL;
     AqmDiag diag = {0};
     assert_int_equal(
