@@ -21,14 +21,20 @@ enum {
     PLANES = 64,
     PATH_PITCH = PLANES + 2 * AQM_PATH_PAD,
     PATH_ROW = (N + 2) * PATH_PITCH,
-    SUMS = 7
+    SUMS = 10
 };
+
+/* A row that comes in, one that leaves, and column sums. */
+typedef struct Pairs {
+    int16_t in[3][PITCH], out[3][PITCH];
+    int32_t sums[SUMS][PITCH];
+} Pairs;
 
 typedef struct Data {
     uint8_t cost[N * PLANES], jump[N], before[3][PATH_ROW], before_least[3][N + 2];
-    int16_t in[3][PITCH], out[3][PITCH], mean[N], rest[N];
+    int16_t mean[N], rest[N];
     uint16_t totals[N * PLANES];
-    int32_t sums[SUMS][PITCH];
+    Pairs whole, gappy;
     float variance[N], fits[SOURCES][3][N], scores[SOURCES * LENGTH * N], rows[TAPS][N], reach[N];
 } Data;
 
@@ -77,19 +83,26 @@ static void run_lowest(const Job *job) {
         job->result->lowest[x] = job->paths->lowest(job->data->totals + x * PLANES, PLANES);
 }
 
-static AqmPairSums pair_sums(int32_t sums[SUMS][PITCH]) {
-    return (AqmPairSums){sums[0], sums[1], sums[2], sums[3], sums[4],
-                         sums[5], sums[6], NULL,    NULL,    NULL};
+static AqmPairSums pair_sums(int32_t s[SUMS][PITCH]) {
+    return (AqmPairSums){s[0], s[1], s[2], s[3], s[4], s[5], s[6], s[7], s[8], s[9]};
 }
 
 /* There and back again, so that the sums never grow; a third time, which is seen in the result. */
-static void run_pair_columns(const Job *job) {
-    const Data *d = job->data;
-    const AqmPairRow in = {d->in[0], d->in[1], d->in[2]}, out = {d->out[0], d->out[1], d->out[2]};
+static void move_columns(const Job *job, const Pairs *p, bool is_masked) {
+    const AqmPairRow in = {p->in[0], p->in[1], p->in[2]}, out = {p->out[0], p->out[1], p->out[2]};
     memset(job->result->sums, 0, sizeof job->result->sums);
     const AqmPairSums sums = pair_sums(job->result->sums);
     for (int k = 0; k < 3; k++)
-        job->near_by->pair_columns(k == 1 ? &out : &in, k == 1 ? &in : &out, PITCH, &sums);
+        (is_masked ? job->near_by->pair_columns_masked : job->near_by->pair_columns)(
+            k == 1 ? &out : &in, k == 1 ? &in : &out, PITCH, &sums);
+}
+
+static void run_pair_columns(const Job *job) {
+    move_columns(job, &job->data->whole, false);
+}
+
+static void run_pair_columns_masked(const Job *job) {
+    move_columns(job, &job->data->gappy, true);
 }
 
 static AqmPairFit fit_to(float rows[3][N]) {
@@ -98,10 +111,16 @@ static AqmPairFit fit_to(float rows[3][N]) {
 
 static void run_pair_fit(const Job *job) {
     const Data *d = job->data;
-    const AqmPairSums sums = pair_sums((int32_t(*)[PITCH])(uintptr_t)d->sums); /* only read */
+    const AqmPairSums sums = pair_sums((int32_t(*)[PITCH])(uintptr_t)d->whole.sums); /* only read */
     const AqmReferenceStats stats = {d->mean, d->rest, d->variance, d->variance};
     const AqmPairFit fit = fit_to(job->result->values);
     job->near_by->pair_fit(&sums, &stats, WINDOW, 0.5f, N, job->scratch, &fit);
+}
+
+static void run_pair_fit_masked(const Job *job) {
+    const AqmPairSums sums = pair_sums((int32_t(*)[PITCH])(uintptr_t)job->data->gappy.sums);
+    const AqmPairFit fit = fit_to(job->result->values);
+    job->near_by->pair_fit_masked(&sums, WINDOW, WINDOW * WINDOW / 4, 0.5f, N, job->scratch, &fit);
 }
 
 static void run_pair_solve(const Job *job) {
@@ -158,17 +177,22 @@ static void fill_paths(Data *d, AqmRng *rng) {
     }
 }
 
-static void fill_pairs(Data *d, AqmRng *rng) {
-    for (int k = 0; k < 3 * PITCH; k++) {
-        d->in[k / PITCH][k % PITCH] = (int16_t)((int)(aqm_rng_u32(rng) % 2048) - 1024);
-        d->out[k / PITCH][k % PITCH] = (int16_t)((int)(aqm_rng_u32(rng) % 2048) - 1024);
-    }
+/* Of `gaps` in a hundred pixels, one of the three values is missing. */
+static void fill_pairs(Pairs *p, AqmRng *rng, unsigned gaps) {
+    for (int k = 0; k < 3 * PITCH; k++)
+        for (int is_out = 0; is_out < 2; is_out++) {
+            const bool is_missing = aqm_rng_u32(rng) % 300 < gaps;
+            const int gray = (int)(aqm_rng_u32(rng) % 2048) - 1024;
+            (is_out ? p->out : p->in)[k / PITCH][k % PITCH] =
+                (int16_t)(is_missing ? AQM_GRAY_MISSING : gray);
+        }
     for (int k = 0; k < WINDOW * PITCH; k++) {
         const int c = k % PITCH, i = (int)(aqm_rng_u32(rng) % 1024) - 512;
         const int a = i + (int)(aqm_rng_u32(rng) % 200), b = i + (int)(aqm_rng_u32(rng) % 200);
-        const int own[SUMS] = {a, b, a * a, a * b, b * b, i * a, i * b};
-        for (int s = 0; s < SUMS; s++)
-            d->sums[s][c] += own[s];
+        const bool is_present = aqm_rng_u32(rng) % 100 >= gaps;
+        const int own[SUMS] = {a, b, a * a, a * b, b * b, i * a, i * b, 1, i, i * i};
+        for (int s = 0; is_present && s < SUMS; s++)
+            p->sums[s][c] += own[s];
     }
 }
 
@@ -176,7 +200,8 @@ static void fill(Data *d) {
     AqmRng rng = aqm_rng(3, 3);
     memset(d, 0, sizeof *d);
     fill_paths(d, &rng);
-    fill_pairs(d, &rng);
+    fill_pairs(&d->whole, &rng, 0);
+    fill_pairs(&d->gappy, &rng, 10);
     for (int x = 0; x < N; x++) {
         d->variance[x] = uniform(&rng, 4e6, 5e6);
         d->reach[x] = 1.0f;
@@ -202,7 +227,9 @@ static const struct {
     {"lowest", run_lowest, N *PLANES, {2, 0, 0.25, 0}},
     /* grays have 16 bits: two fit a lane */
     {"pair_columns", run_pair_columns, 3 * PITCH, {68, 0, 6, 0}},
+    {"pair_columns_masked", run_pair_columns_masked, 3 * PITCH, {92, 0, 12, 0}},
     {"pair_fit", run_pair_fit, N, {48, 0, 45, 1.5}},
+    {"pair_fit_masked", run_pair_fit_masked, N, {52, 0, 64, 2}},
     {"pair_solve", run_pair_solve, N, {12 * SOURCES + 12, 0, 8 * SOURCES + 6, 0.5 * SOURCES + 1.5}},
     {"curve_peak", run_curve_peak, N, {4 * SOURCES * LENGTH + 8, 0, 2 * SOURCES *LENGTH + 12, 1}},
     /* columns sorted once serve three windows */
