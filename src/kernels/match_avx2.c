@@ -4,6 +4,7 @@
 #include <immintrin.h>
 #include <stdbool.h>
 
+#include "kernels/boxes_avx2.h"
 #include "kernels/match_loops.h"
 
 /* ---- positions and samples ------------------------------------------------------------------- */
@@ -261,43 +262,6 @@ static void columns_masked_avx2(const int16_t *i_new, const int16_t *j_new, cons
     }
 }
 
-/* ---- horizontal sums ------------------------------------------------------------------------- */
-
-/* Room before a row of running sums, of which the last entry is zero: so rows can be written in
- * aligned vectors. */
-enum { LEAD = 8 };
-
-/* Running sums of columns: prefix[k] = c[0] + ... + c[k] modulo 2^32, for k up to `length` rounded
- * up to 8, and prefix[-1] = 0. The difference of two is exact wherever the true sum fits 32 bits,
- * so a window costs one subtraction, however wide it is. */
-static inline void prefix_sums(const int32_t *c, size_t length, int32_t *prefix) {
-    const __m256i last = _mm256_set1_epi32(7);
-    __m256i carry = _mm256_setzero_si256();
-    prefix[-1] = 0;
-    for (size_t k = 0; k < length; k += 8) {
-        __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)(c + k));
-        x = _mm256_add_epi32(x, _mm256_slli_si256(x, 4));
-        x = _mm256_add_epi32(x, _mm256_slli_si256(x, 8));
-        /* the lower half's total goes to all of the upper half */
-        const __m256i low = _mm256_permute2x128_si256(x, x, 0x08);
-        x = _mm256_add_epi32(x, _mm256_shuffle_epi32(low, 0xff));
-        _mm256_storeu_si256((__m256i *)(void *)(prefix + k), _mm256_add_epi32(x, carry));
-        carry = _mm256_add_epi32(carry, _mm256_permutevar8x32_epi32(x, last));
-    }
-}
-
-/* The sums of eight windows from x on. */
-static inline __m256i window_sums(const int32_t *prefix, size_t x, int window) {
-    const int32_t *from = prefix + x - 1;
-    return _mm256_sub_epi32(_mm256_loadu_si256((const __m256i *)(const void *)(from + window)),
-                            _mm256_loadu_si256((const __m256i *)(const void *)from));
-}
-
-/* Entries a row of running sums takes. */
-static inline size_t prefix_pitch(size_t n, int window) {
-    return LEAD + (n + (size_t)window + 6) / 8 * 8;
-}
-
 /* ---- scores ---------------------------------------------------------------------------------- */
 
 static inline __m256i load_ints(const int32_t *p) {
@@ -363,11 +327,6 @@ static inline __m256 ssim_of(__m256 level_i, __m256 level_j, __m256 variances, _
     const __m256 below = _mm256_mul_ps(_mm256_add_ps(squares, c1),
                                        _mm256_add_ps(_mm256_mul_ps(variances, inverse), c2));
     return _mm256_div_ps(above, below);
-}
-
-/* The first window of the block after x: the last block ends with the row, over the one before. */
-static inline size_t next_block(size_t x, size_t n) {
-    return x + 8 < n && x + 16 > n ? n - 8 : x + 8;
 }
 
 /* Scores of at least eight whole windows. */
