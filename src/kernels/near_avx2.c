@@ -3,6 +3,7 @@
  * compiled for AVX2. */
 #include <immintrin.h>
 
+#include "kernels/boxes_avx2.h"
 #include "kernels/near_loops.h"
 
 static inline __m256i load(const void *p) {
@@ -17,11 +18,10 @@ typedef struct Pairs {
     __m256i low, high, signed_low, signed_high;
 } Pairs;
 
-static inline Pairs interleave(const int16_t *in, const int16_t *out, size_t k) {
-    const __m256i a = load(in + k), b = load(out + k);
-    const __m256i minus_b = _mm256_sub_epi16(_mm256_setzero_si256(), b);
-    return (Pairs){_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b),
-                   _mm256_unpacklo_epi16(a, minus_b), _mm256_unpackhi_epi16(a, minus_b)};
+static inline Pairs interleave(__m256i in, __m256i out) {
+    const __m256i minus = _mm256_sub_epi16(_mm256_setzero_si256(), out);
+    return (Pairs){_mm256_unpacklo_epi16(in, out), _mm256_unpackhi_epi16(in, out),
+                   _mm256_unpacklo_epi16(in, minus), _mm256_unpackhi_epi16(in, minus)};
 }
 
 /* Adds in x in' - out x out' of sixteen columns. */
@@ -33,20 +33,67 @@ static inline void accumulate(int32_t *sums, const Pairs *x, __m256i low, __m256
                         _mm256_add_epi32(load(to + 1), _mm256_permute2x128_si256(l, h, 0x31)));
 }
 
+static inline void accumulate_products(const Pairs *i, const Pairs *a, const Pairs *b, size_t k,
+                                       const AqmPairSums *sums) {
+    accumulate(sums->aa + k, a, a->signed_low, a->signed_high);
+    accumulate(sums->ab + k, a, b->signed_low, b->signed_high);
+    accumulate(sums->bb + k, b, b->signed_low, b->signed_high);
+    accumulate(sums->ia + k, a, i->signed_low, i->signed_high);
+    accumulate(sums->ib + k, b, i->signed_low, i->signed_high);
+}
+
 static void pair_columns_avx2(const AqmPairRow *in, const AqmPairRow *out, size_t n,
                               const AqmPairSums *sums) {
     const __m256i one = _mm256_set1_epi16(1), minus = _mm256_set1_epi16(-1);
     const __m256i plus_minus = _mm256_unpacklo_epi16(one, minus);
     for (size_t k = 0; k < n; k += 16) {
-        const Pairs i = interleave(in->i, out->i, k), a = interleave(in->a, out->a, k);
-        const Pairs b = interleave(in->b, out->b, k);
+        const Pairs i = interleave(load(in->i + k), load(out->i + k));
+        const Pairs a = interleave(load(in->a + k), load(out->a + k));
+        const Pairs b = interleave(load(in->b + k), load(out->b + k));
         accumulate(sums->a + k, &a, plus_minus, plus_minus);
         accumulate(sums->b + k, &b, plus_minus, plus_minus);
-        accumulate(sums->aa + k, &a, a.signed_low, a.signed_high);
-        accumulate(sums->ab + k, &a, b.signed_low, b.signed_high);
-        accumulate(sums->bb + k, &b, b.signed_low, b.signed_high);
-        accumulate(sums->ia + k, &a, i.signed_low, i.signed_high);
-        accumulate(sums->ib + k, &b, i.signed_low, i.signed_high);
+        accumulate_products(&i, &a, &b, k, sums);
+    }
+}
+
+/* Sixteen pixels, 0 where one of the three is missing; `present` is -1 where none is. */
+typedef struct Present {
+    __m256i i, a, b, present;
+} Present;
+
+static inline Present load_present(const AqmPairRow *row, size_t k) {
+    const __m256i missing = _mm256_set1_epi16(AQM_GRAY_MISSING);
+    const __m256i i = load(row->i + k), a = load(row->a + k), b = load(row->b + k);
+    const __m256i no_a = _mm256_cmpeq_epi16(a, missing), no_b = _mm256_cmpeq_epi16(b, missing);
+    const __m256i hole =
+        _mm256_or_si256(_mm256_cmpeq_epi16(i, missing), _mm256_or_si256(no_a, no_b));
+    return (Present){_mm256_andnot_si256(hole, i), _mm256_andnot_si256(hole, a),
+                     _mm256_andnot_si256(hole, b), _mm256_xor_si256(hole, _mm256_set1_epi16(-1))};
+}
+
+/* Adds sixteen 16-bit values, more - less, to 32-bit sums. The differences fit 16 bits: they are of
+ * grays or of masks. */
+static inline void add_difference(int32_t *sums, __m256i more, __m256i less) {
+    const __m256i values = _mm256_sub_epi16(more, less);
+    const __m256i first = _mm256_cvtepi16_epi32(_mm256_castsi256_si128(values));
+    const __m256i second = _mm256_cvtepi16_epi32(_mm256_extracti128_si256(values, 1));
+    __m256i *to = (__m256i *)(void *)sums;
+    _mm256_storeu_si256(to, _mm256_add_epi32(load(to), first));
+    _mm256_storeu_si256(to + 1, _mm256_add_epi32(load(to + 1), second));
+}
+
+static void pair_columns_masked_avx2(const AqmPairRow *in, const AqmPairRow *out, size_t n,
+                                     const AqmPairSums *sums) {
+    for (size_t k = 0; k < n; k += 16) {
+        const Present to = load_present(in, k), from = load_present(out, k);
+        const Pairs i = interleave(to.i, from.i), a = interleave(to.a, from.a);
+        const Pairs b = interleave(to.b, from.b);
+        add_difference(sums->count + k, from.present, to.present);
+        add_difference(sums->i + k, to.i, from.i);
+        add_difference(sums->a + k, to.a, from.a);
+        add_difference(sums->b + k, to.b, from.b);
+        accumulate(sums->ii + k, &i, i.signed_low, i.signed_high);
+        accumulate_products(&i, &a, &b, k, sums);
     }
 }
 
@@ -67,12 +114,12 @@ static inline Stats stats_of(__m256i sum, __m256i squares, __m256i count, __m256
     return (Stats){mean, rest, _mm256_sub_ps(_mm256_cvtepi32_ps(whole), correction)};
 }
 
-static inline __m256 covariance_of(__m256i ij, __m256i sum_j, __m256i mean_i, __m256i rest_i,
-                                   const Stats *j, __m256 inverse) {
+static inline __m256 covariance_of(__m256i ij, __m256i sum_j, const Stats *i, const Stats *j,
+                                   __m256 inverse) {
     const __m256 correction = _mm256_mul_ps(_mm256_cvtepi32_ps(j->rest),
-                                            _mm256_mul_ps(_mm256_cvtepi32_ps(rest_i), inverse));
-    const __m256i first = _mm256_sub_epi32(ij, _mm256_mullo_epi32(mean_i, sum_j));
-    const __m256i whole = _mm256_sub_epi32(first, _mm256_mullo_epi32(j->mean, rest_i));
+                                            _mm256_mul_ps(_mm256_cvtepi32_ps(i->rest), inverse));
+    const __m256i first = _mm256_sub_epi32(ij, _mm256_mullo_epi32(i->mean, sum_j));
+    const __m256i whole = _mm256_sub_epi32(first, _mm256_mullo_epi32(j->mean, i->rest));
     return _mm256_sub_ps(_mm256_cvtepi32_ps(whole), correction);
 }
 
@@ -80,42 +127,78 @@ static inline __m256i load_short(const int16_t *p) {
     return _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 
-/* Eight windows from x on; the formulas are those of fit_window. */
-static inline void fit_eight(int32_t *const box[7], const AqmReferenceStats *reference,
-                             __m256i count, __m256 inverse, __m256 inverse_spacing, __m256 flat,
-                             size_t x, const AqmPairFit *fit) {
-    const __m256 half = _mm256_set1_ps(0.5f), one = _mm256_set1_ps(1.0f);
-    const __m256i sum_a = load(box[0] + x), sum_b = load(box[1] + x);
-    const Stats a = stats_of(sum_a, load(box[2] + x), count, inverse);
-    const Stats b = stats_of(sum_b, load(box[4] + x), count, inverse);
-    const __m256i mean_i = load_short(reference->mean + x),
-                  rest_i = load_short(reference->rest + x);
-    const __m256 ab = covariance_of(load(box[3] + x), sum_b, a.mean, a.rest, &b, inverse);
-    const __m256 ia = covariance_of(load(box[5] + x), sum_a, mean_i, rest_i, &a, inverse);
-    const __m256 ib = covariance_of(load(box[6] + x), sum_b, mean_i, rest_i, &b, inverse);
-    const __m256 vi = _mm256_loadu_ps(reference->variance + x);
-    const __m256 both = _mm256_add_ps(a.variance, b.variance), twice = _mm256_add_ps(ab, ab);
+/* Running sums of the rows a, b, aa, ab, bb, ia, ib and, for masked windows, count, i, ii. */
+typedef struct Boxes {
+    const int32_t *first;
+    size_t pitch;
+    int window;
+} Boxes;
+
+static Boxes boxes_of(const AqmPairSums *sums, size_t rows, int window, size_t n,
+                      int32_t *scratch) {
+    const int32_t *columns[10] = {sums->a,  sums->b,  sums->aa,    sums->ab, sums->bb,
+                                  sums->ia, sums->ib, sums->count, sums->i,  sums->ii};
+    const size_t pitch = prefix_pitch(n, window);
+    for (size_t k = 0; k < rows; k++)
+        prefix_sums(columns[k], n + (size_t)window - 1, scratch + LEAD + k * pitch);
+    return (Boxes){scratch + LEAD, pitch, window};
+}
+
+/* The sums of row k over the eight windows from x on. */
+static inline __m256i box_of(const Boxes *boxes, size_t k, size_t x) {
+    return window_sums(boxes->first + k * boxes->pitch, x, boxes->window);
+}
+
+/* What eight windows have in common, or each its own. */
+typedef struct FitRules {
+    __m256i count;
+    __m256 inverse, inverse_spacing, flat;
+} FitRules;
+
+/* Variances and covariances of a, b and i (the reference) in eight windows. */
+typedef struct Moments {
+    __m256 aa, bb, ab, ia, ib, ii;
+} Moments;
+
+static inline Moments moments_of(const Boxes *boxes, const Stats *i, const FitRules *rules,
+                                 size_t x) {
+    const __m256i sum_a = box_of(boxes, 0, x), sum_b = box_of(boxes, 1, x);
+    const Stats a = stats_of(sum_a, box_of(boxes, 2, x), rules->count, rules->inverse);
+    const Stats b = stats_of(sum_b, box_of(boxes, 4, x), rules->count, rules->inverse);
+    return (Moments){.aa = a.variance,
+                     .bb = b.variance,
+                     .ii = i->variance,
+                     .ab = covariance_of(box_of(boxes, 3, x), sum_b, &a, &b, rules->inverse),
+                     .ia = covariance_of(box_of(boxes, 5, x), sum_a, i, &a, rules->inverse),
+                     .ib = covariance_of(box_of(boxes, 6, x), sum_b, i, &b, rules->inverse)};
+}
+
+/* Score, slope and information; the formulas are those of fit_window. */
+typedef struct Fit {
+    __m256 score, slope, information;
+} Fit;
+
+static inline Fit fit_of(const Moments *m, const FitRules *rules) {
+    const __m256 half = _mm256_set1_ps(0.5f), one = _mm256_set1_ps(1.0f),
+                 per = rules->inverse_spacing;
+    const __m256 both = _mm256_add_ps(m->aa, m->bb), twice = _mm256_add_ps(m->ab, m->ab);
     const __m256 vj = _mm256_mul_ps(_mm256_set1_ps(0.25f), _mm256_add_ps(both, twice));
-    const __m256 vjg =
-        _mm256_mul_ps(_mm256_mul_ps(half, _mm256_sub_ps(b.variance, a.variance)), inverse_spacing);
-    const __m256 vg =
-        _mm256_mul_ps(_mm256_mul_ps(_mm256_sub_ps(both, twice), inverse_spacing), inverse_spacing);
-    const __m256 cij = _mm256_mul_ps(half, _mm256_add_ps(ia, ib));
-    const __m256 cig = _mm256_mul_ps(_mm256_sub_ps(ib, ia), inverse_spacing);
-    const __m256 usable =
-        _mm256_and_ps(_mm256_cmp_ps(vj, flat, _CMP_GT_OQ), _mm256_cmp_ps(vi, flat, _CMP_GT_OQ));
+    const __m256 vjg = _mm256_mul_ps(_mm256_mul_ps(half, _mm256_sub_ps(m->bb, m->aa)), per);
+    const __m256 vg = _mm256_mul_ps(_mm256_mul_ps(_mm256_sub_ps(both, twice), per), per);
+    const __m256 cij = _mm256_mul_ps(half, _mm256_add_ps(m->ia, m->ib));
+    const __m256 cig = _mm256_mul_ps(_mm256_sub_ps(m->ib, m->ia), per);
+    const __m256 usable = _mm256_and_ps(_mm256_cmp_ps(vj, rules->flat, _CMP_GT_OQ),
+                                        _mm256_cmp_ps(m->ii, rules->flat, _CMP_GT_OQ));
     const __m256 safe_j = _mm256_blendv_ps(one, vj, usable);
-    const __m256 safe_i = _mm256_blendv_ps(one, vi, usable);
+    const __m256 safe_i = _mm256_blendv_ps(one, m->ii, usable);
     const __m256 norm =
         _mm256_div_ps(one, _mm256_mul_ps(_mm256_sqrt_ps(safe_j), _mm256_sqrt_ps(safe_i)));
     const __m256 share = _mm256_div_ps(vjg, safe_j);
     const __m256 information = _mm256_div_ps(_mm256_sub_ps(vg, _mm256_mul_ps(vjg, share)), safe_j);
     const __m256 slope = _mm256_mul_ps(_mm256_sub_ps(cig, _mm256_mul_ps(cij, share)), norm);
     const __m256 is_more = _mm256_cmp_ps(information, _mm256_setzero_ps(), _CMP_GT_OQ);
-    _mm256_storeu_ps(fit->score + x, _mm256_and_ps(usable, _mm256_mul_ps(cij, norm)));
-    _mm256_storeu_ps(fit->slope + x, _mm256_and_ps(usable, slope));
-    _mm256_storeu_ps(fit->information + x,
-                     _mm256_and_ps(_mm256_and_ps(usable, is_more), information));
+    return (Fit){_mm256_and_ps(usable, _mm256_mul_ps(cij, norm)), _mm256_and_ps(usable, slope),
+                 _mm256_and_ps(_mm256_and_ps(usable, is_more), information)};
 }
 
 static void pair_fit_avx2(const AqmPairSums *sums, const AqmReferenceStats *reference, int window,
@@ -124,21 +207,62 @@ static void pair_fit_avx2(const AqmPairSums *sums, const AqmReferenceStats *refe
         loops_pair_fit(sums, reference, window, spacing, n, scratch, fit);
         return;
     }
-    int32_t *box[7];
-    pair_boxes(sums, window, n, scratch, box);
+    const Boxes boxes = boxes_of(sums, 7, window, n, scratch);
     const float count = (float)(window * window);
-    for (size_t x = 0; x < n; x = x + 8 < n && x + 16 > n ? n - 8 : x + 8)
-        fit_eight(box, reference, _mm256_set1_epi32(window * window), _mm256_set1_ps(1.0f / count),
-                  _mm256_set1_ps(1.0f / spacing), _mm256_set1_ps(aqm_flat_variance(count)), x, fit);
+    const FitRules rules = {_mm256_set1_epi32(window * window), _mm256_set1_ps(1.0f / count),
+                            _mm256_set1_ps(1.0f / spacing),
+                            _mm256_set1_ps(aqm_flat_variance(count))};
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const Stats i = {load_short(reference->mean + x), load_short(reference->rest + x),
+                         _mm256_loadu_ps(reference->variance + x)};
+        const Moments moments = moments_of(&boxes, &i, &rules, x);
+        const Fit eight = fit_of(&moments, &rules);
+        _mm256_storeu_ps(fit->score + x, eight.score);
+        _mm256_storeu_ps(fit->slope + x, eight.slope);
+        _mm256_storeu_ps(fit->information + x, eight.information);
+    }
+}
+
+/* Windows with fewer than `min_count` pixels count as flat. */
+static inline FitRules masked_rules(__m256i count, int min_count, __m256 inverse_spacing) {
+    const __m256 number = _mm256_cvtepi32_ps(count);
+    const __m256 flat = _mm256_mul_ps(_mm256_set1_ps(aqm_flat_variance(1.0f)), number);
+    const __m256i too_few = _mm256_cmpgt_epi32(_mm256_set1_epi32(min_count), count);
+    return (FitRules){
+        count, _mm256_div_ps(_mm256_set1_ps(1.0f), number), inverse_spacing,
+        _mm256_blendv_ps(flat, _mm256_set1_ps(INFINITY), _mm256_castsi256_ps(too_few))};
+}
+
+static void pair_fit_masked_avx2(const AqmPairSums *sums, int window, int min_count, float spacing,
+                                 size_t n, int32_t *scratch, const AqmPairFit *fit) {
+    if (n < 8) {
+        loops_pair_fit_masked(sums, window, min_count, spacing, n, scratch, fit);
+        return;
+    }
+    const Boxes boxes = boxes_of(sums, 10, window, n, scratch);
+    const __m256 inverse_spacing = _mm256_set1_ps(1.0f / spacing);
+    const __m256 all = _mm256_set1_ps(1.0f / (float)(window * window));
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const __m256i count = _mm256_max_epi32(box_of(&boxes, 7, x), _mm256_set1_epi32(1));
+        const FitRules rules = masked_rules(count, min_count, inverse_spacing);
+        const Stats i = stats_of(box_of(&boxes, 8, x), box_of(&boxes, 9, x), count, rules.inverse);
+        const Moments moments = moments_of(&boxes, &i, &rules, x);
+        const Fit eight = fit_of(&moments, &rules);
+        const __m256 part = _mm256_mul_ps(_mm256_cvtepi32_ps(count), all);
+        const __m256 part2 = _mm256_mul_ps(part, part), worth = _mm256_mul_ps(part2, part2);
+        _mm256_storeu_ps(fit->score + x, eight.score);
+        _mm256_storeu_ps(fit->slope + x, _mm256_mul_ps(eight.slope, worth));
+        _mm256_storeu_ps(fit->information + x, _mm256_mul_ps(eight.information, worth));
+    }
 }
 
 const AqmNearKernels aqm_near_kernels_avx2 = {
     .name = "avx2",
     .bend = loops_bend,
     .pair_columns = pair_columns_avx2,
-    .pair_columns_masked = loops_pair_columns_masked,
+    .pair_columns_masked = pair_columns_masked_avx2,
     .pair_fit = pair_fit_avx2,
-    .pair_fit_masked = loops_pair_fit_masked,
+    .pair_fit_masked = pair_fit_masked_avx2,
     .pair_solve = loops_pair_solve,
     .curve_peak = loops_curve_peak,
     .median_row = loops_median_row,

@@ -19,30 +19,6 @@ static void loops_bend(const float *c0, const float *c1, const float *c2, const 
     }
 }
 
-static inline void add_pair(const AqmPairRow *row, size_t k, int sign, const AqmPairSums *sums) {
-    const int missing = AQM_GRAY_MISSING;
-    const int has = (row->i[k] != missing) & (row->a[k] != missing) & (row->b[k] != missing);
-    const int32_t i = has ? row->i[k] : 0, a = has ? row->a[k] : 0, b = has ? row->b[k] : 0;
-    sums->count[k] += sign * has;
-    sums->i[k] += sign * i;
-    sums->ii[k] += sign * i * i;
-    sums->a[k] += sign * a;
-    sums->b[k] += sign * b;
-    sums->aa[k] += sign * a * a;
-    sums->ab[k] += sign * a * b;
-    sums->bb[k] += sign * b * b;
-    sums->ia[k] += sign * i * a;
-    sums->ib[k] += sign * i * b;
-}
-
-static void loops_pair_columns_masked(const AqmPairRow *in, const AqmPairRow *out, size_t n,
-                                      const AqmPairSums *sums) {
-    for (size_t k = 0; k < n; k++) {
-        add_pair(in, k, 1, sums);
-        add_pair(out, k, -1, sums);
-    }
-}
-
 /* out[x] = c[x] + ... + c[x + window - 1], exact, from sums over powers of two: sum(2 k) at x is
  * sum(k) at x plus sum(k) at x + k. `power`: n + window entries. */
 static inline void pair_box(const int32_t *c, int window, size_t n, int32_t *restrict power,

@@ -17,11 +17,35 @@ static void pair_columns(const AqmPairRow *in, const AqmPairRow *out, size_t n,
     }
 }
 
+static inline void add_pair(const AqmPairRow *row, size_t k, int sign, const AqmPairSums *sums) {
+    const int missing = AQM_GRAY_MISSING;
+    const int has = (row->i[k] != missing) & (row->a[k] != missing) & (row->b[k] != missing);
+    const int32_t i = has ? row->i[k] : 0, a = has ? row->a[k] : 0, b = has ? row->b[k] : 0;
+    sums->count[k] += sign * has;
+    sums->i[k] += sign * i;
+    sums->ii[k] += sign * i * i;
+    sums->a[k] += sign * a;
+    sums->b[k] += sign * b;
+    sums->aa[k] += sign * a * a;
+    sums->ab[k] += sign * a * b;
+    sums->bb[k] += sign * b * b;
+    sums->ia[k] += sign * i * a;
+    sums->ib[k] += sign * i * b;
+}
+
+static void pair_columns_masked(const AqmPairRow *in, const AqmPairRow *out, size_t n,
+                                const AqmPairSums *sums) {
+    for (size_t k = 0; k < n; k++) {
+        add_pair(in, k, 1, sums);
+        add_pair(out, k, -1, sums);
+    }
+}
+
 const AqmNearKernels aqm_near_kernels_reference = {
     .name = "reference",
     .bend = loops_bend,
     .pair_columns = pair_columns,
-    .pair_columns_masked = loops_pair_columns_masked,
+    .pair_columns_masked = pair_columns_masked,
     .pair_fit = loops_pair_fit,
     .pair_fit_masked = loops_pair_fit_masked,
     .pair_solve = loops_pair_solve,
