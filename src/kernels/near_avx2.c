@@ -256,6 +256,103 @@ static void pair_fit_masked_avx2(const AqmPairSums *sums, int window, int min_co
     }
 }
 
+/* ---- answers --------------------------------------------------------------------------------- */
+
+/* near_larger and near_smaller: where either is NaN, the second. */
+static inline __m256 larger(__m256 a, __m256 b) {
+    return _mm256_max_ps(a, b);
+}
+
+static inline __m256 smaller(__m256 a, __m256 b) {
+    return _mm256_min_ps(a, b);
+}
+
+static inline __m256 clamp(__m256 value, __m256 low, __m256 high) {
+    return smaller(larger(value, low), high);
+}
+
+static inline __m256 is_above(__m256 a, __m256 b) {
+    return _mm256_cmp_ps(a, b, _CMP_GT_OQ);
+}
+
+/* near_weight; `best` is at least 1e-6 already. */
+static inline __m256 weight_of(__m256 score, __m256 best, __m256 floor, __m256 range) {
+    const __m256 zero = _mm256_setzero_ps(), one = _mm256_set1_ps(1.0f);
+    const __m256 share = _mm256_div_ps(_mm256_sub_ps(_mm256_div_ps(score, best), floor), range);
+    return _mm256_and_ps(is_above(score, zero), clamp(share, zero, one));
+}
+
+/* The sources' sums of eight pixels. */
+typedef struct Solve {
+    __m256 weights, scores, slope, stiff, noise;
+} Solve;
+
+static inline void add_source(const AqmPairFit *fit, size_t x, __m256 best, __m256 range,
+                              const AqmPairRules *rules, Solve *solve) {
+    const __m256 r = _mm256_loadu_ps(fit->score + x), a = _mm256_loadu_ps(fit->information + x);
+    const __m256 w = weight_of(r, best, _mm256_set1_ps(rules->weight_floor), range);
+    const __m256 rest = _mm256_sub_ps(_mm256_set1_ps(1.0f), _mm256_mul_ps(r, r));
+    const __m256 known =
+        larger(_mm256_sub_ps(a, _mm256_mul_ps(_mm256_set1_ps(rules->noise_share), rest)),
+               _mm256_setzero_ps());
+    const __m256 wr = _mm256_mul_ps(w, r), dr = _mm256_loadu_ps(fit->slope + x);
+    const __m256 noise = _mm256_mul_ps(_mm256_mul_ps(_mm256_mul_ps(w, w), a), rest);
+    solve->weights = _mm256_add_ps(solve->weights, w);
+    solve->scores = _mm256_add_ps(solve->scores, wr);
+    solve->slope = _mm256_add_ps(solve->slope, _mm256_mul_ps(w, dr));
+    solve->stiff = _mm256_add_ps(solve->stiff, _mm256_mul_ps(wr, known));
+    solve->noise = _mm256_add_ps(solve->noise, noise);
+}
+
+static inline Solve sum_sources(const AqmPairFit *fits, size_t source_count, size_t x,
+                                const AqmPairRules *rules) {
+    const __m256 zero = _mm256_setzero_ps();
+    const __m256 range = _mm256_set1_ps(rules->weight_full - rules->weight_floor);
+    __m256 best = zero;
+    for (size_t s = 0; s < source_count; s++)
+        best = larger(best, _mm256_loadu_ps(fits[s].score + x));
+    best = larger(best, _mm256_set1_ps(1e-6f));
+    Solve solve = {zero, zero, zero, zero, zero};
+    for (size_t s = 0; s < source_count; s++)
+        add_source(&fits[s], x, best, range, rules, &solve);
+    return solve;
+}
+
+/* The standard deviation of a move. */
+static inline __m256 deviation_of(const Solve *solve, __m256 move, __m256 inverse,
+                                  const AqmPairRules *rules) {
+    const __m256 bend = _mm256_mul_ps(_mm256_set1_ps(rules->shift_share), move);
+    const __m256 noise =
+        _mm256_mul_ps(_mm256_set1_ps(rules->gain), larger(solve->noise, _mm256_setzero_ps()));
+    const __m256 variance = _mm256_mul_ps(_mm256_mul_ps(noise, inverse), inverse);
+    const __m256 left = _mm256_mul_ps(_mm256_set1_ps(rules->base_px * rules->prior), inverse);
+    const __m256 floor = _mm256_set1_ps(rules->floor_px * rules->floor_px);
+    const __m256 bent = _mm256_add_ps(_mm256_add_ps(variance, floor), _mm256_mul_ps(bend, bend));
+    return _mm256_sqrt_ps(_mm256_add_ps(bent, _mm256_mul_ps(left, left)));
+}
+
+static void pair_solve_avx2(const AqmPairFit *fits, size_t source_count, const AqmPairRules *rules,
+                            size_t n, float *shift, float *sigma, float *score) {
+    if (n < 8) {
+        loops_pair_solve(fits, source_count, rules, n, shift, sigma, score);
+        return;
+    }
+    const __m256 one = _mm256_set1_ps(1.0f), none = _mm256_set1_ps(NAN);
+    const __m256 most = _mm256_set1_ps(rules->most_px), least = _mm256_set1_ps(-rules->most_px);
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const Solve solve = sum_sources(fits, source_count, x, rules);
+        const __m256 is_known = is_above(solve.weights, _mm256_setzero_ps());
+        const __m256 inverse =
+            _mm256_div_ps(one, _mm256_add_ps(solve.stiff, _mm256_set1_ps(rules->prior)));
+        const __m256 move = clamp(_mm256_mul_ps(solve.slope, inverse), least, most);
+        const __m256 deviation = deviation_of(&solve, move, inverse, rules);
+        const __m256 mean = _mm256_div_ps(solve.scores, solve.weights);
+        _mm256_storeu_ps(shift + x, _mm256_blendv_ps(none, move, is_known));
+        _mm256_storeu_ps(sigma + x, _mm256_blendv_ps(none, deviation, is_known));
+        _mm256_storeu_ps(score + x, _mm256_and_ps(is_known, mean));
+    }
+}
+
 const AqmNearKernels aqm_near_kernels_avx2 = {
     .name = "avx2",
     .bend = loops_bend,
@@ -263,7 +360,7 @@ const AqmNearKernels aqm_near_kernels_avx2 = {
     .pair_columns_masked = pair_columns_masked_avx2,
     .pair_fit = pair_fit_avx2,
     .pair_fit_masked = pair_fit_masked_avx2,
-    .pair_solve = loops_pair_solve,
+    .pair_solve = pair_solve_avx2,
     .curve_peak = loops_curve_peak,
     .median_row = loops_median_row,
     .mean_row = loops_mean_row,
