@@ -353,6 +353,130 @@ static void pair_solve_avx2(const AqmPairFit *fits, size_t source_count, const A
     }
 }
 
+/* ---- curves ---------------------------------------------------------------------------------- */
+
+enum { SEEN_MAX = 64 }; /* sources whose weights are held at a time */
+
+/* The sources that have curves, and the weights that those of eight pixels get. */
+typedef struct Seen {
+    const float *scores[SEEN_MAX];
+    size_t count;
+    __m256 weights[SEEN_MAX];
+} Seen;
+
+/* False where there are more than are held. */
+static bool find_seen(const AqmCurves *curves, Seen *seen) {
+    const size_t size = (size_t)curves->length * curves->stride;
+    seen->count = 0;
+    for (size_t s = 0; s < curves->source_count; s++) {
+        if (!curves->is_seen[s])
+            continue;
+        if (seen->count == SEEN_MAX)
+            return false;
+        seen->scores[seen->count++] = curves->scores + s * size;
+    }
+    return true;
+}
+
+/* The highest score of a source, 0 where its curve is not whole. */
+static inline __m256 top_of(const float *scores, const AqmCurves *curves) {
+    __m256 top = _mm256_loadu_ps(scores), low = top;
+    for (int k = 1; k < curves->length; k++) {
+        scores += curves->stride;
+        top = larger(top, _mm256_loadu_ps(scores));
+        low = smaller(low, _mm256_loadu_ps(scores));
+    }
+    const __m256 is_whole = is_above(low, _mm256_set1_ps(-1.5f));
+    return _mm256_and_ps(_mm256_and_ps(is_whole, is_above(top, _mm256_setzero_ps())), top);
+}
+
+/* Weighs the sources at x. Returns 1 / the sum of the weights, 0 where that is 0. */
+static inline __m256 weigh_sources(const AqmCurves *curves, Seen *seen, size_t x) {
+    const __m256 floor = _mm256_set1_ps(curves->weight_floor);
+    const __m256 range = _mm256_set1_ps(curves->weight_full - curves->weight_floor);
+    __m256 best = _mm256_setzero_ps(), total = best;
+    for (size_t s = 0; s < seen->count; s++) {
+        seen->weights[s] = top_of(seen->scores[s] + x, curves);
+        best = larger(best, seen->weights[s]);
+    }
+    best = larger(best, _mm256_set1_ps(1e-6f));
+    for (size_t s = 0; s < seen->count; s++) {
+        seen->weights[s] = weight_of(seen->weights[s], best, floor, range);
+        total = _mm256_add_ps(total, seen->weights[s]);
+    }
+    return _mm256_and_ps(is_above(total, _mm256_setzero_ps()),
+                         _mm256_div_ps(_mm256_set1_ps(1.0f), total));
+}
+
+/* The joined curve at hypothesis k. */
+static inline __m256 joined_at(const AqmCurves *curves, const Seen *seen, __m256 inverse, size_t x,
+                               int k) {
+    const size_t at = (size_t)k * curves->stride + x;
+    __m256 sum = _mm256_setzero_ps();
+    for (size_t s = 0; s < seen->count; s++)
+        sum = _mm256_add_ps(sum,
+                            _mm256_mul_ps(seen->weights[s], _mm256_loadu_ps(seen->scores[s] + at)));
+    return _mm256_sub_ps(_mm256_mul_ps(sum, inverse), _mm256_set1_ps(curves->penalty[k]));
+}
+
+/* The highest hypothesis, its score, and those beside it. */
+typedef struct Peak {
+    __m256 where, best, below, above;
+} Peak;
+
+static inline void raise_peak(Peak *peak, __m256 before, __m256 now, __m256 after, int k) {
+    const __m256 is_higher = is_above(now, peak->best);
+    peak->best = _mm256_blendv_ps(peak->best, now, is_higher);
+    peak->where = _mm256_blendv_ps(peak->where, _mm256_set1_ps((float)k), is_higher);
+    peak->below = _mm256_blendv_ps(peak->below, before, is_higher);
+    peak->above = _mm256_blendv_ps(peak->above, after, is_higher);
+}
+
+static inline Peak highest_of(const AqmCurves *curves, const Seen *seen, __m256 inverse, size_t x) {
+    const __m256 zero = _mm256_setzero_ps();
+    Peak peak = {zero, _mm256_set1_ps(AQM_SCORE_MISSING), zero, zero};
+    __m256 now = joined_at(curves, seen, inverse, x, 0), before = now;
+    for (int k = 1; k < curves->length; k++) {
+        const __m256 after = joined_at(curves, seen, inverse, x, k);
+        raise_peak(&peak, before, now, after, k - 1);
+        before = now;
+        now = after;
+    }
+    raise_peak(&peak, before, now, now, curves->length - 1);
+    return peak;
+}
+
+/* The index of the highest point of the parabola through a peak, or of the peak itself. */
+static inline __m256 index_of(const Peak *peak, int length) {
+    const __m256 zero = _mm256_setzero_ps(), one = _mm256_set1_ps(1.0f),
+                 half = _mm256_set1_ps(0.5f);
+    const __m256 twice = _mm256_mul_ps(_mm256_set1_ps(2.0f), peak->best);
+    const __m256 bend = _mm256_add_ps(_mm256_sub_ps(peak->below, twice), peak->above);
+    const __m256 is_inside = _mm256_and_ps(
+        is_above(peak->where, zero), is_above(_mm256_set1_ps((float)(length - 1)), peak->where));
+    const __m256 is_peak = _mm256_and_ps(is_inside, is_above(_mm256_set1_ps(-1e-6f), bend));
+    const __m256 fall = _mm256_mul_ps(half, _mm256_sub_ps(peak->below, peak->above));
+    const __m256 fraction = _mm256_div_ps(fall, _mm256_blendv_ps(one, bend, is_peak));
+    const __m256 inside = clamp(fraction, _mm256_set1_ps(-0.5f), half);
+    return _mm256_add_ps(peak->where, _mm256_and_ps(is_peak, inside));
+}
+
+static void curve_peak_avx2(const AqmCurves *curves, size_t n, float *index, float *value) {
+    Seen seen;
+    if (n < 8 || !find_seen(curves, &seen)) {
+        loops_curve_peak(curves, n, index, value);
+        return;
+    }
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const __m256 inverse = weigh_sources(curves, &seen, x);
+        const Peak peak = highest_of(curves, &seen, inverse, x);
+        const __m256 is_known = is_above(inverse, _mm256_setzero_ps());
+        _mm256_storeu_ps(index + x, index_of(&peak, curves->length));
+        _mm256_storeu_ps(value + x,
+                         _mm256_blendv_ps(_mm256_set1_ps(AQM_SCORE_MISSING), peak.best, is_known));
+    }
+}
+
 const AqmNearKernels aqm_near_kernels_avx2 = {
     .name = "avx2",
     .bend = loops_bend,
@@ -361,7 +485,7 @@ const AqmNearKernels aqm_near_kernels_avx2 = {
     .pair_fit = pair_fit_avx2,
     .pair_fit_masked = pair_fit_masked_avx2,
     .pair_solve = pair_solve_avx2,
-    .curve_peak = loops_curve_peak,
+    .curve_peak = curve_peak_avx2,
     .median_row = loops_median_row,
     .mean_row = loops_mean_row,
 };
