@@ -1,9 +1,11 @@
-/* AVX2 variants of near_kernels.h. Column sums and fits are written by hand and do the operations
- * of near_loops.h in the same order, so that the bits are the same; the rest is those loops,
- * compiled for AVX2. */
+/* AVX2 variants of near_kernels.h; near_rows_avx2.c has the means. Sums, fits and answers are
+ * written by hand, eight pixels at a time, and do the operations of near_loops.h in the same order,
+ * so that the bits are the same. The rest (and rows shorter than a vector) is those loops, compiled
+ * for AVX2: gcc makes vectors of them. */
 #include <immintrin.h>
 
 #include "kernels/boxes_avx2.h"
+#include "kernels/near_avx2.h"
 #include "kernels/near_loops.h"
 
 static inline __m256i load(const void *p) {
@@ -487,5 +489,5 @@ const AqmNearKernels aqm_near_kernels_avx2 = {
     .pair_solve = pair_solve_avx2,
     .curve_peak = curve_peak_avx2,
     .median_row = loops_median_row,
-    .mean_row = loops_mean_row,
+    .mean_row = aqm_mean_row_avx2,
 };

@@ -1,5 +1,6 @@
 /* Loops of matching near a surface in plain C: the reference (near_ref.c), and compiled once more
- * for AVX2 what near_avx2.c does not write by hand. Included by those two files only. */
+ * for AVX2 what near_avx2.c and near_rows_avx2.c do not write by hand: rows shorter than a vector,
+ * mostly. Included by those three files only; inline, for none uses all. */
 #ifndef AQM_KERNELS_NEAR_LOOPS_H
 #define AQM_KERNELS_NEAR_LOOPS_H
 
@@ -10,8 +11,8 @@
 #include "kernels/near_kernels.h"
 #include "kernels/window_stats.h"
 
-static void loops_bend(const float *c0, const float *c1, const float *c2, const float *q,
-                       float scale, size_t n, float *restrict value, float *restrict slope) {
+static inline void loops_bend(const float *c0, const float *c1, const float *c2, const float *q,
+                              float scale, size_t n, float *restrict value, float *restrict slope) {
     for (size_t k = 0; k < n; k++) {
         const float bent = q[k] * c2[k];
         value[k] = c0[k] + q[k] * (c1[k] + bent);
@@ -69,8 +70,8 @@ static inline void fit_window(const PairWindow *w, float inverse_count, float in
 }
 
 /* The seven box sums of a row of whole windows, in the order a, b, aa, ab, bb, ia, ib. */
-static void pair_boxes(const AqmPairSums *sums, int window, size_t n, int32_t *scratch,
-                       int32_t *box[7]) {
+static inline void pair_boxes(const AqmPairSums *sums, int window, size_t n, int32_t *scratch,
+                              int32_t *box[7]) {
     const int32_t *columns[7] = {sums->a,  sums->b,  sums->aa, sums->ab,
                                  sums->bb, sums->ia, sums->ib};
     int32_t *to = scratch + n + (size_t)window; /* after what pair_box takes */
@@ -80,8 +81,9 @@ static void pair_boxes(const AqmPairSums *sums, int window, size_t n, int32_t *s
     }
 }
 
-static void loops_pair_fit(const AqmPairSums *sums, const AqmReferenceStats *reference, int window,
-                           float spacing, size_t n, int32_t *scratch, const AqmPairFit *fit) {
+static inline void loops_pair_fit(const AqmPairSums *sums, const AqmReferenceStats *reference,
+                                  int window, float spacing, size_t n, int32_t *scratch,
+                                  const AqmPairFit *fit) {
     int32_t *box[7];
     pair_boxes(sums, window, n, scratch, box);
     const int32_t count = window * window;
@@ -94,8 +96,9 @@ static void loops_pair_fit(const AqmPairSums *sums, const AqmReferenceStats *ref
     }
 }
 
-static void loops_pair_fit_masked(const AqmPairSums *sums, int window, int min_count, float spacing,
-                                  size_t n, int32_t *scratch, const AqmPairFit *fit) {
+static inline void loops_pair_fit_masked(const AqmPairSums *sums, int window, int min_count,
+                                         float spacing, size_t n, int32_t *scratch,
+                                         const AqmPairFit *fit) {
     const float all = 1.0f / (float)(window * window);
     const int32_t *columns[10] = {sums->a,  sums->b,  sums->aa,    sums->ab, sums->bb,
                                   sums->ia, sums->ib, sums->count, sums->i,  sums->ii};
@@ -172,8 +175,9 @@ static inline void solve_block(const AqmPairFit *fits, size_t source_count,
     }
 }
 
-static void loops_pair_solve(const AqmPairFit *fits, size_t source_count, const AqmPairRules *rules,
-                             size_t n, float *shift, float *sigma, float *score) {
+static inline void loops_pair_solve(const AqmPairFit *fits, size_t source_count,
+                                    const AqmPairRules *rules, size_t n, float *shift, float *sigma,
+                                    float *score) {
     for (size_t at = 0; at < n; at += NEAR_BLOCK)
         solve_block(fits, source_count, rules, at, n - at < NEAR_BLOCK ? n - at : NEAR_BLOCK, shift,
                     sigma, score);
@@ -261,7 +265,7 @@ static inline void peak_block(const AqmCurves *curves, size_t at, size_t n, floa
     }
 }
 
-static void loops_curve_peak(const AqmCurves *curves, size_t n, float *index, float *value) {
+static inline void loops_curve_peak(const AqmCurves *curves, size_t n, float *index, float *value) {
     for (size_t at = 0; at < n; at += NEAR_BLOCK)
         peak_block(curves, at, n - at < NEAR_BLOCK ? n - at : NEAR_BLOCK, index, value);
 }
@@ -287,8 +291,8 @@ static inline float median_of_nine(float p[9]) {
     return p[4];
 }
 
-static void loops_median_row(const float *above, const float *row, const float *below, size_t width,
-                             float *restrict out) {
+static inline void loops_median_row(const float *above, const float *row, const float *below,
+                                    size_t width, float *restrict out) {
     out[0] = row[0];
     out[width - 1] = row[width - 1];
     for (size_t x = 1; x + 1 < width; x++) {
@@ -352,7 +356,8 @@ static inline void mean_block(const AqmMeanLine *line, size_t width, size_t at, 
         memcpy(weight + at, total, n * sizeof *total);
 }
 
-static void loops_mean_row(const AqmMeanLine *line, size_t width, float *mean, float *weight) {
+static inline void loops_mean_row(const AqmMeanLine *line, size_t width, float *mean,
+                                  float *weight) {
     for (size_t at = 0; at < width; at += NEAR_BLOCK)
         mean_block(line, width, at, width - at < NEAR_BLOCK ? width - at : NEAR_BLOCK, mean,
                    weight);
