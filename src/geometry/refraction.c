@@ -132,3 +132,17 @@ bool aqm_view_ray_depth(const AqmView *view, const double point[3], double *dept
     *depth_m = sqrt(r2 * part * part + h * h);
     return true;
 }
+
+AqmSightCamera aqm_sight_camera(const AqmView *view) {
+    AqmSightCamera camera = {.C = {(float)view->C[0], (float)view->C[1]},
+                             .water_z = (float)view->water_z,
+                             .h_c = (float)(view->water_z - view->C[2]),
+                             .n = (float)view->n,
+                             .fx = (float)view->fx,
+                             .fy = (float)view->fy,
+                             .cx = (float)view->cx,
+                             .cy = (float)view->cy};
+    for (int k = 0; k < 9; k++)
+        camera.R[k] = (float)view->R[k];
+    return camera;
+}

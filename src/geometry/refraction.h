@@ -22,6 +22,7 @@
 #include <math.h>
 
 #include "aquamvs/geometry.h"
+#include "kernels/fusion_kernels.h"
 
 /* One Newton step from z; n2 = n^2, r2 = r^2. */
 static inline double aqm_apparent_z_step(double z, double h_c, double h, double n2, double r2) {
@@ -52,5 +53,8 @@ static inline float aqm_apparent_z_f32(float h_c, float h, float h_over_n, float
 
 /* The reference: iterated until z no longer falls. */
 double aqm_apparent_z_exact(double h_c, double h, double n, double r2);
+
+/* The view as the kernels of fusion_kernels.h take a camera: in float. */
+AqmSightCamera aqm_sight_camera(const AqmView *view);
 
 #endif

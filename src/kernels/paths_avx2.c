@@ -73,10 +73,12 @@ static void aggregate_avx2(const AqmPass *pass, const uint8_t *cost, uint16_t *s
         Step step;
         for (int path = 0; path < 3; path++) {
             const ptrdiff_t from = x + (path - 1) * pass->step;
-            set_path(&step, path, pass->before[path].cost + from * pitch,
+            const ptrdiff_t shift = aqm_path_shift(pass, pass->surface_before, from, x);
+            set_path(&step, path, pass->before[path].cost + from * pitch + shift,
                      pass->before[path].least[from], jump, pass->now[path].cost + x * pitch);
         }
-        set_path(&step, 3, along->cost + last * pitch, along->least[last], jump,
+        const ptrdiff_t shift = aqm_path_shift(pass, pass->surface, x - pass->step, x);
+        set_path(&step, 3, along->cost + last * pitch + shift, along->least[last], jump,
                  along->cost + (1 - last) * pitch);
         advance(&step, cost + (size_t)x * pass->planes, jump_one, pass->planes,
                 sum ? sum + (size_t)x * pass->planes : NULL);

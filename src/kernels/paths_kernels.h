@@ -6,7 +6,11 @@
  *
  *     L(p, d) = C(p, d) + min(L(q, d), L(q, d -+ 1) + P1, min_k L(q, k) + P2) - min_k L(q, k)
  *
- * which is at most AQM_COST_MISSING + P2 and so fits a byte. */
+ * which is at most AQM_COST_MISSING + P2 and so fits a byte.
+ *
+ * With a surface S (a plane number for every pixel) "the same plane" means the same distance from
+ * it: L(q, d) above becomes L(q, d + S(q) - S(p)), and what lies beyond the planes 255, so that
+ * following the surface costs nothing however steep it is (Scharstein, Taniai & Sinha 2017). */
 #ifndef AQM_KERNELS_PATHS_KERNELS_H
 #define AQM_KERNELS_PATHS_KERNELS_H
 
@@ -19,6 +23,7 @@ enum {
     AQM_COST_MISSING = 110,  /* not seen there: nearly as bad */
     AQM_COST_JUMP_MAX = 120, /* P2 */
     AQM_PATH_PAD = 16,       /* bytes of 255 around a pixel's path costs */
+    AQM_PATH_SHIFT_MAX = 14, /* of S from one pixel to the next; larger ones count as this */
 };
 
 /* Path costs of one row of pixels in one direction: pixel x has its `planes` bytes at cost + x *
@@ -38,7 +43,21 @@ typedef struct AqmPass {
     AqmPathRow before[3]; /* of the row before; for the first row all zero but the pads */
     AqmPathRow now[3];    /* filled */
     AqmPathRow along;     /* the path within the row: two entries, x = 0 and 1 */
+    /* S of the row and of the row before (NULL there for the first row). Both NULL: level. */
+    const int16_t *surface, *surface_before;
 } AqmPass;
+
+/* What the plane number of a path that reaches pixel x changes by, seen from the pixel it comes
+ * from; 0 where that lies outside. `from_row`: the surface of that pixel's row, or NULL. */
+static inline ptrdiff_t aqm_path_shift(const AqmPass *pass, const int16_t *from_row, ptrdiff_t from,
+                                       ptrdiff_t x) {
+    if (!from_row || from < 0 || from >= (ptrdiff_t)pass->width)
+        return 0;
+    const int shift = from_row[from] - pass->surface[x];
+    return shift < -AQM_PATH_SHIFT_MAX  ? -AQM_PATH_SHIFT_MAX
+           : shift > AQM_PATH_SHIFT_MAX ? AQM_PATH_SHIFT_MAX
+                                        : shift;
+}
 
 typedef struct AqmPathKernels {
     const char *name;

@@ -35,7 +35,17 @@ typedef struct Scene {
     int planes; /* real ones; `pitch` with the rest */
     int pitch, jump_one;
     uint8_t cost[PIXELS * PLANES], jump[PIXELS];
+    int has_surface;
+    int16_t surface[PIXELS];
 } Scene;
+
+/* From plane d of pixel p to the plane of q that lies as far from the surface; -1: beyond. */
+static int plane_before(const Scene *scene, int p, int q, int d) {
+    int shift = scene->has_surface ? scene->surface[q] - scene->surface[p] : 0;
+    shift = shift < -AQM_PATH_SHIFT_MAX ? -AQM_PATH_SHIFT_MAX : shift;
+    shift = shift > AQM_PATH_SHIFT_MAX ? AQM_PATH_SHIFT_MAX : shift;
+    return d + shift >= 0 && d + shift < scene->pitch ? d + shift : -1;
+}
 
 static void naive_path(const Scene *scene, int dx, int dy, int *total) {
     static int path[PIXELS * PLANES];
@@ -53,8 +63,8 @@ static void naive_path(const Scene *scene, int dx, int dy, int *total) {
         for (int d = 0; d < scene->pitch; d++) {
             int best = has ? least + scene->jump[p] : 0;
             for (int e = -1; has && e <= 1; e++) {
-                const int is_there = d + e >= 0 && d + e < scene->pitch;
-                const int other = is_there ? q[d + e] + (e ? scene->jump_one : 0) : best;
+                const int from = plane_before(scene, p, y * WIDTH + x, d + e);
+                const int other = from >= 0 ? q[from] + (e ? scene->jump_one : 0) : best;
                 best = other < best ? other : best;
             }
             const int value = scene->cost[p * scene->pitch + d] + best - least;
@@ -129,6 +139,10 @@ static void run_pass(const AqmPathKernels *kernels, const Scene *scene, int step
                         .jump_one = (uint8_t)scene->jump_one,
                         .jump = scene->jump + y * WIDTH,
                         .along = path_row(rows, 6, pitch)};
+        if (scene->has_surface) {
+            pass.surface = scene->surface + y * WIDTH;
+            pass.surface_before = k > 0 ? scene->surface + (y - step) * WIDTH : NULL;
+        }
         for (int path = 0; path < 3; path++) {
             pass.before[path] = path_row(rows, 2 * path + (k & 1), pitch);
             pass.now[path] = path_row(rows, 2 * path + 1 - (k & 1), pitch);
@@ -144,6 +158,9 @@ static void fill(Scene *scene, AqmRng *rng, int trial) {
     scene->pitch = trial % 2 ? 32 : PLANES;
     scene->planes = scene->pitch - trial % 7;
     scene->jump_one = trial == 0 ? 0 : (int)(aqm_rng_u32(rng) % 61);
+    scene->has_surface = trial % 4 == 1; /* steps of up to 3, and up to 40 */
+    for (int p = 0; p < PIXELS; p++)
+        scene->surface[p] = (int16_t)(aqm_rng_u32(rng) % (trial % 8 == 1 ? 4 : 41));
     for (int p = 0; p < PIXELS; p++) {
         scene->jump[p] = (uint8_t)(aqm_rng_u32(rng) % (AQM_COST_JUMP_MAX + 1));
         if (trial % 5 == 4)

@@ -37,13 +37,15 @@ static void aggregate(const AqmPass *pass, const uint8_t *cost, uint16_t *sum) {
         for (int path = 0; path < 3; path++) {
             const ptrdiff_t from = x + (path - 1) * pass->step;
             const AqmPathRow *before = &pass->before[path], *now = &pass->now[path];
+            const ptrdiff_t shift = aqm_path_shift(pass, pass->surface_before, from, x);
             now->least[x] =
-                advance(c, before->cost + from * pitch, before->least[from], pass->jump_one,
+                advance(c, before->cost + from * pitch + shift, before->least[from], pass->jump_one,
                         pass->jump[x], pass->planes, now->cost + x * pitch, out);
         }
         const ptrdiff_t last = k & 1;
+        const ptrdiff_t shift = aqm_path_shift(pass, pass->surface, x - pass->step, x);
         along->least[1 - last] =
-            advance(c, along->cost + last * pitch, along->least[last], pass->jump_one,
+            advance(c, along->cost + last * pitch + shift, along->least[last], pass->jump_one,
                     pass->jump[x], pass->planes, along->cost + (1 - last) * pitch, out);
     }
 }

@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/diag.h"
+#include "geometry/refraction.h"
 
 enum { BORDER = 1 };
 
@@ -40,20 +41,6 @@ static AqmStatus validate(const AqmFusionView *views, size_t count, const AqmFus
     for (size_t i = 0; i < count; i++)
         AQM_TRY(view_validate(&views[i], i, diag));
     return AQM_OK;
-}
-
-static AqmSightCamera camera_of(const AqmView *view) {
-    AqmSightCamera camera = {.C = {(float)view->C[0], (float)view->C[1]},
-                             .water_z = (float)view->water_z,
-                             .h_c = (float)(view->water_z - view->C[2]),
-                             .n = (float)view->n,
-                             .fx = (float)view->fx,
-                             .fy = (float)view->fy,
-                             .cx = (float)view->cx,
-                             .cy = (float)view->cy};
-    for (int k = 0; k < 9; k++)
-        camera.R[k] = (float)view->R[k];
-    return camera;
 }
 
 static size_t padded_size(const AqmDepthMap *map) {
@@ -99,7 +86,7 @@ AqmStatus aqm_fusion_scene_init(AqmFusionScene *scene, const AqmFusionView *view
     for (size_t i = 0; i < count; i++) {
         const AqmDepthMap *map = views[i].depth;
         const int pitch = map->width + 2 * BORDER;
-        scene->cameras[i] = camera_of(views[i].view);
+        scene->cameras[i] = aqm_sight_camera(views[i].view);
         scene->maps[i] =
             (AqmSightMap){next + BORDER * pitch + BORDER, pitch, map->width, map->height};
         pack_map(scene, i, next);

@@ -3,8 +3,9 @@
  * far. What a cascade may lose are things too thin for the first resolution, and which side of a
  * step a pixel is on. So the first resolution is the finest one that the effort asked for
  * (num_depths) can pay, and beside steps both sides stay in the race at every resolution
- * (sweep_near.c). At the full resolution only tiles with steps are swept again: elsewhere least
- * squares (refine.c) finds the same from a pixel away.
+ * (sweep_near.c). A step of least squares (refine.c) ends every level: a quarter of the pixels at
+ * half the resolution, it saves one at the full. There only tiles with steps are swept again:
+ * elsewhere least squares finds the same from half a pixel away.
  *
  * Disparities here are those of the source at the median distance: measured by the farthest, one
  * view from far away would make every slope look like a step.
@@ -19,6 +20,7 @@
 #include "base/cpu.h"
 #include "stages/stereo/level.h"
 #include "stages/stereo/near_warp.h"
+#include "stages/stereo/refine.h"
 #include "stages/stereo/semiglobal.h"
 #include "stages/stereo/smooth.h"
 #include "stages/stereo/sweep_near.h"
@@ -52,35 +54,6 @@ static AqmStatus answer_create(Answer *answer, const AqmView *view, AqmDiag *dia
         return aqm_fail_memory(diag, "a depth map", 2 * pixels, sizeof *block);
     *answer = (Answer){view->width, view->height, block, block + pixels};
     return AQM_OK;
-}
-
-static void fill_row(float *row, int width) {
-    int last = -1;
-    for (int x = 0; x < width; x++) {
-        if (isnan(row[x]))
-            continue;
-        for (int k = last + 1; k < x; k++)
-            row[k] = last < 0 || x - k < k - last ? row[x] : row[last];
-        last = x;
-    }
-    for (int k = last + 1; k < width && last >= 0; k++)
-        row[k] = row[last];
-}
-
-/* Gives pixels without a disparity that of the nearest known one of their row, and rows without any
- * that of the row above, or below at the top: windows of their neighbours reach over them. */
-static void fill_holes(const Answer *answer) {
-    const size_t width = (size_t)answer->width;
-    for (int y = 0; y < answer->height; y++)
-        fill_row(answer->disparity + (size_t)y * width, answer->width);
-    for (int k = 1; k < 2 * answer->height; k++) {
-        const bool is_down = k < answer->height;
-        const int y = is_down ? k : 2 * answer->height - 1 - k, from = is_down ? y - 1 : y + 1;
-        float *row = answer->disparity + (size_t)y * width;
-        if (from < answer->height && isnan(row[0]))
-            for (size_t x = 0; x < width; x++)
-                row[x] = answer->disparity[(size_t)from * width + x];
-    }
 }
 
 static int clamp(int value, int end) {
@@ -194,7 +167,7 @@ static AqmStatus search(const Cascade *cascade, const AqmLevel *level, const Ans
     const AqmStatus status = aqm_semiglobal(sweep, &planes, cascade->options->depth_batch_size,
                                             answer->disparity, answer->confidence, diag);
     if (status == AQM_OK)
-        fill_holes(answer);
+        aqm_fill_holes(answer->disparity, answer->width, answer->height);
     aqm_sweep_destroy(&sweep);
     return status;
 }
@@ -218,6 +191,29 @@ static AqmStatus sharpen(const Cascade *cascade, const AqmLevel *level, bool is_
     return status;
 }
 
+/* One step of least squares from a smooth surface through the answer; what no source sees stays. */
+static AqmStatus fit(const Cascade *cascade, const AqmLevel *level, const Answer *answer,
+                     AqmDiag *diag) {
+    const size_t pixels = (size_t)answer->width * (size_t)answer->height;
+    AqmSweep *sweep = NULL;
+    AQM_TRY(create_sweep(cascade, level->stereo, NEAR_WINDOW, &sweep, diag));
+    float *base = aqm_alloc(3 * pixels, sizeof *base);
+    AqmStatus status =
+        base ? AQM_OK : aqm_fail_memory(diag, "a depth map", 3 * pixels, sizeof *base);
+    const AqmRefined refined = {answer->disparity, base + pixels, base + 2 * pixels};
+    if (status == AQM_OK)
+        status = aqm_smooth_surface(answer->disparity, answer->width, answer->height,
+                                    smooth_tolerance_px, 1, sweep->threads, base, diag);
+    if (status == AQM_OK)
+        status = aqm_refine(sweep, base, &refined, diag);
+    for (size_t k = 0; status == AQM_OK && k < pixels; k++)
+        if (isnan(answer->disparity[k]))
+            answer->disparity[k] = base[k];
+    aqm_free(base);
+    aqm_sweep_destroy(&sweep);
+    return status;
+}
+
 /* One level: the search at the first one, else what the coarser one says, sharpened. */
 static AqmStatus run_level(const Cascade *cascade, int halvings, const Answer *coarse,
                            Answer *answer, AqmDiag *diag) {
@@ -230,6 +226,8 @@ static AqmStatus run_level(const Cascade *cascade, int halvings, const Answer *c
     else if (status == AQM_OK) {
         enlarge(coarse, answer, aqm_thread_count(cascade->options->threads));
         status = sharpen(cascade, &level, halvings == 0, answer, diag);
+        if (status == AQM_OK && halvings > 0)
+            status = fit(cascade, &level, answer, diag);
     }
     aqm_level_free(&level);
     return status;

@@ -13,6 +13,7 @@
 
 #include "aquamvs/geometry.h"
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "math/stats.h"
 #include "stages/stereo/level.h"
 #include "stages/stereo/sweep.h"
@@ -20,7 +21,7 @@
 enum { MAX_FINER = 1 }; /* eight times the cost a step */
 enum { COARSE_WIDTH = 240, COARSE_WINDOW = 9, MIN_PIXELS = 150, MAX_VIEWS = 64 };
 static const double apparent_limit = 20.0; /* of the camera's height over the water */
-static const double plane_step_px = 0.7, agree_px = 2.5;
+static const double plane_step_px = 1.0, agree_px = 2.5;
 static const float min_confidence = 0.39f;
 
 /* One view at low resolution. */
@@ -172,28 +173,37 @@ static void bodies(const Coarse *coarse, const double *h, size_t count, double *
     *high = to_h * (1.0 / (1.0 - fmin(0.999, (double)(last_bin + 1) / (BINS - 1))) - 1.0);
 }
 
+/* Does pixel (x, y) of view k agree with its neighbours and with the other views? */
+static bool is_sure(const Search *search, size_t k, int x, int y) {
+    const Coarse *coarse = &search->coarse[k];
+    const size_t at = (size_t)y * (size_t)coarse->view->width + (size_t)x;
+    const int needed_votes = search->reference_count >= 4 ? 2 : 1;
+    if (x < 1 || y < 1 || x + 1 >= coarse->view->width || y + 1 >= coarse->view->height ||
+        !(coarse->confidence[at] >= min_confidence))
+        return false;
+    const double h = (double)coarse->h[at];
+    AqmRay ray;
+    return agrees_with_neighbors(coarse, x, y, agree_px * metres_per_px(coarse, h)) &&
+           aqm_view_cast(coarse->view, x, y, &ray) && votes(search, k, &ray, h) >= needed_votes;
+}
+
 /* The range of h that view k is sure of; NaN where that is too little. */
 static AqmStatus collect(Search *search, size_t k, AqmDiag *diag) {
     Coarse *coarse = &search->coarse[k];
     const int width = coarse->view->width, height = coarse->view->height;
-    const int needed_votes = search->reference_count >= 4 ? 2 : 1;
     double *found = aqm_alloc((size_t)width * (size_t)height, sizeof *found);
     if (!found)
         return aqm_fail_memory(diag, "a coarse depth map", (size_t)width * (size_t)height, 8);
-    size_t count = 0;
-    for (int y = 1; y + 1 < height; y++)
-        for (int x = 1; x + 1 < width; x++) {
+#pragma omp parallel for num_threads(aqm_thread_count(search->threads)) schedule(static)
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
             const size_t at = (size_t)y * (size_t)width + (size_t)x;
-            const double h = (double)coarse->h[at];
-            AqmRay ray;
-            if (!(coarse->confidence[at] >= min_confidence))
-                continue;
-            const double near_m = agree_px * metres_per_px(coarse, h);
-            if (agrees_with_neighbors(coarse, x, y, near_m) &&
-                aqm_view_cast(coarse->view, x, y, &ray) &&
-                votes(search, k, &ray, h) >= needed_votes)
-                found[count++] = h;
+            found[at] = is_sure(search, k, x, y) ? (double)coarse->h[at] : (double)NAN;
         }
+    size_t count = 0;
+    for (size_t at = 0; at < (size_t)width * (size_t)height; at++)
+        if (!isnan(found[at]))
+            found[count++] = found[at];
     coarse->h_low = coarse->h_high = (double)NAN;
     if (count >= MIN_PIXELS) {
         double low, high;

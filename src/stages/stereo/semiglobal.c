@@ -23,6 +23,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "stages/stereo/near_warp.h"
+#include "stages/stereo/smooth.h"
 #include "stages/stereo/worth.h"
 
 enum { STRIP = 96, WARM_UP = 24, PATHS = 8 };
@@ -30,6 +31,8 @@ enum { STRIP = 96, WARM_UP = 24, PATHS = 8 };
  * slopes; larger, what has no texture. Chosen on real pairs with known depth (docs/method.md); half
  * or twice of each changes their error rates by a tenth. */
 enum { JUMP_ONE = 18, JUMP = AQM_COST_JUMP_MAX };
+enum { SURFACE_PASSES = 3 };
+static const float surface_tolerance_px = 1.0f;
 static const float edge_gray = 300.0f; /* a difference of grays that halves the cost of a jump */
 
 typedef struct Scratch {
@@ -108,8 +111,8 @@ static void jumps_of_row(const AqmStereoImage *image, int y, int step, uint8_t *
 }
 
 /* One pass over rows first, first + step, .. before end; the rows from y0 on count. */
-static void run_pass(const AqmSweep *sweep, const AqmCostVolume *volume, int first, int end,
-                     int step, int y0, int y1, Scratch *scratch) {
+static void run_pass(const AqmSweep *sweep, const AqmCostVolume *volume, const int16_t *surface,
+                     int first, int end, int step, int y0, int y1, Scratch *scratch) {
     const AqmPathKernels *paths = aqm_path_kernels(aqm_cpu_features());
     AqmPass *pass = &scratch->pass;
     pass->step = step;
@@ -120,6 +123,9 @@ static void run_pass(const AqmSweep *sweep, const AqmCostVolume *volume, int fir
     const size_t row_cells = pass->width * pass->planes;
     for (int y = first; y != end; y += step) {
         jumps_of_row(sweep->image, y, step, scratch->jump);
+        pass->surface = surface ? surface + (size_t)y * pass->width : NULL;
+        pass->surface_before =
+            surface && y != first ? surface + (size_t)(y - step) * pass->width : NULL;
         uint16_t *sum = y >= y0 && y < y1 ? scratch->sum + (size_t)(y - y0) * row_cells : NULL;
         paths->aggregate(pass, aqm_cost_volume_at(volume, 0, y), sum);
         swap_rows(pass);
@@ -173,15 +179,16 @@ static void answer_row(const AqmSweep *sweep, const AqmPlanes *planes, const Aqm
 }
 
 static void run_strip(const AqmSweep *sweep, const AqmPlanes *planes, const AqmCostVolume *volume,
-                      int strip, Scratch *scratch, float *disparity, float *confidence) {
+                      const int16_t *surface, int strip, Scratch *scratch, float *disparity,
+                      float *confidence) {
     const int y0 = strip * STRIP;
     const int y1 = y0 + STRIP < volume->height ? y0 + STRIP : volume->height;
     const int above = y0 > WARM_UP ? y0 - WARM_UP : 0;
     const int below = y1 + WARM_UP < volume->height ? y1 + WARM_UP : volume->height;
     const size_t row_cells = (size_t)volume->width * volume->pitch;
     memset(scratch->sum, 0, (size_t)(y1 - y0) * row_cells * sizeof *scratch->sum);
-    run_pass(sweep, volume, above, y1, 1, y0, y1, scratch);
-    run_pass(sweep, volume, below - 1, y0 - 1, -1, y0, y1, scratch);
+    run_pass(sweep, volume, surface, above, y1, 1, y0, y1, scratch);
+    run_pass(sweep, volume, surface, below - 1, y0 - 1, -1, y0, y1, scratch);
     for (int y = y0; y < y1; y++) {
         const size_t at = (size_t)y * (size_t)volume->width;
         answer_row(sweep, planes, volume, y, scratch->sum + (size_t)(y - y0) * row_cells,
@@ -190,8 +197,8 @@ static void run_strip(const AqmSweep *sweep, const AqmPlanes *planes, const AqmC
 }
 
 static AqmStatus aggregate_volume(const AqmSweep *sweep, const AqmPlanes *planes,
-                                  const AqmCostVolume *volume, float *disparity, float *confidence,
-                                  AqmDiag *diag) {
+                                  const AqmCostVolume *volume, const int16_t *surface,
+                                  float *disparity, float *confidence, AqmDiag *diag) {
     const int strips = (volume->height + STRIP - 1) / STRIP;
     int failed = 0;
 #pragma omp parallel num_threads(sweep->threads)
@@ -205,13 +212,52 @@ static AqmStatus aggregate_volume(const AqmSweep *sweep, const AqmPlanes *planes
 #pragma omp for schedule(dynamic, 1)
         for (int strip = 0; strip < strips; strip++)
             if (is_ready)
-                run_strip(sweep, planes, volume, strip, &scratch, disparity, confidence);
+                run_strip(sweep, planes, volume, surface, strip, &scratch, disparity, confidence);
         if (is_ready)
             scratch_free(&scratch);
     }
     return failed ? aqm_fail_memory(diag, "the paths of semi-global matching",
                                     (size_t)STRIP * (size_t)volume->width * volume->pitch, 2)
                   : AQM_OK;
+}
+
+/* The planes nearest to a smooth surface through the answer so far. */
+static AqmStatus find_surface(const AqmSweep *sweep, const AqmPlanes *planes,
+                              const float *disparity, int16_t *surface, AqmDiag *diag) {
+    const int width = sweep->view->width, height = sweep->view->height;
+    const size_t pixels = (size_t)width * (size_t)height;
+    float *maps = aqm_alloc(2 * pixels, sizeof *maps), *filled = maps, *smooth = maps + pixels;
+    if (!maps)
+        return aqm_fail_memory(diag, "a disparity map", 2 * pixels, sizeof *maps);
+    memcpy(filled, disparity, pixels * sizeof *filled);
+    aqm_fill_holes(filled, width, height);
+    const AqmStatus status = aqm_smooth_surface(filled, width, height, surface_tolerance_px,
+                                                SURFACE_PASSES, sweep->threads, smooth, diag);
+    for (size_t k = 0; status == AQM_OK && k < pixels; k++) {
+        const double index = ((double)smooth[k] / sweep->disparity_scale - planes->inverse_first) /
+                             planes->inverse_step;
+        surface[k] = isnan(index) ? 0 : (int16_t)floor(index + 0.5);
+    }
+    aqm_free(maps);
+    return status;
+}
+
+/* Chooses the planes twice: the second time what follows the surface found first is free of cost.
+ */
+static AqmStatus choose_planes(const AqmSweep *sweep, const AqmPlanes *planes,
+                               const AqmCostVolume *volume, float *disparity, float *confidence,
+                               AqmDiag *diag) {
+    const size_t pixels = (size_t)volume->width * (size_t)volume->height;
+    int16_t *surface = aqm_alloc(pixels, sizeof *surface);
+    if (!surface)
+        return aqm_fail_memory(diag, "a surface", pixels, sizeof *surface);
+    AqmStatus status = aggregate_volume(sweep, planes, volume, NULL, disparity, confidence, diag);
+    if (status == AQM_OK)
+        status = find_surface(sweep, planes, disparity, surface, diag);
+    if (status == AQM_OK)
+        status = aggregate_volume(sweep, planes, volume, surface, disparity, confidence, diag);
+    aqm_free(surface);
+    return status;
 }
 
 AqmStatus aqm_semiglobal(const AqmSweep *sweep, const AqmPlanes *planes, int batch,
@@ -231,7 +277,7 @@ AqmStatus aqm_semiglobal(const AqmSweep *sweep, const AqmPlanes *planes, int bat
     if (status == AQM_OK)
         status = aqm_sweep_volume(sweep, planes, batch, &volume, diag);
     if (status == AQM_OK)
-        status = aggregate_volume(sweep, planes, &volume, disparity, confidence, diag);
+        status = choose_planes(sweep, planes, &volume, disparity, confidence, diag);
     aqm_free(volume.cost);
     aqm_free(weight);
     return status;

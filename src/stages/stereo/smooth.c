@@ -1,5 +1,7 @@
 #include "stages/stereo/smooth.h"
 
+#include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/alloc.h"
@@ -69,4 +71,31 @@ AqmStatus aqm_smooth_surface(const float *disparity, int width, int height, floa
     }
     aqm_free(other);
     return AQM_OK;
+}
+
+static void fill_row(float *row, int width) {
+    int last = -1;
+    for (int x = 0; x < width; x++) {
+        if (isnan(row[x]))
+            continue;
+        for (int k = last + 1; k < x; k++)
+            row[k] = last < 0 || x - k < k - last ? row[x] : row[last];
+        last = x;
+    }
+    for (int k = last + 1; k < width && last >= 0; k++)
+        row[k] = row[last];
+}
+
+void aqm_fill_holes(float *map, int width, int height) {
+    const size_t w = (size_t)width;
+    for (int y = 0; y < height; y++)
+        fill_row(map + (size_t)y * w, width);
+    for (int k = 1; k < 2 * height; k++) {
+        const bool is_down = k < height;
+        const int y = is_down ? k : 2 * height - 1 - k, from = is_down ? y - 1 : y + 1;
+        float *row = map + (size_t)y * w;
+        if (from < height && isnan(row[0]))
+            for (size_t x = 0; x < w; x++)
+                row[x] = map[(size_t)from * w + x];
+    }
 }

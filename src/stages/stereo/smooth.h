@@ -10,4 +10,8 @@
 AqmStatus aqm_smooth_surface(const float *disparity, int width, int height, float tolerance_px,
                              int passes, int threads, float *base, AqmDiag *diag);
 
+/* Gives pixels that are NaN the value of the nearest known one of their row, and rows without any
+ * that of the row above, or below at the top: windows of their neighbours reach over them. */
+void aqm_fill_holes(float *map, int width, int height);
+
 #endif

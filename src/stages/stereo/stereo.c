@@ -6,6 +6,7 @@
 #include "aquamvs/geometry.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "geometry/refraction.h"
 #include "stages/stereo/cascade.h"
 #include "stages/stereo/exhaustive.h"
 #include "stages/stereo/near_warp.h"
@@ -15,8 +16,11 @@
 
 /* The window of least squares: small enough to follow a wave of a few dozen pixels. A surface is
  * one where neighbours lie within two pixels of disparity. */
-enum { REFINE_WINDOW = 7, SMOOTH_PASSES = 1, SHARPENED_PASSES = 2, UNSHARPENED_PASSES = 3 };
+enum { REFINE_WINDOW = 7, SMOOTH_PASSES = 1, MOST_PASSES = 3 };
 static const float smooth_tolerance_px = 2.0f;
+/* Steps of least squares after a search at the full resolution, at half of it, and below, where
+ * the levels between have had theirs. */
+static const int passes_after[3] = {2, MOST_PASSES, 1};
 
 AqmStereoOptions aqm_stereo_options_default(void) {
     return (AqmStereoOptions){.search = AQM_SEARCH_CASCADE,
@@ -67,26 +71,39 @@ static bool slope_range(const AqmView *view, double *least, double *largest) {
     return *least <= *largest;
 }
 
-/* From disparity to ray depth; NaN where nothing is known or the depth lies outside the range. */
-static void to_ray_depth(const AqmSweep *sweep, const AqmDepthRange *range, AqmDepthMap *map) {
-    const AqmView *view = sweep->view;
+/* From disparity to ray depth, for the pixels at .. at + n of a map whose rays go down by down[]
+ * a metre; NaN where nothing is known or the depth lies outside the range. */
+static void to_ray_depths(const AqmSweep *sweep, const AqmDepthRange *range, const float *down,
+                          size_t at, size_t n, const AqmDepthMap *map) {
+    for (size_t k = at; k < at + n; k++) {
+        const double disparity = (double)map->depth_m[k], slant = 1.0 / (double)down[k - at];
+        const double depth = aqm_disparity_h(sweep, disparity) * slant;
+        const double per_px = aqm_disparity_metres_per_px(sweep, disparity) * slant;
+        const bool is_inside = map->confidence[k] > 0.0f && depth >= range->min_m &&
+                               depth <= range->max_m && depth > 0.0; /* not if NaN */
+        map->depth_m[k] = is_inside ? (float)depth : NAN;
+        map->confidence[k] = is_inside ? map->confidence[k] : 0.0f;
+        map->sigma_m[k] = is_inside ? (float)((double)map->sigma_m[k] * per_px) : NAN;
+    }
+}
+
+static void to_ray_depth(const AqmSweep *sweep, const AqmDepthRange *range,
+                         const AqmDepthMap *map) {
+    enum { CHUNK = 64 };
+    const AqmSightCamera camera = aqm_sight_camera(sweep->view);
+    const AqmFusionKernels *kernels = aqm_fusion_kernels(aqm_cpu_features());
+    const int width = sweep->view->width;
 #pragma omp parallel for num_threads(sweep->threads) schedule(static)
-    for (int y = 0; y < view->height; y++)
-        for (int x = 0; x < view->width; x++) {
-            const size_t at = (size_t)y * (size_t)view->width + (size_t)x;
-            const double disparity = (double)map->depth_m[at];
-            AqmRay ray;
-            double depth = (double)NAN;
-            if (map->confidence[at] > 0.0f && aqm_view_cast(view, x, y, &ray))
-                depth = aqm_disparity_h(sweep, disparity) / ray.direction[2];
-            const bool is_inside = depth >= range->min_m && depth <= range->max_m && depth > 0.0;
-            map->depth_m[at] = is_inside ? (float)depth : NAN;
-            map->confidence[at] = is_inside ? map->confidence[at] : 0.0f;
-            map->sigma_m[at] = is_inside ? (float)((double)map->sigma_m[at] *
-                                                   aqm_disparity_metres_per_px(sweep, disparity) /
-                                                   ray.direction[2])
-                                         : NAN;
+    for (int y = 0; y < sweep->view->height; y++) {
+        float rays[5][CHUNK];
+        const AqmRayRow row = {rays[0], rays[1], {rays[2], rays[3], rays[4]}};
+        for (int x = 0; x < width; x += CHUNK) {
+            const int n = width - x < CHUNK ? width - x : CHUNK;
+            kernels->rays(&camera, (float)x, (float)y, CHUNK, &row);
+            to_ray_depths(sweep, range, rays[4], (size_t)y * (size_t)width + (size_t)x, (size_t)n,
+                          map);
         }
+    }
 }
 
 /* What both searches share: views, sources and options of one depth map. */
@@ -118,13 +135,13 @@ static AqmStatus search(const Task *task, const AqmSweep *sweep, AqmDepthMap *ma
                         "below the surface",
                         task->range->min_m, task->range->max_m, task->range->down_min_m,
                         task->range->down_max_m);
-    *passes = UNSHARPENED_PASSES;
+    *passes = MOST_PASSES;
     if (task->options->search == AQM_SEARCH_CASCADE) {
         int halvings = 0;
         AQM_TRY(aqm_cascade(task->views, task->view_count, task->reference, task->sources,
                             task->source_count, task->spare_count, h_min_m, h_max_m, task->options,
                             map->depth_m, map->confidence, &halvings, diag));
-        *passes = halvings == 1 ? UNSHARPENED_PASSES : SHARPENED_PASSES;
+        *passes = passes_after[halvings < 2 ? halvings : 2];
         return AQM_OK;
     }
     AQM_TRY(aqm_exhaustive(task->views, task->view_count, task->reference, task->sources,
