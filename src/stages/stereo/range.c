@@ -69,7 +69,8 @@ static AqmStatus shrink(Search *search, int finer, AqmDiag *diag) {
     return AQM_OK;
 }
 
-static AqmStatus sweep_coarse(Search *search, size_t k, AqmDiag *diag) {
+/* One view's coarse map, on one thread: the views are small and many. */
+static AqmStatus sweep_coarse(Search *search, size_t k) {
     size_t sources[MAX_VIEWS], source_count, spare_count;
     aqm_stereo_select_sources(search->level.stereo, search->view_count, k, search->num_neighbors,
                               search->include_center, NULL, sources, &source_count, &spare_count);
@@ -77,7 +78,7 @@ static AqmStatus sweep_coarse(Search *search, size_t k, AqmDiag *diag) {
     const size_t pixels = (size_t)coarse->view->width * (size_t)coarse->view->height;
     coarse->h = aqm_alloc(2 * pixels, sizeof *coarse->h);
     if (!coarse->h)
-        return aqm_fail_memory(diag, "a coarse depth map", 2 * pixels, sizeof *coarse->h);
+        return AQM_ERROR_MEMORY;
     coarse->confidence = coarse->h + pixels;
     for (size_t p = 0; p < pixels; p++) {
         coarse->h[p] = NAN;
@@ -87,7 +88,7 @@ static AqmStatus sweep_coarse(Search *search, size_t k, AqmDiag *diag) {
         return AQM_OK;
     AqmSweep *sweep = NULL;
     AQM_TRY(aqm_sweep_create(&sweep, search->level.stereo, k, sources, source_count, 0,
-                             AQM_COST_NCC, COARSE_WINDOW, search->threads, diag));
+                             AQM_COST_NCC, COARSE_WINDOW, 1, NULL));
     const double camera_height = coarse->view->water_z - coarse->view->C[2];
     const double h_min = 0.002 * camera_height;
     const double h_max = coarse->view->n * (apparent_limit - 1.0) * camera_height;
@@ -96,7 +97,7 @@ static AqmStatus sweep_coarse(Search *search, size_t k, AqmDiag *diag) {
     coarse->scale = aqm_sweep_metres_per_px(sweep, 0.0) / (camera_height * camera_height);
     const AqmPlanes planes = aqm_planes(sweep, h_min, h_max, count);
     const AqmStatus status =
-        aqm_sweep_planes(sweep, &planes, 4, coarse->h, coarse->confidence, diag);
+        aqm_sweep_planes(sweep, &planes, 4, coarse->h, coarse->confidence, NULL);
     aqm_sweep_destroy(&sweep);
     return status;
 }
@@ -231,9 +232,15 @@ static AqmDepthRange widen(const AqmView *view, double h_low, double h_high, dou
 
 static AqmStatus search_level(Search *search, int finer, size_t *found, AqmDiag *diag) {
     AQM_TRY(shrink(search, finer, diag));
+    int failed = 0;
+#pragma omp parallel for num_threads(aqm_thread_count(search->threads)) schedule(dynamic, 1)
     for (size_t k = 0; k < search->view_count; k++)
-        if (!search->views[k].is_auxiliary)
-            AQM_TRY(sweep_coarse(search, k, diag));
+        if (!search->views[k].is_auxiliary && sweep_coarse(search, k) != AQM_OK) {
+#pragma omp atomic write
+            failed = 1;
+        }
+    if (failed)
+        return aqm_fail_memory(diag, "the coarse sweep", search->view_count, sizeof(Coarse));
     *found = 0;
     for (size_t k = 0; k < search->view_count; k++)
         if (search->coarse[k].h) {

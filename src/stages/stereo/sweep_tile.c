@@ -27,20 +27,32 @@ static int tiles_across(const AqmView *view) {
     return (view->width + AQM_TILE_WIDTH - 1) / AQM_TILE_WIDTH;
 }
 
-size_t aqm_sweep_tile_count(const AqmView *view) {
-    const int down = (view->height + AQM_TILE_HEIGHT - 1) / AQM_TILE_HEIGHT;
-    return (size_t)tiles_across(view) * (size_t)down;
+/* The side of `count` equal tiles over `length` pixels. */
+static int even_side(int length, int count) {
+    return (length + count - 1) / count;
 }
 
+static int tile_height(const AqmView *view) {
+    return even_side(view->height, (view->height + AQM_TILE_HEIGHT - 1) / AQM_TILE_HEIGHT);
+}
+
+size_t aqm_sweep_tile_count(const AqmView *view) {
+    const int height = tile_height(view);
+    return (size_t)tiles_across(view) * (size_t)((view->height + height - 1) / height);
+}
+
+/* Tiles of equal height, and of equal width but for what fills whole vectors with the halo. */
 AqmTile aqm_sweep_tile(const AqmSweep *sweep, size_t index) {
     const AqmView *view = sweep->view;
     const int across = tiles_across(view), radius = sweep->window / 2;
-    AqmTile tile = {.x0 = (int)index % across * AQM_TILE_WIDTH,
-                    .y0 = (int)index / across * AQM_TILE_HEIGHT,
-                    .radius = radius};
-    tile.width = view->width - tile.x0 < AQM_TILE_WIDTH ? view->width - tile.x0 : AQM_TILE_WIDTH;
-    tile.height =
-        view->height - tile.y0 < AQM_TILE_HEIGHT ? view->height - tile.y0 : AQM_TILE_HEIGHT;
+    const int even = even_side(view->width, across);
+    const int whole = (int)round_up((size_t)(even + 2 * radius)) - 2 * radius;
+    const int width = whole < AQM_TILE_WIDTH ? whole : AQM_TILE_WIDTH;
+    const int height = tile_height(view);
+    AqmTile tile = {
+        .x0 = (int)index % across * width, .y0 = (int)index / across * height, .radius = radius};
+    tile.width = view->width - tile.x0 < width ? view->width - tile.x0 : width;
+    tile.height = view->height - tile.y0 < height ? view->height - tile.y0 : height;
     tile.columns = tile.width + 2 * radius;
     tile.rows = tile.height + 2 * radius;
     tile.pitch = round_up((size_t)tile.columns);
