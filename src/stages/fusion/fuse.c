@@ -287,26 +287,26 @@ static void prefetch_tile(const Fusion *fusion, const TileRange *range) {
     }
 }
 
-static AqmStatus add_tile(const Fusion *fusion, AqmFusionTile *tile, const TileRange *range,
-                          const Band *band, AqmVoxelSet *set, AqmDiag *diag) {
+/* What one thread works with. */
+typedef struct Worker {
+    AqmFusionTile tile;
+    AqmVoxelPoint points[AQM_TILE_POINTS];
+    AqmVoxelSet *set;
+} Worker;
+
+static AqmStatus add_tile(const Fusion *fusion, Worker *worker, const TileRange *range,
+                          const Band *band, AqmDiag *diag) {
+    AqmFusionTile *tile = &worker->tile;
     prefetch_tile(fusion, range);
     if (!aqm_tile_load_shifted(tile, &fusion->scene, range->view, range->x0, range->y0,
                                fusion->shifts + fusion->first_pixel[range->view]))
         return AQM_OK;
     aqm_tile_find_normals(tile, &fusion->scene);
-    for (int y = 0; y < tile->height; y++) {
-        AqmVoxelPoint points[AQM_TILE_SIDE];
-        const size_t count = row_points(fusion, tile, range, band, y, points);
-        AQM_TRY(aqm_voxel_set_add(set, points, count, diag));
-    }
-    return AQM_OK;
+    size_t count = 0;
+    for (int y = 0; y < tile->height; y++)
+        count += row_points(fusion, tile, range, band, y, worker->points + count);
+    return aqm_voxel_set_add(worker->set, worker->points, count, diag);
 }
-
-/* What one thread works with. */
-typedef struct Worker {
-    AqmFusionTile tile;
-    AqmVoxelSet *set;
-} Worker;
 
 static void workers_free(Worker *workers, int count) {
     for (int i = 0; workers && i < count; i++)
@@ -335,7 +335,7 @@ static AqmStatus make_part(const Fusion *fusion, size_t number, Worker *worker, 
     for (size_t i = 0; i < fusion->tile_count; i++) {
         const TileRange *range = &fusion->tiles[i];
         if (range->kept > 0 && range->row_max >= band->first && range->row_min <= band->last)
-            AQM_TRY(add_tile(fusion, &worker->tile, range, band, worker->set, diag));
+            AQM_TRY(add_tile(fusion, worker, range, band, diag));
     }
     return aqm_voxel_set_finish(worker->set, part, diag);
 }
