@@ -210,6 +210,8 @@ static AqmStatus make_bands(Fusion *fusion, AqmDiag *diag) {
 }
 
 static uint8_t to_byte(unsigned sample, double full_scale) {
+    if (full_scale == 255.0 && sample <= 255) /* most images; what follows would say the same */
+        return (uint8_t)sample;
     const double value = sample * (255.0 / full_scale) + 0.5;
     return (uint8_t)(value > 255.0 ? 255.0 : value);
 }
