@@ -51,31 +51,36 @@ static float choose_pivot(const Item *items, size_t n, int axis) {
     return median3(m[0], m[1], m[2]);
 }
 
+/* Items below the pivot (or equal to it, where asked for) to the front; returns how many. Every
+ * item is moved whether it has to be or not: that half of the comparisons come as a surprise would
+ * cost more. */
+static size_t partition(Item *items, size_t n, int axis, float pivot, bool with_equal) {
+    size_t front = 0;
+    for (size_t i = 0; i < n; i++) {
+        const Item item = items[i];
+        items[i] = items[front];
+        items[front] = item;
+        front += with_equal ? item.p[axis] <= pivot : item.p[axis] < pivot;
+    }
+    return front;
+}
+
 /* Hoare's selection: afterwards no item before the k-th is larger along `axis`, none after it
  * smaller. */
 static void select_item(Item *items, size_t n, size_t k, int axis) {
-    ptrdiff_t low = 0, high = (ptrdiff_t)n - 1;
-    const ptrdiff_t target = (ptrdiff_t)k;
-    while (low < high) {
-        const float pivot = choose_pivot(items + low, (size_t)(high - low + 1), axis);
-        ptrdiff_t i = low, j = high;
-        while (i <= j) {
-            while (items[i].p[axis] < pivot)
-                i++;
-            while (items[j].p[axis] > pivot)
-                j--;
-            if (i <= j) {
-                const Item swap = items[i];
-                items[i++] = items[j];
-                items[j--] = swap;
-            }
+    size_t low = 0, high = n;
+    while (high - low > 1) {
+        const float pivot = choose_pivot(items + low, high - low, axis);
+        size_t middle = low + partition(items + low, high - low, axis, pivot, false);
+        if (middle == low) { /* the pivot is the least: its equals are done with */
+            middle += partition(items + low, high - low, axis, pivot, true);
+            if (k < middle)
+                return;
         }
-        if (target <= j)
-            high = j;
-        else if (target >= i)
-            low = i;
+        if (k < middle)
+            high = middle;
         else
-            return;
+            low = middle;
     }
 }
 

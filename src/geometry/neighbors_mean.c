@@ -6,8 +6,8 @@
  * Among them the k nearest of each point of the leaf bound how far its neighbours can lie.
  * 2. One walk lists the leaves outside of the branch that lie nearer to the leaf than the largest
  * of those bounds.
- * 3. Each point adds the distances to the listed leaves within its own bound to those of home, and
- *    sums up the k smallest of all.
+ * 3. Each point takes from home and from the listed leaves within its own bound the distances
+ *    within that bound, little more than k, and sums up the k smallest.
  *
  * Boxes and points are compared by distances that sum the same rounded squares in the same order
  * (neighbors.c), so the answer is exact. Where a leaf of strays lists more than LISTED leaves, its
@@ -96,13 +96,13 @@ static bool list_leaves(Searcher *s, const Branch *leaf, const Branch *home, flo
     return true;
 }
 
-static size_t add_distances(const Searcher *s, const Branch *branch, const float query[3],
-                            size_t at) {
+static size_t add_near(const Searcher *s, const Branch *branch, const float query[3], float bound2,
+                       size_t at) {
     const AqmNeighbors *tree = s->tree;
-    return at + s->kernels->distances2(aqm_tree_axis(tree, 0) + branch->begin,
-                                       aqm_tree_axis(tree, 1) + branch->begin,
-                                       aqm_tree_axis(tree, 2) + branch->begin,
-                                       branch->end - branch->begin, query, s->distances2 + at);
+    return at + s->kernels->near_distances2(
+                    aqm_tree_axis(tree, 0) + branch->begin, aqm_tree_axis(tree, 1) + branch->begin,
+                    aqm_tree_axis(tree, 2) + branch->begin, branch->end - branch->begin, query,
+                    bound2, s->distances2 + at);
 }
 
 static void query_at(const AqmNeighbors *tree, size_t i, float query[3]) {
@@ -125,20 +125,24 @@ static float mean_alone(Searcher *s, size_t i) {
     return mean_of(s, sum);
 }
 
-/* bound2: how far the neighbours lie at most; guess: how far they lay for the point before. */
-static float mean_together(Searcher *s, const Branch *home, size_t i, float bound2, float *guess) {
+/* bound2: how far the neighbours lie at most. */
+static float mean_together(Searcher *s, const Branch *home, size_t i, float bound2) {
     float query[3];
     query_at(s->tree, i, query);
-    size_t count = add_distances(s, home, query, 0);
+    size_t count = add_near(s, home, query, bound2, 0);
     const float *const sides[6] = {s->sides[0], s->sides[1], s->sides[2],
                                    s->sides[3], s->sides[4], s->sides[5]};
     const size_t lanes = AQM_NEAREST_LANES;
     s->kernels->gaps2(sides, (s->listed_count + lanes - 1) / lanes * lanes, query, s->gaps2);
     for (size_t j = 0; j < s->listed_count; j++)
         if (s->gaps2[j] < bound2)
-            count = add_distances(s, &s->listed[j], query, count);
-    *guess = s->kernels->bound(s->distances2, count, s->k, 0, *guess);
-    return mean_of(s, s->kernels->sum_of_roots(s->distances2, count, s->k, *guess));
+            count = add_near(s, &s->listed[j], query, bound2, count);
+    /* on a surface their number grows with the square of the distance */
+    const float guess = bound2 * ((float)s->k - 0.5f) / (float)count;
+    for (; count % lanes != 0; count++)
+        s->distances2[count] = INFINITY;
+    const float limit = s->kernels->bound(s->distances2, count, s->k, 0, guess);
+    return mean_of(s, s->kernels->sum_of_roots(s->distances2, count, s->k, limit));
 }
 
 static void do_leaf(Searcher *s, const Branch *leaf, const Branch *home, float *mean_distance) {
@@ -147,16 +151,17 @@ static void do_leaf(Searcher *s, const Branch *leaf, const Branch *home, float *
     for (size_t i = leaf->begin; i < leaf->end; i++) {
         float query[3];
         query_at(tree, i, query);
-        const size_t count = add_distances(s, home, query, 0);
+        const size_t count = s->kernels->distances2(
+            aqm_tree_axis(tree, 0) + home->begin, aqm_tree_axis(tree, 1) + home->begin,
+            aqm_tree_axis(tree, 2) + home->begin, home->end - home->begin, query, s->distances2);
         guess = bounds2[i - leaf->begin] =
-            s->kernels->bound(s->distances2, count, s->k, s->k / 4, guess);
+            s->kernels->bound(s->distances2, count, s->k, s->k / 2, guess);
         largest2 = guess > largest2 ? guess : largest2;
     }
     const bool together = list_leaves(s, leaf, home, largest2);
     for (size_t i = leaf->begin; i < leaf->end; i++)
         mean_distance[tree->indices[i]] =
-            together ? mean_together(s, home, i, bounds2[i - leaf->begin], &guess)
-                     : mean_alone(s, i);
+            together ? mean_together(s, home, i, bounds2[i - leaf->begin]) : mean_alone(s, i);
 }
 
 /* Leaf number `number` (from the left) and its home. */
@@ -181,7 +186,7 @@ static void searcher_free(Searcher *s) {
 
 static bool searcher_init(Searcher *s, const AqmNeighbors *tree, size_t k) {
     /* home has less than twice what is wanted and a leaf more; or it is all there is */
-    const size_t room = 4 * k + 2 * AQM_LEAF + AQM_NEAREST_LANES + LISTED * LEAF_ROOM;
+    const size_t room = 4 * k + 2 * AQM_LEAF + 2 * AQM_NEAREST_LANES + LISTED * LEAF_ROOM;
     *s = (Searcher){.tree = tree,
                     .kernels = aqm_nearest_kernels(aqm_cpu_features()),
                     .k = k,

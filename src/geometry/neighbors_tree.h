@@ -5,7 +5,7 @@
 #include "geometry/neighbors.h"
 
 enum {
-    AQM_LEAF = 24,        /* points, at most */
+    AQM_LEAF = 32,        /* points, at most */
     AQM_TREE_DEPTH = 32,  /* at most */
     AQM_TREE_PADDING = 16 /* coordinates behind the last that may be read */
 };

@@ -5,17 +5,22 @@
 
 #include "kernels/fusion_loops.h"
 
+/* Two texels side by side at each of four indices: 0, 1, 4 and 5 of those from `index` on. One load
+ * each: gathers cost twice as much on many processors. */
+static inline __m256 four_pairs(const uint32_t *base, const int32_t *index) {
+    const __m128 zero = _mm_setzero_ps();
+    const __m128 a = _mm_loadl_pi(zero, (const __m64 *)(const void *)(base + index[0]));
+    const __m128 b = _mm_loadl_pi(zero, (const __m64 *)(const void *)(base + index[4]));
+    return _mm256_set_m128(_mm_loadh_pi(b, (const __m64 *)(const void *)(base + index[5])),
+                           _mm_loadh_pi(a, (const __m64 *)(const void *)(base + index[1])));
+}
+
 /* The texels at eight indices and to the right of each. */
-static inline void gather_pairs(const uint32_t *base, __m256i index, __m256i *left,
-                                __m256i *right) {
-    const double *pairs = (const double *)(const void *)base;
-    const __m128i low = _mm256_castsi256_si128(index), high = _mm256_extracti128_si256(index, 1);
-    const __m256 a = _mm256_castpd_ps(_mm256_i32gather_pd(pairs, low, 4));
-    const __m256 b = _mm256_castpd_ps(_mm256_i32gather_pd(pairs, high, 4));
-    const __m256i evens = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
-    const __m256i odds = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd));
-    *left = _mm256_permute4x64_epi64(evens, 0xd8);
-    *right = _mm256_permute4x64_epi64(odds, 0xd8);
+static inline void load_pairs(const uint32_t *base, const int32_t *index, __m256i *left,
+                              __m256i *right) {
+    const __m256 a = four_pairs(base, index), b = four_pairs(base, index + 2);
+    *left = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0x88));
+    *right = _mm256_castps_si256(_mm256_shuffle_ps(a, b, 0xdd));
 }
 
 static inline __m256 depth_of(__m256i texel) {
@@ -40,21 +45,46 @@ static inline __m256i choose(__m256i a, __m256i b, __m256 second) {
     return _mm256_blendv_epi8(a, b, _mm256_castps_si256(second));
 }
 
-/* As the reference's sample; positions outside read pixel (0, 0) and give NaN. */
-static inline __m256 sample(const AqmSightMap *map, __m256 u, __m256 v, __m256 tolerance,
+/* What a chunk reads of a map: the texel up and left of each point, and how far the point lies from
+ * that (in seen->u and v). Points outside read pixel (0, 0), and their depth is NaN. */
+typedef struct Aim {
+    Seen seen;
+    int32_t index[CHUNK];
+} Aim;
+
+/* Also asks for the texels, which lie in as many rows as the chunk turned by the cameras' angle
+ * crosses: reading them one vector after the other would wait for memory each time. */
+static inline void aim_at(const AqmSightMap *map, size_t n, Aim *aim) {
+    const __m256 one = _mm256_set1_ps(1.0f);
+    const __m256i one_i = _mm256_set1_epi32(1), pitch = _mm256_set1_epi32(map->pitch);
+    Seen *seen = &aim->seen;
+    for (size_t k = 0; k < n; k += LANES) {
+        __m256 u = _mm256_loadu_ps(seen->u + k), v = _mm256_loadu_ps(seen->v + k);
+        const __m256 inside = is_inside(map, u, v);
+        u = _mm256_and_ps(u, inside), v = _mm256_and_ps(v, inside);
+        const __m256i x = _mm256_sub_epi32(_mm256_cvttps_epi32(_mm256_add_ps(u, one)), one_i);
+        const __m256i y = _mm256_sub_epi32(_mm256_cvttps_epi32(_mm256_add_ps(v, one)), one_i);
+        _mm256_storeu_si256((__m256i *)(void *)(aim->index + k),
+                            _mm256_add_epi32(_mm256_mullo_epi32(y, pitch), x));
+        _mm256_storeu_ps(seen->u + k, _mm256_sub_ps(u, _mm256_cvtepi32_ps(x)));
+        _mm256_storeu_ps(seen->v + k, _mm256_sub_ps(v, _mm256_cvtepi32_ps(y)));
+        _mm256_storeu_ps(
+            seen->depth + k,
+            _mm256_blendv_ps(_mm256_set1_ps(NAN), _mm256_loadu_ps(seen->depth + k), inside));
+    }
+    for (size_t k = 0; k < n; k++)
+        _mm_prefetch((const char *)(map->texels + aim->index[k]), _MM_HINT_T0);
+}
+
+/* As the reference's sample, of the eight points from k on. */
+static inline __m256 sample(const AqmSightMap *map, const Aim *aim, size_t k, __m256 tolerance,
                             __m256 *confidence) {
-    const __m256 inside = is_inside(map, u, v), half = _mm256_set1_ps(0.5f);
-    const __m256 one = _mm256_set1_ps(1.0f), nan = _mm256_set1_ps(NAN);
-    const __m256i one_i = _mm256_set1_epi32(1), zero = _mm256_setzero_si256();
-    u = _mm256_and_ps(u, inside), v = _mm256_and_ps(v, inside);
-    const __m256i x = _mm256_sub_epi32(_mm256_cvttps_epi32(_mm256_add_ps(u, one)), one_i);
-    const __m256i y = _mm256_sub_epi32(_mm256_cvttps_epi32(_mm256_add_ps(v, one)), one_i);
-    const __m256 fu = _mm256_sub_ps(u, _mm256_cvtepi32_ps(x));
-    const __m256 fv = _mm256_sub_ps(v, _mm256_cvtepi32_ps(y));
-    const __m256i index = _mm256_add_epi32(_mm256_mullo_epi32(y, _mm256_set1_epi32(map->pitch)), x);
+    const __m256 half = _mm256_set1_ps(0.5f), nan = _mm256_set1_ps(NAN);
+    const __m256i zero = _mm256_setzero_si256();
+    const __m256 fu = _mm256_loadu_ps(aim->seen.u + k), fv = _mm256_loadu_ps(aim->seen.v + k);
     __m256i ta, tb, tc, td;
-    gather_pairs(map->texels, index, &ta, &tb);
-    gather_pairs(map->texels + map->pitch, index, &tc, &td);
+    load_pairs(map->texels, aim->index + k, &ta, &tb);
+    load_pairs(map->texels + map->pitch, aim->index + k, &tc, &td);
     const __m256 right = _mm256_cmp_ps(fu, half, _CMP_GE_OQ);
     const __m256i nearest =
         choose(choose(ta, tb, right), choose(tc, td, right), _mm256_cmp_ps(fv, half, _CMP_GE_OQ));
@@ -74,46 +104,43 @@ static inline __m256 sample(const AqmSightMap *map, __m256 u, __m256 v, __m256 t
                                        _mm256_mul_ps(wd, _mm256_sub_ps(d, a)));
     const __m256 hole = _mm256_castsi256_ps(_mm256_cmpeq_epi32(nearest, zero));
     const __m256 near = _mm256_blendv_ps(depth_of(nearest), nan, hole);
-    const __m256 depth = _mm256_blendv_ps(near, _mm256_add_ps(a, rises), smooth);
-    return _mm256_blendv_ps(nan, depth, inside);
+    return _mm256_blendv_ps(near, _mm256_add_ps(a, rises), smooth);
 }
 
-/* Asks for the texels of a chunk, which lie in as many rows as the chunk turned by the cameras'
- * angle crosses: reading them one vector after the other would wait for memory each time. */
-static inline void prefetch(const AqmSightMap *map, const Seen *seen, size_t n) {
+static inline void compare(const AqmSightMap *map, const Aim *aim, float tolerance, size_t n,
+                           float *beyond, float *weight) {
+    const __m256 limit = _mm256_set1_ps(tolerance), nan = _mm256_set1_ps(NAN);
     for (size_t k = 0; k < n; k += LANES) {
-        __m256 u = _mm256_loadu_ps(seen->u + k), v = _mm256_loadu_ps(seen->v + k);
-        const __m256 inside = is_inside(map, u, v);
-        u = _mm256_and_ps(u, inside), v = _mm256_and_ps(v, inside);
-        const __m256i x = _mm256_cvttps_epi32(u), y = _mm256_cvttps_epi32(v);
-        int32_t index[LANES];
-        _mm256_storeu_si256(
-            (__m256i *)(void *)index,
-            _mm256_add_epi32(_mm256_mullo_epi32(y, _mm256_set1_epi32(map->pitch)), x));
-        for (int i = 0; i < LANES; i++)
-            _mm_prefetch((const char *)(map->texels + index[i]), _MM_HINT_T0);
+        __m256 confidence;
+        const __m256 depth = sample(map, aim, k, limit, &confidence);
+        const __m256 difference = _mm256_sub_ps(depth, _mm256_loadu_ps(aim->seen.depth + k));
+        const __m256 agrees = _mm256_cmp_ps(absolute(difference), limit, _CMP_LT_OQ);
+        const __m256 along = _mm256_mul_ps(difference, _mm256_loadu_ps(aim->seen.ratio + k));
+        const __m256 at_least = _mm256_max_ps(confidence, _mm256_set1_ps(1.0f / 255.0f));
+        _mm256_storeu_ps(beyond + k, _mm256_blendv_ps(nan, along, agrees));
+        _mm256_storeu_ps(weight + k, _mm256_and_ps(at_least, agrees));
     }
 }
 
+static inline size_t chunk_at(size_t first, size_t n) {
+    return n - first < CHUNK ? n - first : CHUNK;
+}
+
+/* Each chunk's texels are on their way while the next one is located. */
 static void sight_avx2(const AqmSightCamera *camera, const AqmSightMap *map,
                        const AqmSightPoints *points, float tolerance, size_t n, float *beyond,
                        float *weight) {
-    const __m256 limit = _mm256_set1_ps(tolerance), nan = _mm256_set1_ps(NAN);
-    for (size_t first = 0; first < n; first += CHUNK) {
-        const size_t length = n - first < CHUNK ? n - first : CHUNK;
-        Seen seen;
-        locate(camera, points, first, length, &seen);
-        prefetch(map, &seen, length);
-        for (size_t k = 0; k < length; k += LANES) {
-            __m256 confidence;
-            const __m256 depth = sample(map, _mm256_loadu_ps(seen.u + k),
-                                        _mm256_loadu_ps(seen.v + k), limit, &confidence);
-            const __m256 difference = _mm256_sub_ps(depth, _mm256_loadu_ps(seen.depth + k));
-            const __m256 agrees = _mm256_cmp_ps(absolute(difference), limit, _CMP_LT_OQ);
-            const __m256 along = _mm256_mul_ps(difference, _mm256_loadu_ps(seen.ratio + k));
-            const __m256 at_least = _mm256_max_ps(confidence, _mm256_set1_ps(1.0f / 255.0f));
-            _mm256_storeu_ps(beyond + first + k, _mm256_blendv_ps(nan, along, agrees));
-            _mm256_storeu_ps(weight + first + k, _mm256_and_ps(at_least, agrees));
+    Aim aims[2];
+    for (size_t first = 0; first < n + CHUNK; first += CHUNK) {
+        if (first < n) {
+            Aim *aim = &aims[first / CHUNK % 2];
+            locate(camera, points, first, chunk_at(first, n), &aim->seen);
+            aim_at(map, chunk_at(first, n), aim);
+        }
+        if (first >= CHUNK) {
+            const size_t last = first - CHUNK;
+            compare(map, &aims[last / CHUNK % 2], tolerance, chunk_at(last, n), beyond + last,
+                    weight + last);
         }
     }
 }

@@ -16,6 +16,11 @@ typedef struct AqmNearestKernels {
     size_t (*distances2)(const float *x, const float *y, const float *z, size_t count,
                          const float query[3], float *out);
 
+    /* Those of `count` points from `query` that are at most `limit`, in their order. Returns how
+     * many; writes up to AQM_NEAREST_LANES values behind them. Readable as for distances2. */
+    size_t (*near_distances2)(const float *x, const float *y, const float *z, size_t count,
+                              const float query[3], float limit, float *out);
+
     /* Squared distances of n boxes from `query`, n a multiple of AQM_NEAREST_LANES: sides[axis] and
      * sides[3 + axis] are their low and high sides. They sum the same rounded squares in the same
      * order as distances2: no box is farther than a point in it. */

@@ -93,6 +93,33 @@ static void distances_stop_at_the_count(void **state) {
     }
 }
 
+static void near_distances_are_those_within_the_limit(void **state) {
+    (void)state;
+    float points[3][64], all[80], out[80];
+    const float query[3] = {0.1f, -0.2f, 0.3f};
+    AqmRng rng = aqm_rng(4, 4);
+    for (int i = 0; i < 3 * 64; i++)
+        points[i / 64][i % 64] = (float)aqm_rng_normal(&rng);
+    for (size_t count = 1; count <= 40; count++) {
+        const float *const x = points[0] + 1, *const y = points[1] + 1, *const z = points[2] + 1;
+        variant(0)->distances2(x, y, z, count, query, all);
+        /* one of them: it counts */
+        const float limit = count % 3 == 0 ? INFINITY : all[count / 2];
+        for (int v = 0; v < 2; v++) {
+            size_t at = 0;
+            for (int i = 0; i < 80; i++)
+                out[i] = -1.0f;
+            const size_t found = variant(v)->near_distances2(x, y, z, count, query, limit, out);
+            for (size_t i = 0; i < count; i++)
+                if (all[i] <= limit)
+                    assert_memory_equal(&out[at++], &all[i], sizeof(float));
+            assert_int_equal(found, at);
+            for (size_t i = found + 8; i < 80; i++)
+                assert_true(out[i] == -1.0f);
+        }
+    }
+}
+
 static void no_box_is_farther_than_a_point_in_it(void **state) {
     (void)state;
     enum { BOXES = 24 };
@@ -129,6 +156,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bounds_and_sums_are_those_of_sorting),
         cmocka_unit_test(distances_stop_at_the_count),
+        cmocka_unit_test(near_distances_are_those_within_the_limit),
         cmocka_unit_test(no_box_is_farther_than_a_point_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

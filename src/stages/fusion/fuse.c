@@ -115,8 +115,10 @@ static int16_t to_steps(float shift_m, float tolerance) {
     return (int16_t)(steps + (steps < 0.0f ? -0.5f : 0.5f)); /* |shift| < 2 tolerances */
 }
 
-/* Stores a row's votes; a displaced point must still lie below the water. */
-static void keep_row(const Fusion *fusion, AqmVotes *votes, TileRange *range, int y) {
+/* Stores a row's votes; a displaced point must still lie below the water. Extends the range of Y
+ * by the points kept. */
+static void keep_row(const Fusion *fusion, AqmVotes *votes, TileRange *range, int y, float *low,
+                     float *high) {
     const AqmFusionOptions *options = fusion->scene.options;
     AqmFusionTile *tile = &votes->tile;
     const size_t first = fusion->first_pixel[range->view] +
@@ -131,30 +133,22 @@ static void keep_row(const Fusion *fusion, AqmVotes *votes, TileRange *range, in
         fusion->counts[first + (size_t)x] = votes->counts[at];
         fusion->shifts[first + (size_t)x] = kept ? shift : AQM_SHIFT_NONE;
         range->kept += kept;
+        const float Y =
+            aqm_tile_point_y(tile, &fusion->scene.cameras[range->view], x, y, kept ? depth : NAN);
+        *low = Y < *low ? Y : *low;
+        *high = Y > *high ? Y : *high;
     }
-}
-
-/* Where the tile's points may lie once displaced, by at most two tolerances. */
-static void find_rows(const Fusion *fusion, const AqmFusionTile *tile, TileRange *range) {
-    const float reach = 2.001f * (float)fusion->scene.options->depth_tolerance_m;
-    float low = INFINITY, high = -INFINITY;
-    for (int at = 0; at < AQM_TILE_POINTS; at++) {
-        const float y = tile->position[1][at];
-        low = y < low ? y : low;
-        high = y > high ? y : high;
-    }
-    range->row_min = aqm_voxel_index(&fusion->grid, 1, low - reach);
-    range->row_max = aqm_voxel_index(&fusion->grid, 1, high + reach);
 }
 
 static void vote_tile(const Fusion *fusion, AqmVotes *votes, TileRange *range) {
     const AqmSightMap *map = &fusion->scene.maps[range->view];
+    float low = INFINITY, high = -INFINITY;
     aqm_votes_take(votes, &fusion->scene, range->view, range->x0, range->y0, true);
     range->kept = 0;
     for (int y = 0; y < AQM_TILE_SIDE && range->y0 + y < map->height; y++)
-        keep_row(fusion, votes, range, y);
-    if (range->kept > 0)
-        find_rows(fusion, &votes->tile, range);
+        keep_row(fusion, votes, range, y, &low, &high);
+    range->row_min = aqm_voxel_index(&fusion->grid, 1, low);
+    range->row_max = aqm_voxel_index(&fusion->grid, 1, high);
 }
 
 static AqmStatus vote(Fusion *fusion, AqmDiag *diag) {
@@ -216,6 +210,8 @@ static AqmStatus make_bands(Fusion *fusion, AqmDiag *diag) {
 }
 
 static uint8_t to_byte(unsigned sample, double full_scale) {
+    if (full_scale == 255.0 && sample <= 255) /* most images; what follows would say the same */
+        return (uint8_t)sample;
     const double value = sample * (255.0 / full_scale) + 0.5;
     return (uint8_t)(value > 255.0 ? 255.0 : value);
 }
@@ -287,26 +283,26 @@ static void prefetch_tile(const Fusion *fusion, const TileRange *range) {
     }
 }
 
-static AqmStatus add_tile(const Fusion *fusion, AqmFusionTile *tile, const TileRange *range,
-                          const Band *band, AqmVoxelSet *set, AqmDiag *diag) {
+/* What one thread works with. */
+typedef struct Worker {
+    AqmFusionTile tile;
+    AqmVoxelPoint points[AQM_TILE_POINTS];
+    AqmVoxelSet *set;
+} Worker;
+
+static AqmStatus add_tile(const Fusion *fusion, Worker *worker, const TileRange *range,
+                          const Band *band, AqmDiag *diag) {
+    AqmFusionTile *tile = &worker->tile;
     prefetch_tile(fusion, range);
     if (!aqm_tile_load_shifted(tile, &fusion->scene, range->view, range->x0, range->y0,
                                fusion->shifts + fusion->first_pixel[range->view]))
         return AQM_OK;
     aqm_tile_find_normals(tile, &fusion->scene);
-    for (int y = 0; y < tile->height; y++) {
-        AqmVoxelPoint points[AQM_TILE_SIDE];
-        const size_t count = row_points(fusion, tile, range, band, y, points);
-        AQM_TRY(aqm_voxel_set_add(set, points, count, diag));
-    }
-    return AQM_OK;
+    size_t count = 0;
+    for (int y = 0; y < tile->height; y++)
+        count += row_points(fusion, tile, range, band, y, worker->points + count);
+    return aqm_voxel_set_add(worker->set, worker->points, count, diag);
 }
-
-/* What one thread works with. */
-typedef struct Worker {
-    AqmFusionTile tile;
-    AqmVoxelSet *set;
-} Worker;
 
 static void workers_free(Worker *workers, int count) {
     for (int i = 0; workers && i < count; i++)
@@ -335,7 +331,7 @@ static AqmStatus make_part(const Fusion *fusion, size_t number, Worker *worker, 
     for (size_t i = 0; i < fusion->tile_count; i++) {
         const TileRange *range = &fusion->tiles[i];
         if (range->kept > 0 && range->row_max >= band->first && range->row_min <= band->last)
-            AQM_TRY(add_tile(fusion, &worker->tile, range, band, worker->set, diag));
+            AQM_TRY(add_tile(fusion, worker, range, band, diag));
     }
     return aqm_voxel_set_finish(worker->set, part, diag);
 }

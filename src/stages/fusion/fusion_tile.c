@@ -40,7 +40,7 @@ static void load_row_points(AqmFusionTile *tile, const AqmSightCamera *camera, i
         const float s = x < tile->width && row.x[x] == row.x[x] ? depth[x] : NAN;
         depth[x] = s;
         tile->position[0][first + (size_t)x] = camera->C[0] + (row.x[x] + s * row.direction[0][x]);
-        tile->position[1][first + (size_t)x] = camera->C[1] + (row.y[x] + s * row.direction[1][x]);
+        tile->position[1][first + (size_t)x] = aqm_tile_point_y(tile, camera, x, y, s);
         tile->position[2][first + (size_t)x] = camera->water_z + s * row.direction[2][x];
     }
 }

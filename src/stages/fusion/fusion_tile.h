@@ -22,13 +22,20 @@ enum { AQM_SHIFT_STEPS = 16000, AQM_SHIFT_NONE = INT16_MIN };
 typedef struct AqmFusionTile {
     int x0, y0, width, height; /* the part of the tile that lies inside the map */
     float depth_m[(AQM_TILE_SIDE + 2 * AQM_TILE_MARGIN) * AQM_TILE_PITCH];
-    float rays[5][(AQM_TILE_SIDE + 1) * AQM_TILE_PITCH];
+    float rays[5][(AQM_TILE_SIDE + 1) * AQM_TILE_PITCH]; /* x, y and direction of an AqmRayRow */
     float position[3][AQM_TILE_POINTS], normal[3][AQM_TILE_POINTS];
     float facing[AQM_TILE_POINTS], descent[AQM_TILE_POINTS]; /* as AqmSightPoints */
 } AqmFusionTile;
 
 static inline float *aqm_tile_depth(AqmFusionTile *tile, int x, int y) {
     return tile->depth_m + (y + AQM_TILE_MARGIN) * AQM_TILE_PITCH + x + AQM_TILE_MARGIN;
+}
+
+/* The Y of the point at a depth along the ray of pixel (x, y): the same bits as its position's. */
+static inline float aqm_tile_point_y(const AqmFusionTile *tile, const AqmSightCamera *camera, int x,
+                                     int y, float depth_m) {
+    const int at = y * AQM_TILE_PITCH + x;
+    return camera->C[1] + (tile->rays[1][at] + depth_m * tile->rays[3][at]);
 }
 
 /* A depth moved by a stored displacement. */

@@ -19,7 +19,8 @@
  * shrink by sqrt(V).
  *
  * All of it runs over the 1024 pixels of a tile at once, in float, one other view after the other
- * (fusion_kernels.h). Cost: about 5 ns a pixel and other view. */
+ * (fusion_kernels.h), but for those whose image lies wholly beside the tile. Cost: about 5 ns a
+ * pixel and other view. */
 #include "stages/fusion/fusion_vote.h"
 
 #include <math.h>
@@ -67,6 +68,100 @@ static void load_own(AqmVotes *votes, const AqmDepthMap *map) {
         }
 }
 
+/* ---- which views see a tile ------------------------------------------------------------------ */
+
+/* The box around the points of a tile; low > high where there are none. */
+typedef struct Box {
+    float low[3], high[3];
+} Box;
+
+static void extend_range(const float *values, float *low, float *high) {
+    enum { LANES = AQM_FUSION_LANES };
+    float least[LANES], most[LANES];
+    for (int k = 0; k < LANES; k++)
+        least[k] = INFINITY, most[k] = -INFINITY;
+    for (int i = 0; i < AQM_TILE_POINTS; i += LANES)
+        for (int k = 0; k < LANES; k++) { /* a NaN is neither */
+            least[k] = values[i + k] < least[k] ? values[i + k] : least[k];
+            most[k] = values[i + k] > most[k] ? values[i + k] : most[k];
+        }
+    *low = INFINITY, *high = -INFINITY;
+    for (int k = 0; k < LANES; k++) {
+        *low = least[k] < *low ? least[k] : *low;
+        *high = most[k] > *high ? most[k] : *high;
+    }
+}
+
+static Box box_of(const AqmFusionTile *tile) {
+    Box box;
+    for (int i = 0; i < 3; i++)
+        extend_range(tile->position[i], &box.low[i], &box.high[i]);
+    return box;
+}
+
+/* The height z over which a point at depth h and squared distance r2 seems to stand straight from
+ * the camera solves z = f(z) = h_c + h / sqrt(n^2 + (n^2 - 1) r2 / z^2), which grows with z and h
+ * and falls with r2. So f from below stays below, and f from above above. The kernel starts from
+ * h_c + h / n, above, and its Newton steps go down farther than f does, but not past the solution
+ * (z - f(z) grows, by less than z, and is convex): what is above here is above the kernel's too. */
+static float seeming_height(const AqmSightCamera *camera, float z, float h, float r2) {
+    const float n2 = camera->n * camera->n;
+    return camera->h_c + h / sqrtf(n2 + (n2 - 1.0f) * r2 / (z * z));
+}
+
+/* The box of the tile's seeming points relative to the camera: those are seen as without water. */
+static Box seeming_box(const AqmSightCamera *camera, const Box *box) {
+    Box seeming;
+    float near2 = 0.0f, far2 = 0.0f;
+    for (int i = 0; i < 2; i++) {
+        const float low = box->low[i] - camera->C[i], high = box->high[i] - camera->C[i];
+        const float farthest = fmaxf(fabsf(low), fabsf(high));
+        const float nearest = fmaxf(fmaxf(low, -high), 0.0f);
+        seeming.low[i] = low, seeming.high[i] = high;
+        near2 += nearest * nearest, far2 += farthest * farthest;
+    }
+    const float least = fmaxf(box->low[2] - camera->water_z, 0.0f);
+    const float most = fmaxf(box->high[2] - camera->water_z, 0.0f);
+    float below = camera->h_c, above = camera->h_c + most / camera->n;
+    for (int step = 0; step < 2; step++) {
+        below = seeming_height(camera, below, least, far2);
+        above = seeming_height(camera, above, most, near2);
+    }
+    seeming.low[2] = below, seeming.high[2] = above;
+    return seeming;
+}
+
+/* Whether a . p > 0 for some p of the box. */
+static bool reaches(const Box *box, const float a[3]) {
+    float most = 0.0f;
+    for (int i = 0; i < 3; i++)
+        most += a[i] > 0.0f ? a[i] * box->high[i] : a[i] * box->low[i];
+    return most > 0.0f;
+}
+
+/* false only where no point of the box lies in the image: for one edge of it, MARGIN farther out
+ * for the rounding, all lie beyond. u > e where pz > 0 means f px + (c - e) pz > 0. */
+static bool may_see(const AqmSightCamera *camera, const AqmSightMap *map, const Box *box) {
+    static const float MARGIN = 1.0f; /* px */
+    const Box seeming = seeming_box(camera, box);
+    const float *R = camera->R, focal[2] = {camera->fx, camera->fy};
+    const float center[2] = {camera->cx, camera->cy};
+    const float size[2] = {(float)map->width, (float)map->height};
+    for (int axis = 0; axis < 2; axis++) {
+        float from_low[3], from_high[3];
+        for (int i = 0; i < 3; i++) {
+            const float across = focal[axis] * R[3 * axis + i], ahead = R[6 + i];
+            from_low[i] = across + (center[axis] + MARGIN) * ahead;
+            from_high[i] = (size[axis] + MARGIN - center[axis]) * ahead - across;
+        }
+        if (!reaches(&seeming, from_low) || !reaches(&seeming, from_high))
+            return false;
+    }
+    return true;
+}
+
+/* ---- votes ----------------------------------------------------------------------------------- */
+
 void aqm_votes_take(AqmVotes *votes, const AqmFusionScene *scene, size_t view, int x0, int y0,
                     bool with_shifts) {
     AqmFusionTile *tile = &votes->tile;
@@ -80,10 +175,11 @@ void aqm_votes_take(AqmVotes *votes, const AqmFusionScene *scene, size_t view, i
     load_own(votes, scene->views[view].depth);
     const AqmSightPoints points = aqm_tile_sight_points(tile);
     const float tolerance = (float)scene->options->depth_tolerance_m;
+    const Box box = box_of(tile);
     size_t others = 0;
     for (size_t i = 0; i < scene->count; i++) {
         const size_t row = others * AQM_TILE_POINTS;
-        if (i == view)
+        if (i == view || !may_see(&scene->cameras[i], &scene->maps[i], &box))
             continue;
         scene->kernels->sight(&scene->cameras[i], &scene->maps[i], &points, tolerance,
                               AQM_TILE_POINTS, votes->beyond + row, votes->weight + row);

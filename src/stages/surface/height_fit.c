@@ -45,10 +45,25 @@ static void fill_rest(AqmHeightWindow *window) {
         window->error[i] = INFINITY;
 }
 
+/* In lanes, as one chain of comparisons would take longer than the fit's sums. */
+static float lowest_of(const float *values, size_t count) {
+    enum { LANES = AQM_HEIGHT_LANES };
+    float least[LANES];
+    size_t i = 0;
+    for (int k = 0; k < LANES; k++)
+        least[k] = values[0];
+    for (; i + LANES <= count; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            least[k] = values[i + (size_t)k] < least[k] ? values[i + (size_t)k] : least[k];
+    for (; i < count; i++)
+        least[0] = values[i] < least[0] ? values[i] : least[0];
+    for (int k = 1; k < LANES; k++)
+        least[0] = least[k] < least[0] ? least[k] : least[0];
+    return least[0];
+}
+
 static float median_height(const AqmHeightTools *tools, AqmHeightWindow *window) {
-    float lowest = window->z[0];
-    for (size_t i = 1; i < window->count; i++)
-        lowest = window->z[i] < lowest ? window->z[i] : lowest;
+    const float lowest = lowest_of(window->z, window->count);
     for (size_t i = 0; i < window->count; i++)
         window->error[i] = window->z[i] - lowest;
     fill_rest(window);
