@@ -4,8 +4,9 @@
  * step a pixel is on. So the first resolution is the finest one that the effort asked for
  * (num_depths) can pay, and beside steps both sides stay in the race at every resolution
  * (sweep_near.c). A step of least squares (refine.c) ends every level: a quarter of the pixels at
- * half the resolution, it saves one at the full. There only tiles with steps are swept again:
- * elsewhere least squares finds the same from half a pixel away.
+ * half the resolution, it saves one at the full. At the full one, where the search began two or
+ * more levels below, only what lies beside steps is swept again: elsewhere least squares finds the
+ * same from half a pixel away.
  *
  * Disparities here are those of the source at the median distance: measured by the farthest, one
  * view from far away would make every slope look like a step.
@@ -215,7 +216,7 @@ static AqmStatus fit(const Cascade *cascade, const AqmLevel *level, const Answer
 }
 
 /* One level: the search at the first one, else what the coarser one says, sharpened. */
-static AqmStatus run_level(const Cascade *cascade, int halvings, const Answer *coarse,
+static AqmStatus run_level(const Cascade *cascade, int start, int halvings, const Answer *coarse,
                            Answer *answer, AqmDiag *diag) {
     AqmLevel level = {0};
     AqmStatus status = create_level(cascade, halvings, &level, diag);
@@ -225,7 +226,7 @@ static AqmStatus run_level(const Cascade *cascade, int halvings, const Answer *c
         status = search(cascade, &level, answer, diag);
     else if (status == AQM_OK) {
         enlarge(coarse, answer, aqm_thread_count(cascade->options->threads));
-        status = sharpen(cascade, &level, halvings == 0, answer, diag);
+        status = sharpen(cascade, &level, halvings == 0 && start > 1, answer, diag);
         if (status == AQM_OK && halvings > 0)
             status = fit(cascade, &level, answer, diag);
     }
@@ -247,7 +248,7 @@ AqmStatus aqm_cascade(const AqmStereoView *views, size_t view_count, size_t refe
         Answer answer = {0};
         if (level == 0)
             answer = (Answer){view->width, view->height, disparity, confidence};
-        status = run_level(&cascade, level, &coarse, &answer, diag);
+        status = run_level(&cascade, *halvings, level, &coarse, &answer, diag);
         aqm_free(coarse.disparity);
         coarse = level == 0 ? (Answer){0} : answer;
     }

@@ -40,7 +40,7 @@ static const float spacing_px = 0.5f;
 static const float noise_share = 0.5f;
 static const float prior = 0.07f;
 static const float most_px = 0.5f; /* of a shift: beyond it the source is not linear */
-static const float noise_gain = 2.6f, floor_px = 0.037f, shift_share = 0.1f, base_px = 0.3f;
+static const float noise_gain = 2.8f, floor_px = 0.033f, shift_share = 0.1f, base_px = 0.3f;
 
 typedef struct Scratch {
     AqmTileScratch tile;

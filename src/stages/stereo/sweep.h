@@ -114,6 +114,8 @@ AqmSweep aqm_sweep_for_tile(const AqmSweep *sweep, const AqmTile *tile, double h
 
 size_t aqm_sweep_tile_count(const AqmView *view);
 AqmTile aqm_sweep_tile(const AqmSweep *sweep, size_t index);
+/* Any rectangle of the image, at most AQM_TILE_WIDTH x AQM_TILE_HEIGHT. */
+AqmTile aqm_sweep_tile_at(const AqmSweep *sweep, int x0, int y0, int width, int height);
 AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, const AqmSweep *sweep,
                                         AqmDiag *diag);
 void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch);

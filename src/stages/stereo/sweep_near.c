@@ -80,14 +80,24 @@ static void grow(const AqmSweep *sweep, const float *base, bool is_front, float 
     }
 }
 
-static bool tile_has_step(const AqmSweep *sweep, const AqmTile *tile, const Layers *layers) {
-    for (int y = tile->y0; y < tile->y0 + tile->height; y++) {
-        const size_t at = (size_t)y * (size_t)sweep->view->width + (size_t)tile->x0;
-        if (memcmp(layers->front + at, layers->back + at,
-                   (size_t)tile->width * sizeof *layers->front) != 0)
-            return true;
+/* The part of a tile that holds its pixels beside steps; empty (width 0) where there are none. */
+static AqmTile step_part(const AqmSweep *sweep, const AqmTile *tile, const Layers *layers) {
+    int left = tile->width, right = -1, top = tile->height, bottom = -1;
+    for (int y = 0; y < tile->height; y++) {
+        const size_t at = (size_t)(tile->y0 + y) * (size_t)sweep->view->width + (size_t)tile->x0;
+        for (int x = 0; x < tile->width; x++)
+            if (layers->front[at + (size_t)x] !=
+                layers->back[at + (size_t)x]) { /* neither is NaN */
+                left = x < left ? x : left;
+                right = x > right ? x : right;
+                top = y < top ? y : top;
+                bottom = y;
+            }
     }
-    return false;
+    if (right < 0)
+        return (AqmTile){0};
+    return aqm_sweep_tile_at(sweep, tile->x0 + left, tile->y0 + top, right - left + 1,
+                             bottom - top + 1);
 }
 
 /* ---- one tile -------------------------------------------------------------------------------- */
@@ -208,27 +218,32 @@ static void sweep_surface(const AqmSweep *sweep, const AqmTile *tile, const floa
     answer_tile(sweep, tile, base, options, scratch, disparity);
 }
 
-static void sweep_tile(const AqmSweep *whole, const float *base, const Layers *layers,
-                       const AqmNearOptions *options, size_t index, Scratch *scratch,
+/* Scores the surfaces around a base, or around both sides of its steps, in a tile. */
+static void sweep_part(const AqmSweep *whole, AqmTile tile, const float *const *bases,
+                       size_t base_count, const AqmNearOptions *options, Scratch *scratch,
                        float *disparity) {
-    AqmTile tile = aqm_sweep_tile(whole, index);
-    const AqmSweep for_tile =
-        aqm_sweep_for_tile(whole, &tile, aqm_tile_h(whole, &tile, base), scratch->tile.sources);
-    const AqmSweep *sweep = &for_tile;
-    aqm_sweep_tile_load(sweep, &tile, &scratch->tile);
+    const AqmSweep sweep =
+        aqm_sweep_for_tile(whole, &tile, aqm_tile_h(whole, &tile, bases[0]), scratch->tile.sources);
+    aqm_sweep_tile_load(&sweep, &tile, &scratch->tile);
     for (size_t k = 0; k < tile_area; k++)
         scratch->best[k] = AQM_SCORE_MISSING;
+    for (size_t k = 0; k < base_count; k++)
+        sweep_surface(&sweep, &tile, bases[k], options, scratch, disparity);
+}
+
+static void sweep_tile(const AqmSweep *sweep, const float *base, const Layers *layers,
+                       const AqmNearOptions *options, size_t index, Scratch *scratch,
+                       float *disparity) {
+    const AqmTile tile = aqm_sweep_tile(sweep, index), part = step_part(sweep, &tile, layers);
+    const float *const sides[2] = {layers->front, layers->back};
     for (int y = tile.y0; y < tile.y0 + tile.height; y++) {
         const size_t at = (size_t)y * (size_t)sweep->view->width + (size_t)tile.x0;
         memcpy(disparity + at, base + at, (size_t)tile.width * sizeof *disparity);
     }
-    const bool has_step = tile_has_step(sweep, &tile, layers);
-    if (!has_step && !options->only_steps)
-        sweep_surface(sweep, &tile, base, options, scratch, disparity);
-    if (!has_step)
-        return;
-    sweep_surface(sweep, &tile, layers->front, options, scratch, disparity);
-    sweep_surface(sweep, &tile, layers->back, options, scratch, disparity);
+    if (!options->only_steps)
+        sweep_part(sweep, tile, &base, 1, options, scratch, disparity);
+    if (part.width > 0)
+        sweep_part(sweep, part, sides, 2, options, scratch, disparity);
 }
 
 static AqmStatus sweep_tiles(const AqmSweep *sweep, const float *base, const Layers *layers,

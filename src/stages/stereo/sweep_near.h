@@ -7,7 +7,7 @@
 typedef struct AqmNearOptions {
     float step_px;   /* of disparity (near_warp.h) from one surface to the next */
     int steps;       /* to either side of the base; 1..16 */
-    bool only_steps; /* tiles whose base has no step keep it */
+    bool only_steps; /* what does not lie beside a step of the base keeps it */
 } AqmNearOptions;
 
 /* Moves every pixel of `base` (disparities, NaN = none) to the best match near by; pixels that no

@@ -41,6 +41,15 @@ size_t aqm_sweep_tile_count(const AqmView *view) {
     return (size_t)tiles_across(view) * (size_t)((view->height + height - 1) / height);
 }
 
+AqmTile aqm_sweep_tile_at(const AqmSweep *sweep, int x0, int y0, int width, int height) {
+    AqmTile tile = {.x0 = x0, .y0 = y0, .width = width, .height = height};
+    tile.radius = sweep->window / 2;
+    tile.columns = width + 2 * tile.radius;
+    tile.rows = height + 2 * tile.radius;
+    tile.pitch = round_up((size_t)tile.columns);
+    return tile;
+}
+
 /* Tiles of equal height, and of equal width but for what fills whole vectors with the halo. */
 AqmTile aqm_sweep_tile(const AqmSweep *sweep, size_t index) {
     const AqmView *view = sweep->view;
@@ -49,14 +58,9 @@ AqmTile aqm_sweep_tile(const AqmSweep *sweep, size_t index) {
     const int whole = (int)round_up((size_t)(even + 2 * radius)) - 2 * radius;
     const int width = whole < AQM_TILE_WIDTH ? whole : AQM_TILE_WIDTH;
     const int height = tile_height(view);
-    AqmTile tile = {
-        .x0 = (int)index % across * width, .y0 = (int)index / across * height, .radius = radius};
-    tile.width = view->width - tile.x0 < width ? view->width - tile.x0 : width;
-    tile.height = view->height - tile.y0 < height ? view->height - tile.y0 : height;
-    tile.columns = tile.width + 2 * radius;
-    tile.rows = tile.height + 2 * radius;
-    tile.pitch = round_up((size_t)tile.columns);
-    return tile;
+    const int x0 = (int)index % across * width, y0 = (int)index / across * height;
+    return aqm_sweep_tile_at(sweep, x0, y0, view->width - x0 < width ? view->width - x0 : width,
+                             view->height - y0 < height ? view->height - y0 : height);
 }
 
 AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, const AqmSweep *sweep,
