@@ -199,18 +199,20 @@ static AqmStatus fit(const Cascade *cascade, const AqmLevel *level, const Answer
     AqmSweep *sweep = NULL;
     AQM_TRY(create_sweep(cascade, level->stereo, NEAR_WINDOW, &sweep, diag));
     float *base = aqm_alloc(3 * pixels, sizeof *base);
+    float *moves = aqm_calloc(aqm_sweep_tile_count(sweep->view), sizeof *moves);
     AqmStatus status =
-        base ? AQM_OK : aqm_fail_memory(diag, "a depth map", 3 * pixels, sizeof *base);
+        base && moves ? AQM_OK : aqm_fail_memory(diag, "a depth map", 3 * pixels, sizeof *base);
     const AqmRefined refined = {answer->disparity, base + pixels, base + 2 * pixels};
     if (status == AQM_OK)
         status = aqm_smooth_surface(answer->disparity, answer->width, answer->height,
                                     smooth_tolerance_px, 1, sweep->threads, base, diag);
     if (status == AQM_OK)
-        status = aqm_refine(sweep, base, &refined, diag);
+        status = aqm_refine(sweep, base, &refined, 0.0f, moves, diag);
     for (size_t k = 0; status == AQM_OK && k < pixels; k++)
         if (isnan(answer->disparity[k]))
             answer->disparity[k] = base[k];
     aqm_free(base);
+    aqm_free(moves);
     aqm_sweep_destroy(&sweep);
     return status;
 }

@@ -235,8 +235,23 @@ static void answer_row(const AqmSweep *sweep, const AqmTile *tile, const Scratch
         disparity[x] += base[at + (size_t)x]; /* NaN where either is */
 }
 
+/* The root of the mean squared step of a tile, px. */
+static float tile_move(const AqmView *view, const AqmTile *tile, const float *base,
+                       const float *disparity) {
+    double sum = 0.0;
+    size_t count = 0;
+    for (int y = tile->y0; y < tile->y0 + tile->height; y++)
+        for (int x = tile->x0; x < tile->x0 + tile->width; x++) {
+            const size_t at = (size_t)y * (size_t)view->width + (size_t)x;
+            const float step = disparity[at] - base[at];
+            sum += isnan(step) ? 0.0 : (double)(step * step);
+            count += !isnan(step);
+        }
+    return count > 0 ? (float)sqrt(sum / (double)count) : 0.0f;
+}
+
 static void refine_tile(const AqmSweep *whole, const float *base, size_t index, Scratch *scratch,
-                        const AqmRefined *refined) {
+                        const AqmRefined *refined, float *move) {
     AqmTile tile = aqm_sweep_tile(whole, index);
     const AqmSweep for_tile =
         aqm_sweep_for_tile(whole, &tile, aqm_tile_h(whole, &tile, base), scratch->tile.sources);
@@ -252,10 +267,11 @@ static void refine_tile(const AqmSweep *whole, const float *base, size_t index, 
     }
     for (int y = 0; y < tile.height; y++)
         answer_row(sweep, &tile, scratch, y, base, refined);
+    *move = tile_move(sweep->view, &tile, base, refined->disparity);
 }
 
 AqmStatus aqm_refine(const AqmSweep *sweep, const float *base, const AqmRefined *refined,
-                     AqmDiag *diag) {
+                     float least_px, float *moves, AqmDiag *diag) {
     const int tiles = (int)aqm_sweep_tile_count(sweep->view);
     int failed = 0;
 #pragma omp parallel num_threads(sweep->threads)
@@ -268,8 +284,8 @@ AqmStatus aqm_refine(const AqmSweep *sweep, const float *base, const AqmRefined 
         }
 #pragma omp for schedule(dynamic, 1)
         for (int index = 0; index < tiles; index++)
-            if (is_ready)
-                refine_tile(sweep, base, (size_t)index, &scratch, refined);
+            if (is_ready && moves[index] >= least_px)
+                refine_tile(sweep, base, (size_t)index, &scratch, refined, &moves[index]);
         if (is_ready)
             scratch_free(&scratch);
     }

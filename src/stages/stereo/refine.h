@@ -10,8 +10,12 @@ typedef struct AqmRefined {
     float *disparity, *sigma_px, *score;
 } AqmRefined;
 
-/* One step of least squares matching from `base` (disparities, NaN = none): height x width each. */
+/* One step of least squares matching from `base` (disparities, NaN = none): height x width each.
+ * `moves`, aqm_sweep_tile_count of the view: in, which tiles to do: those of at least `least_px`,
+ * the others keep what `refined` holds; out, for those done, the root of the mean squared step in
+ * px.
+ */
 AqmStatus aqm_refine(const AqmSweep *sweep, const float *base, const AqmRefined *refined,
-                     AqmDiag *diag);
+                     float least_px, float *moves, AqmDiag *diag);
 
 #endif

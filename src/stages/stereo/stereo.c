@@ -19,7 +19,8 @@
 enum { REFINE_WINDOW = 7, SMOOTH_PASSES = 1 };
 /* Steps of least squares: after an exhaustive search, after a cascade from at least half of the
  * resolution, and after one from below, where a level between has had its own. */
-enum { MOST_PASSES = 3, PASSES = 2, FEWER_PASSES = 1 };
+enum { MOST_PASSES = 3, PASSES = 2, FEWER_PASSES = 1, MORE_PASSES = 2 };
+static const float unsettled_px = 0.2f; /* a tile that moves so far gets one of MORE_PASSES */
 static const float smooth_tolerance_px = 2.0f;
 AqmStereoOptions aqm_stereo_options_default(void) {
     return (AqmStereoOptions){.search = AQM_SEARCH_CASCADE,
@@ -165,25 +166,28 @@ static void rate(const AqmSweep *sweep, const float *score, float *confidence) {
     }
 }
 
-/* Least squares, several times from a smooth surface through the answer so far; then what is left
- * of noise is averaged. */
+/* Least squares, several times from a smooth surface through the answer so far, the last times only
+ * in the tiles that still move; then what is left of noise is averaged. */
 static AqmStatus refine(const AqmSweep *sweep, int passes, AqmDepthMap *map, AqmDiag *diag) {
     const size_t pixels = (size_t)map->width * (size_t)map->height;
     float *base = aqm_alloc(2 * pixels, sizeof *base);
-    if (!base)
-        return aqm_fail_memory(diag, "a depth map", 2 * pixels, sizeof *base);
+    float *moves = aqm_calloc(aqm_sweep_tile_count(sweep->view), sizeof *moves);
     const AqmRefined refined = {map->depth_m, map->sigma_m, base + pixels};
-    AqmStatus status = AQM_OK;
-    for (int pass = 0; status == AQM_OK && pass < passes; pass++) {
+    AqmStatus status =
+        base && moves ? AQM_OK : aqm_fail_memory(diag, "a depth map", 2 * pixels, sizeof *base);
+    for (int pass = 0; status == AQM_OK && pass < passes + MORE_PASSES; pass++) {
+        const float least_px = pass < passes ? 0.0f : unsettled_px;
         status = aqm_smooth_surface(map->depth_m, map->width, map->height, smooth_tolerance_px,
                                     SMOOTH_PASSES, sweep->threads, base, diag);
         if (status == AQM_OK)
-            status = aqm_refine(sweep, base, &refined, diag);
+            status = aqm_refine(sweep, base, &refined, least_px, moves, diag);
     }
-    rate(sweep, refined.score, map->confidence);
-    if (status == AQM_OK)
+    if (status == AQM_OK) {
+        rate(sweep, refined.score, map->confidence);
         status = aqm_settle(&refined, map->width, map->height, sweep->threads, diag);
+    }
     aqm_free(base);
+    aqm_free(moves);
     return status;
 }
 
