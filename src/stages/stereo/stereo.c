@@ -17,11 +17,13 @@
 /* The window of least squares: small enough to follow a wave of a few dozen pixels. A surface is
  * one where neighbours lie within two pixels of disparity. */
 enum { REFINE_WINDOW = 7, SMOOTH_PASSES = 1 };
-/* Steps of least squares: after an exhaustive search, after a cascade from at least half of the
- * resolution, and after one from below, where a level between has had its own. */
-enum { MOST_PASSES = 3, PASSES = 2, FEWER_PASSES = 1, MORE_PASSES = 2 };
+/* Steps of least squares after a search at the full resolution, at half of it, where what was found
+ * is swept once more at the full, and below, where the levels between have had theirs. */
+enum { MOST_PASSES = 3, MORE_PASSES = 2 };
+static const int passes_after[3] = {MOST_PASSES, 2, 1};
 static const float unsettled_px = 0.2f; /* a tile that moves so far gets one of MORE_PASSES */
 static const float smooth_tolerance_px = 2.0f;
+
 AqmStereoOptions aqm_stereo_options_default(void) {
     return (AqmStereoOptions){.search = AQM_SEARCH_CASCADE,
                               .num_depths = 128,
@@ -141,7 +143,7 @@ static AqmStatus search(const Task *task, const AqmSweep *sweep, AqmDepthMap *ma
         AQM_TRY(aqm_cascade(task->views, task->view_count, task->reference, task->sources,
                             task->source_count, task->spare_count, h_min_m, h_max_m, task->options,
                             map->depth_m, map->confidence, &halvings, diag));
-        *passes = halvings < 2 ? PASSES : FEWER_PASSES;
+        *passes = passes_after[halvings < 2 ? halvings : 2];
         return AQM_OK;
     }
     AQM_TRY(aqm_exhaustive(task->views, task->view_count, task->reference, task->sources,
