@@ -77,12 +77,14 @@ static bool slope_range(const AqmView *view, double *least, double *largest) {
  * a metre; NaN where nothing is known or the depth lies outside the range. */
 static void to_ray_depths(const AqmSweep *sweep, const AqmDepthRange *range, const float *down,
                           size_t at, size_t n, const AqmDepthMap *map) {
+    const double h_max_m = range->down_max_m > 0.0 ? range->down_max_m : INFINITY;
     for (size_t k = at; k < at + n; k++) {
         const double disparity = (double)map->depth_m[k], slant = 1.0 / (double)down[k - at];
-        const double depth = aqm_disparity_h(sweep, disparity) * slant;
+        const double h = aqm_disparity_h(sweep, disparity), depth = h * slant;
         const double per_px = aqm_disparity_metres_per_px(sweep, disparity) * slant;
         const bool is_inside = map->confidence[k] > 0.0f && depth >= range->min_m &&
-                               depth <= range->max_m && depth > 0.0; /* not if NaN */
+                               depth <= range->max_m && depth > 0.0 && h >= range->down_min_m &&
+                               h <= h_max_m; /* not if NaN */
         map->depth_m[k] = is_inside ? (float)depth : NAN;
         map->confidence[k] = is_inside ? map->confidence[k] : 0.0f;
         map->sigma_m[k] = is_inside ? (float)((double)map->sigma_m[k] * per_px) : NAN;

@@ -230,6 +230,42 @@ static void wrong_options_are_refused_with_the_value(void **state) {
     assert_int_equal(aqm_stereo_options_validate(&options, NULL), AQM_ERROR_ARGUMENT);
 }
 
+/* Estimates view 0 from view 1 with a range; the map, or NULL with the status expected. */
+static AqmDepthMap *estimate_within(const Scene *scene, AqmDepthRange range, AqmStatus expected) {
+    const AqmStereoOptions options = small_options();
+    const size_t sources[1] = {1};
+    AqmDepthMap *map = NULL;
+    assert_int_equal(
+        aqm_stereo_estimate(scene->stereo, VIEWS, 0, sources, 1, 0, &range, &options, &map, NULL),
+        expected);
+    assert_int_equal(map != NULL, expected == AQM_OK);
+    return map;
+}
+
+/* The bed lies 0.2 m straight down. */
+static void a_range_straight_down_bounds_the_search(void **state) {
+    (void)state;
+    Scene *scene = scene_create(1.333, 0.0, 1.0);
+    const AqmDepthRange with = {0.15, 0.3, 0.18, 0.22}, without = {0.15, 0.3, 0.23, 0.3};
+    AqmDepthMap *map = estimate_within(scene, with, AQM_OK);
+    const Errors e = errors_of(scene, map);
+    print_message("around the bed: %.3f known, median %.3f mm\n", e.valid, e.median_mm);
+    assert_true(e.valid > 0.6); /* what one source sees */
+    assert_true(e.median_mm < 0.5);
+    aqm_depth_map_destroy(&map);
+    map = estimate_within(scene, without, AQM_OK);
+    for (int p = 0; p < WIDTH * HEIGHT; p++) {
+        AqmRay ray;
+        assert_true(aqm_view_cast(&scene->views[0], p % WIDTH, p / WIDTH, &ray));
+        assert_false((double)map->depth_m[p] * ray.direction[2] < 0.2299); /* nor if NaN */
+    }
+    aqm_depth_map_destroy(&map);
+    estimate_within(scene, (AqmDepthRange){0.15, 0.16, 0.23, 0.3}, AQM_ERROR_ARGUMENT);
+    estimate_within(scene, (AqmDepthRange){0.15, 0.3, 0.3, 0.2}, AQM_ERROR_ARGUMENT);
+    estimate_within(scene, (AqmDepthRange){0.15, 0.3, -0.1, 0.2}, AQM_ERROR_ARGUMENT);
+    scene_free(scene);
+}
+
 static void failed_allocations_leave_nothing_behind(void **state) {
     (void)state;
     Scene *scene = scene_create(1.333, 0.0, 1.0);
@@ -268,6 +304,7 @@ int main(void) {
         cmocka_unit_test(a_featureless_scene_has_no_range_and_no_depth),
         cmocka_unit_test(sources_are_the_overlapping_ones_at_a_good_angle),
         cmocka_unit_test(wrong_options_are_refused_with_the_value),
+        cmocka_unit_test(a_range_straight_down_bounds_the_search),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
