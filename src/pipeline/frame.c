@@ -252,8 +252,7 @@ static AqmStatus estimate_view(Frame *frame, size_t v, AqmDiag *diag) {
     size_t sources[AQM_CAMERAS_MAX], count = 0, spare_count = 0;
     aqm_stereo_select_sources(
         frame->views, frame->view_count, v, config->sparse_matching.num_neighbors,
-        config->sparse_matching.include_center, &frame->ranges[v], sources, &count,
-        &spare_count);
+        config->sparse_matching.include_center, &frame->ranges[v], sources, &count, &spare_count);
     if (count == 0) {
         aqm_log(&frame->log, AQM_LOG_WARNING,
                 "frame %d: camera %s sees nothing that another camera sees; it has no depth map",
