@@ -87,7 +87,8 @@ AQM_API void aqm_stereo_select_sources(const AqmStereoView *views, size_t view_c
  * confidence in 0..1 (0.1: hardly better than chance) and the standard deviation of the depth, each
  * height x width of its undistorted
  * image. `sources`: 1..64 other views, then `spare_count` more that
- * stand in where one of the first does not see a part of the image. Plane sweep, then a second look
+ * stand in where one of the first does not see a part of the image. The search that
+ * the options name, then least squares
  * along the surface found (docs/method.md). Same bytes for any number of threads; may be called
  * from several threads at once. ARGUMENT for views, a range or options that cannot be, NO_DATA
  * where no ray reaches the water, MEMORY. *out is set on AQM_OK only; the caller destroys it. */

@@ -3,7 +3,8 @@
  * far. What a cascade may lose are things too thin for the first resolution, and which side of a
  * step a pixel is on. So the first resolution is the finest one that the effort asked for
  * (num_depths) can pay, and beside steps both sides stay in the race at every resolution
- * (sweep_near.c). A step of least squares (refine.c) ends every level: a quarter of the pixels at
+ * (sweep_near.c). A step of least squares (refine.c) ends every level between the first
+ * and the full one: a quarter of the pixels at
  * half the resolution, it saves one at the full. At the full one, where the search began two or
  * more levels below, only what lies beside steps is swept again: elsewhere least squares finds the
  * same from half a pixel away.

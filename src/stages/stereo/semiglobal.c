@@ -31,6 +31,8 @@ enum { STRIP = 96, WARM_UP = 24, PATHS = 8 };
  * slopes; larger, what has no texture. Chosen on real pairs with known depth (docs/method.md); half
  * or twice of each changes their error rates by a tenth. */
 enum { JUMP_ONE = 18, JUMP = AQM_COST_JUMP_MAX };
+/* The surface that is followed: smooth over a dozen pixels, but not over steps of a plane or two.
+ */
 enum { SURFACE_PASSES = 3 };
 static const float surface_tolerance_px = 1.0f;
 static const float edge_gray = 300.0f; /* a difference of grays that halves the cost of a jump */
