@@ -85,13 +85,12 @@ AQM_API void aqm_stereo_select_sources(const AqmStereoView *views, size_t view_c
 
 /* The depth map of view `reference`: ray depth in metres within `range` (NaN = not known),
  * confidence in 0..1 (0.1: hardly better than chance) and the standard deviation of the depth, each
- * height x width of its undistorted
- * image. `sources`: 1..64 other views, then `spare_count` more that
- * stand in where one of the first does not see a part of the image. The search that
- * the options name, then least squares
- * along the surface found (docs/method.md). Same bytes for any number of threads; may be called
- * from several threads at once. ARGUMENT for views, a range or options that cannot be, NO_DATA
- * where no ray reaches the water, MEMORY. *out is set on AQM_OK only; the caller destroys it. */
+ * height x width of its undistorted image. `sources`: 1..64 other views, then `spare_count` more
+ * that stand in where one of the first does not see a part of the image. The search that the
+ * options name, then least squares along the surface found (docs/method.md). Same bytes for any
+ * number of threads; may be called from several threads at once. ARGUMENT for views, a range or
+ * options that cannot be, NO_DATA where no ray reaches the water, MEMORY. *out is set on AQM_OK
+ * only; the caller destroys it. */
 AQM_API AQM_NODISCARD AqmStatus aqm_stereo_estimate(const AqmStereoView *views, size_t view_count,
                                                     size_t reference, const size_t *sources,
                                                     size_t source_count, size_t spare_count,

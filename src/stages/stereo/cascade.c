@@ -4,10 +4,9 @@
  * step a pixel is on. So the first resolution is the finest one that the effort asked for
  * (num_depths) can pay, and beside steps both sides stay in the race at every resolution
  * (sweep_near.c). A step of least squares (refine.c) ends every level between the first
- * and the full one: a quarter of the pixels at
- * half the resolution, it saves one at the full. At the full one, where the search began two or
- * more levels below, only what lies beside steps is swept again: elsewhere least squares finds the
- * same from half a pixel away.
+ * and the full one: a quarter of the pixels at half the resolution, it saves one at the full. At
+ * the full one, where the search began two or more levels below, only what lies beside steps is
+ * swept again: elsewhere least squares finds the same from half a pixel away.
  *
  * Disparities here are those of the source at the median distance: measured by the farthest, one
  * view from far away would make every slope look like a step.
