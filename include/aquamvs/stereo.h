@@ -55,15 +55,6 @@ typedef struct AqmStereoView {
     bool is_auxiliary;
 } AqmStereoView;
 
-/* Where depth is searched for: ray depths in metres, 0 <= min < max, and, where it is known, how
- * far straight down from the water surface the bed lies, 0 <= min < max (both 0: anywhere). A level
- * bed has one depth straight down and many ray depths, so that the second range can be much
- * smaller. */
-typedef struct AqmDepthRange {
-    double min_m, max_m;
-    double down_min_m, down_max_m;
-} AqmDepthRange;
-
 /* The depth range of every non-auxiliary view by coarse sweeps at low resolution, from the water
  * surface down, checked between the views and widened by `margin_m` (metres of ray depth). Sources
  * as aqm_stereo_select_sources picks them. ranges: view_count entries, NaN for auxiliary views.

@@ -91,6 +91,86 @@ typedef struct AqmView {
     double n;              /* n_water / n_air */
 } AqmView;
 
+/* Where depth is searched for: ray depths in metres, 0 <= min < max, and, where it is known, how
+ * far straight down from the water surface the bed lies, 0 <= min < max (both 0: anywhere). A level
+ * bed has one depth straight down and many ray depths, so that the second range can be much
+ * smaller. */
+typedef struct AqmDepthRange {
+    double min_m, max_m;
+    double down_min_m, down_max_m;
+} AqmDepthRange;
+
+/* ---- matches --------------------------------------------------------------------------------- */
+
+/* Points of interest of one undistorted image; owns its arrays, each `count` long (times the size
+ * of an entry). */
+typedef struct AqmFeatures {
+    size_t count;
+    int descriptor_size; /* values a descriptor: 128 for SIFT */
+    float *position;     /* u v, px of the undistorted image */
+    float *scale;        /* px: standard deviation of the blob in the image; NaN = not known */
+    float *orientation;  /* rad, from +u towards +v; NaN = not known */
+    float *score;        /* the higher, the more distinct; its unit is that of the detector */
+    float *descriptor;   /* descriptor_size values each, of unit length */
+} AqmFeatures;
+
+/* Zeroed arrays of these lengths (count 0 is fine). ARGUMENT for descriptor_size < 1; MEMORY. */
+AQM_API AQM_NODISCARD AqmStatus aqm_features_create(AqmFeatures **out, size_t count,
+                                                    int descriptor_size, AqmDiag *diag);
+AQM_API void aqm_features_destroy(AqmFeatures **features);
+
+/* Points of one image with their counterparts in another; owns its arrays, each `capacity` long
+ * (positions times 2). A feature stands in at most one match. */
+typedef struct AqmMatches {
+    size_t count, capacity;
+    uint32_t *first, *second;                /* which feature of either image */
+    float *first_position, *second_position; /* u v, px, refined: not always the features' own */
+    float *score;                            /* 0..1, 1 = certain */
+} AqmMatches;
+
+/* No matches, with room for `capacity` (0 is fine). MEMORY. */
+AQM_API AQM_NODISCARD AqmStatus aqm_matches_create(AqmMatches **out, size_t capacity,
+                                                   AqmDiag *diag);
+AQM_API void aqm_matches_destroy(AqmMatches **matches);
+
+/* Where an image's pixels lie in another image, on a grid of cells that tile the image: the centre
+ * of cell (i, j) is its pixel ((i + 0.5) W / width - 0.5, (j + 0.5) H / height - 0.5), W x H being
+ * the image's size. With as many cells as pixels every cell is a pixel. Owns its planes, row-major,
+ * no padding. */
+typedef struct AqmWarp {
+    int width, height; /* cells */
+    float *target;     /* u v, px of the other undistorted image; NaN = not known */
+    float *certainty;  /* 0..1; 0 where the target is NaN */
+    float *sigma_px;   /* standard deviation of the target, px; NaN = not known */
+} AqmWarp;
+
+/* target and sigma all NaN, certainty all 0. ARGUMENT if a side is below 1; MEMORY. */
+AQM_API AQM_NODISCARD AqmStatus aqm_warp_create(AqmWarp **out, int width, int height,
+                                                AqmDiag *diag);
+AQM_API void aqm_warp_destroy(AqmWarp **warp);
+
+/* Where one view sees a point: `view` counts the views of the frame. */
+typedef struct AqmObservation {
+    uint32_t view, feature;
+    float u, v; /* px */
+} AqmObservation;
+
+/* Points triangulated from matches, and who sees them; owns its arrays. Point i is seen by
+ * observations first[i] .. first[i + 1] - 1, at least two, each in another view. */
+typedef struct AqmTracks {
+    size_t count;
+    double *position;            /* x y z, metres, rig frame */
+    float *sigma_m;              /* standard deviation along its worst direction, metres */
+    float *error_px;             /* root mean square of the reprojection errors */
+    size_t *first;               /* count + 1 of them */
+    AqmObservation *observation; /* first[count] of them */
+} AqmTracks;
+
+/* Zeroed arrays of these lengths (0 is fine). MEMORY. */
+AQM_API AQM_NODISCARD AqmStatus aqm_tracks_create(AqmTracks **out, size_t count,
+                                                  size_t observation_count, AqmDiag *diag);
+AQM_API void aqm_tracks_destroy(AqmTracks **tracks);
+
 /* ---- results --------------------------------------------------------------------------------- */
 
 /* Owns its planes, each height x width, row-major, no padding. */

@@ -39,6 +39,10 @@ static AqmStatus create_all(void) {
     AqmRig *rig = NULL;
     AqmCloud *cloud = NULL;
     AqmMesh *mesh = NULL;
+    AqmFeatures *features = NULL;
+    AqmMatches *matches = NULL;
+    AqmWarp *warp = NULL;
+    AqmTracks *tracks = NULL;
     AqmStatus status = aqm_image_create(&image, 4, 4, 3, AQM_U16, NULL);
     if (status == AQM_OK)
         status = aqm_rig_create(&rig, 2, NULL);
@@ -48,10 +52,22 @@ static AqmStatus create_all(void) {
         status = aqm_cloud_reserve(cloud, 50, NULL);
     if (status == AQM_OK)
         status = aqm_mesh_create(&mesh, 4, 2, NULL);
+    if (status == AQM_OK)
+        status = aqm_features_create(&features, 3, 128, NULL);
+    if (status == AQM_OK)
+        status = aqm_matches_create(&matches, 3, NULL);
+    if (status == AQM_OK)
+        status = aqm_warp_create(&warp, 3, 2, NULL);
+    if (status == AQM_OK)
+        status = aqm_tracks_create(&tracks, 3, 7, NULL);
     aqm_image_destroy(&image);
     aqm_rig_destroy(&rig);
     aqm_cloud_destroy(&cloud);
     aqm_mesh_destroy(&mesh);
+    aqm_features_destroy(&features);
+    aqm_matches_destroy(&matches);
+    aqm_warp_destroy(&warp);
+    aqm_tracks_destroy(&tracks);
     return status;
 }
 
@@ -68,7 +84,7 @@ static void every_failed_allocation_is_survived_without_a_leak(void **state) {
             break;
         assert_int_equal(status, AQM_ERROR_MEMORY);
     }
-    assert_true(n > 15);
+    assert_true(n > 35);
 }
 
 int main(void) {

@@ -1,0 +1,107 @@
+/* Stage: from features to matches, from matches to points under water, and from dense warps to
+ * depth maps. What the calibration knows is used: a point that one camera sees lies on its
+ * refracted ray, so in another camera on the curve that the ray projects to. */
+#ifndef AQUAMVS_MATCHING_H
+#define AQUAMVS_MATCHING_H
+
+#include "aquamvs/types.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- sparse ---------------------------------------------------------------------------------- */
+
+typedef struct AqmMatchOptions {
+    double filter_threshold; /* 0..1, default 0.1: matches scored lower are dropped; for SIFT the
+                                score is 1 - (best distance / second best distance) */
+    double epipolar_px;      /* 0.1..100, default 2: how far from the curve a counterpart may lie */
+    int threads;             /* 0 = all cores */
+} AqmMatchOptions;
+
+AQM_API AqmMatchOptions aqm_match_options_default(void);
+AQM_API AQM_NODISCARD AqmStatus aqm_match_options_validate(const AqmMatchOptions *options,
+                                                           AqmDiag *diag);
+
+/* One image of a frame as matching sees it: borrowed. */
+typedef struct AqmMatchView {
+    const AqmView *view;
+    const AqmImageView *gray; /* of aqm_features_image; NULL = positions are not refined */
+    const AqmFeatures *features;
+    AqmDepthRange range; /* of the water column to look in; all 0 = from the surface down to twenty
+                            times the camera's height over the water of apparent depth */
+} AqmMatchView;
+
+/* Matches of two images: candidates for a feature lie within epipolar_px of its curve over the
+ * depth range of `first`, and of like scale; the best and the second best (at another place) by
+ * descriptor distance, both ways round (mutual best), with the score as ratio test. Then the
+ * counterpart in `second` is refined by least squares between the images (Lucas & Kanade 1981;
+ * gain and offset free) with the patch warped as a level surface through the triangulated point
+ * would be; a match that does not settle within 1.5 px of its feature is dropped. In the order of
+ * `first`'s features. The same bytes for any number of threads. ARGUMENT for features of different
+ * descriptor sizes or images of other sizes than their views; MEMORY. *out is set on AQM_OK only.
+ */
+AQM_API AQM_NODISCARD AqmStatus aqm_match_features(AqmMatches **out, const AqmMatchView *first,
+                                                   const AqmMatchView *second,
+                                                   const AqmMatchOptions *options, AqmDiag *diag);
+
+/* The matches of one pair of views. */
+typedef struct AqmMatchPair {
+    size_t first, second; /* views */
+    const AqmMatches *matches;
+} AqmMatchPair;
+
+/* The pairs {first, second}, first < second, that AquaMVS would match: every non-auxiliary view
+ * with the num_neighbors nearest (camera centre to camera centre) of its kind and, with
+ * include_center, with every auxiliary view. Sorted; each pair once. pairs: room for view_count *
+ * (view_count - 1) / 2 pairs of indices. Returns how many there are. */
+AQM_API size_t aqm_pairs_by_distance(const AqmView *const *views, const bool *is_auxiliary,
+                                     size_t view_count, int num_neighbors, bool include_center,
+                                     size_t (*pairs)[2]);
+
+typedef struct AqmTrackOptions {
+    double max_error_px;  /* 0.01..100, default 1.5: largest reprojection error of an observation */
+    double min_angle_deg; /* 0..90, default 1.5: least angle in water between two of its rays */
+} AqmTrackOptions;
+
+AQM_API AqmTrackOptions aqm_track_options_default(void);
+AQM_API AQM_NODISCARD AqmStatus aqm_track_options_validate(const AqmTrackOptions *options,
+                                                           AqmDiag *diag);
+
+/* Matches of pairs chained into tracks (a chain that comes to two features of one view is split or
+ * dropped), triangulated from all their rays, then moved to the least sum of squared reprojection
+ * errors through the water (Gauss-Newton); observations off by more than max_error_px are dropped
+ * one by one, worst first, while at least two remain. A point counts if it lies below the surface,
+ * within `ranges` (view_count entries, of the first view that sees it; NULL = anywhere below), and
+ * two of its rays make min_angle_deg. `views`: those of the pairs' indices. The order depends on
+ * the pairs alone. MEMORY. *out is set on AQM_OK only; no point at all is no error. */
+AQM_API AQM_NODISCARD AqmStatus aqm_tracks_build(AqmTracks **out, const AqmMatchView *views,
+                                                 size_t view_count, const AqmMatchPair *pairs,
+                                                 size_t pair_count, const AqmTrackOptions *options,
+                                                 AqmDiag *diag);
+
+/* Removes points that lie alone: those whose depth below the water differs from the median of their
+ * 12 nearest (horizontally) by more than 6 times the median absolute deviation of such differences
+ * and 1 mm. MEMORY; the tracks are as before then. */
+AQM_API AQM_NODISCARD AqmStatus aqm_tracks_remove_outliers(AqmTracks *tracks, double water_z,
+                                                           AqmDiag *diag);
+
+/* The depth range of view `view`: of all points that lie in its image (not only those it matched),
+ * the robust range (0.5 % cut at either end, but never a body of points), widened by margin_m.
+ * false, and *range untouched, where fewer than 20 points lie in its image. */
+AQM_API bool aqm_tracks_depth_range(const AqmTracks *tracks, const AqmView *view, double margin_m,
+                                    AqmDepthRange *range);
+
+/* The points as a cloud: normals point to the mean of the cameras that see each, colours are the
+ * mean over the observations in `colors` (one per view; 8 bits R G B or gray; an entry of NULL adds
+ * nothing), confidence is 1 / (1 + (error_px)^2), views the number of observations. MEMORY. */
+AQM_API AQM_NODISCARD AqmStatus aqm_tracks_cloud(AqmCloud **out, const AqmTracks *tracks,
+                                                 const AqmView *const *views,
+                                                 const AqmImageView *const *colors,
+                                                 const double *full_scale, size_t view_count,
+                                                 AqmDiag *diag);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
