@@ -62,7 +62,9 @@ AQM_API AQM_NODISCARD AqmStatus aqm_fuse(const AqmFusionView *views, size_t view
 
 /* Statistical outlier removal (Rusu et al. 2008): drops points whose mean distance to their
  * outlier_nb_neighbors nearest neighbours exceeds mean + outlier_std_ratio * standard deviation of
- * that quantity over the cloud. Keeps the order. removed (may be NULL): how many went.
+ * that quantity, both over the cloud and over the points with as many `views` (a surface is sampled
+ * more thinly where fewer views see it; groups below 1 % of the cloud are judged by the whole
+ * alone). Keeps the order. removed (may be NULL): how many went.
  * ARGUMENT for bad options, MEMORY; the cloud is as before then. */
 AQM_API AQM_NODISCARD AqmStatus aqm_cloud_remove_outliers(AqmCloud *cloud,
                                                           const AqmFusionOptions *options,

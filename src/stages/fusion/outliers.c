@@ -1,7 +1,12 @@
 /* Statistical outlier removal (Rusu et al. 2008, "Towards 3D point cloud based object maps for
  * household environments"): a point whose mean distance to its k nearest neighbours is larger than
- * mean + ratio * deviation of all those distances stands apart from the surface. Cost: that of the
- * neighbour search (geometry/neighbors_mean.c), 40 bytes a point while it runs. */
+ * mean + ratio * deviation of all those distances stands apart from the surface.
+ *
+ * A surface is sampled more thinly where fewer views see it, at its rim above all, and one limit
+ * for all takes the rim for outliers: on a sand bed fused at 0.5 mm it cost 3 % of the area. So the
+ * points that equally many views agree on are also compared among themselves, and only those
+ * removed that stand apart from both: of the cloud and of their like. Cost: that of the neighbour
+ * search (geometry/neighbors_mean.c), 40 bytes a point while it runs. */
 #include <math.h>
 #include <string.h>
 
@@ -10,17 +15,39 @@
 #include "base/diag.h"
 #include "geometry/neighbors.h"
 
-/* The largest distance that stays; the sums run in the order of the points. NaN: none is finite. */
-static double distance_limit(const float *distances, size_t count, double ratio) {
-    double sum = 0.0, squares = 0.0, finite = 0.0;
+/* Sums of distances; their order is that of the points. */
+typedef struct Moments {
+    double count, sum, squares; /* squares: of the deviations from the mean */
+} Moments;
+
+enum { GROUPS = 256 };                  /* one for each number of views */
+static const double least_share = 0.01; /* of the cloud: fewer are judged with the whole alone */
+
+static double limit_of(const Moments *moments, double ratio) {
+    return moments->sum / moments->count + ratio * sqrt(moments->squares / moments->count);
+}
+
+/* The largest distance that stays, for each number of views. NaN: none is finite. */
+static void find_limits(const float *distances, const uint8_t *views, size_t count, double ratio,
+                        double limits[GROUPS]) {
+    Moments all = {0}, groups[GROUPS] = {0};
     for (size_t i = 0; i < count; i++)
-        if (isfinite(distances[i]))
-            sum += (double)distances[i], finite += 1.0;
-    const double mean = sum / finite;
+        if (isfinite(distances[i])) {
+            all.sum += (double)distances[i], all.count += 1.0;
+            groups[views[i]].sum += (double)distances[i], groups[views[i]].count += 1.0;
+        }
     for (size_t i = 0; i < count; i++)
-        if (isfinite(distances[i]))
-            squares += ((double)distances[i] - mean) * ((double)distances[i] - mean);
-    return mean + ratio * sqrt(squares / finite);
+        if (isfinite(distances[i])) {
+            Moments *group = &groups[views[i]];
+            const double off = (double)distances[i] - all.sum / all.count;
+            const double group_off = (double)distances[i] - group->sum / group->count;
+            all.squares += off * off, group->squares += group_off * group_off;
+        }
+    for (int g = 0; g < GROUPS; g++) {
+        limits[g] = limit_of(&all, ratio);
+        if (groups[g].count > least_share * all.count)
+            limits[g] = fmax(limits[g], limit_of(&groups[g], ratio));
+    }
 }
 
 static void move_point(AqmCloud *cloud, size_t to, size_t from) {
@@ -50,10 +77,11 @@ AqmStatus aqm_cloud_remove_outliers(AqmCloud *cloud, const AqmFusionOptions *opt
         return aqm_fail_memory(diag, "outlier removal", cloud->count, sizeof *distances);
     const AqmStatus status = mean_distances(cloud, options, distances, diag);
     if (status == AQM_OK) {
-        const double limit = distance_limit(distances, cloud->count, options->outlier_std_ratio);
+        double limits[GROUPS];
+        find_limits(distances, cloud->views, cloud->count, options->outlier_std_ratio, limits);
         size_t kept = 0;
         for (size_t i = 0; i < cloud->count; i++)
-            if ((double)distances[i] <= limit)
+            if ((double)distances[i] <= limits[cloud->views[i]])
                 move_point(cloud, kept++, i);
         if (removed)
             *removed = cloud->count - kept;

@@ -57,6 +57,54 @@ static void strays_go_and_the_surface_stays_in_order(void **state) {
     aqm_cloud_destroy(&cloud);
 }
 
+/* Every second row and column of the left tenth of the sheet is left out: a rim that only two views
+ * see, spaced at 2 mm instead of 1. */
+static size_t thin_the_rim(AqmCloud *cloud) {
+    size_t kept = 0, rim = 0;
+    for (size_t i = 0; i < cloud->count; i++) {
+        const bool is_rim = cloud->views[i] == 3 && cloud->position[3 * i] < 0.01f;
+        if (is_rim && (i % 4 != 0))
+            continue;
+        memmove(cloud->position + 3 * kept, cloud->position + 3 * i, 3 * sizeof(float));
+        cloud->views[kept++] = is_rim ? 2 : cloud->views[i];
+        rim += is_rim;
+    }
+    cloud->count = kept;
+    return rim;
+}
+
+/* How many go of a sheet with such a rim, the number of views told or not. */
+static size_t removed_of_rim(double ratio, bool tells_views) {
+    AqmCloud *cloud = make_cloud();
+    (void)thin_the_rim(cloud);
+    for (size_t i = 0; i < cloud->count && !tells_views; i++)
+        cloud->views[i] = 3;
+    AqmFusionOptions options = aqm_fusion_options_default();
+    options.outlier_std_ratio = ratio;
+    size_t removed = 0;
+    assert_int_equal(aqm_cloud_remove_outliers(cloud, &options, &removed, NULL), AQM_OK);
+    aqm_cloud_destroy(&cloud);
+    return removed;
+}
+
+static void a_rim_that_fewer_views_see_is_no_outlier(void **state) {
+    (void)state;
+    AqmCloud *cloud = make_cloud();
+    const size_t rim = thin_the_rim(cloud);
+    AqmFusionOptions options = aqm_fusion_options_default();
+    assert_int_equal(aqm_cloud_remove_outliers(cloud, &options, NULL, NULL), AQM_OK);
+    size_t left = 0, strays = 0;
+    for (size_t i = 0; i < cloud->count; i++) {
+        left += cloud->views[i] == 2;
+        strays += cloud->views[i] == 1;
+    }
+    print_message("%zu of %zu points of the rim left, %zu strays\n", left, rim, strays);
+    assert_int_equal(strays, 0);
+    assert_true(left > rim * 95 / 100);
+    assert_true(removed_of_rim(1.0, true) < removed_of_rim(1.0, false) - 20);
+    aqm_cloud_destroy(&cloud);
+}
+
 static void the_ratio_sets_the_limit(void **state) {
     (void)state;
     size_t gentle = 0, strict = 0;
@@ -132,6 +180,7 @@ static void failed_allocations_leave_the_cloud_as_it_was(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strays_go_and_the_surface_stays_in_order),
+        cmocka_unit_test(a_rim_that_fewer_views_see_is_no_outlier),
         cmocka_unit_test(the_ratio_sets_the_limit),
         cmocka_unit_test(tiny_clouds_and_nan_are_survived),
         cmocka_unit_test(any_number_of_threads_removes_the_same),
