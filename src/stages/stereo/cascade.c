@@ -24,6 +24,7 @@
 #include "stages/stereo/refine.h"
 #include "stages/stereo/semiglobal.h"
 #include "stages/stereo/smooth.h"
+#include "stages/stereo/steps.h"
 #include "stages/stereo/sweep_near.h"
 
 enum { MIN_PLANES = 8, MIN_SIDE = 48, MOST_HALVINGS = 4 };
@@ -165,10 +166,12 @@ static AqmStatus search(const Cascade *cascade, const AqmLevel *level, const Ans
     const int most = cascade->options->num_depths;
     const int count = wanted < MIN_PLANES ? MIN_PLANES : wanted < most ? wanted : most;
     const AqmPlanes planes = aqm_planes(sweep, cascade->h_min_m, cascade->h_max_m, count);
-    const AqmStatus status = aqm_semiglobal(sweep, &planes, cascade->options->depth_batch_size,
-                                            answer->disparity, answer->confidence, diag);
-    if (status == AQM_OK)
+    AqmStatus status = aqm_semiglobal(sweep, &planes, cascade->options->depth_batch_size,
+                                      answer->disparity, answer->confidence, diag);
+    if (status == AQM_OK) {
         aqm_fill_holes(answer->disparity, answer->width, answer->height);
+        status = aqm_align_steps(sweep->image, answer->disparity, sweep->threads, diag);
+    }
     aqm_sweep_destroy(&sweep);
     return status;
 }

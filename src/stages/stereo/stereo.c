@@ -13,6 +13,7 @@
 #include "stages/stereo/refine.h"
 #include "stages/stereo/settle.h"
 #include "stages/stereo/smooth.h"
+#include "stages/stereo/steps.h"
 
 /* The window of least squares: small enough to follow a wave of a few dozen pixels. A surface is
  * one where neighbours lie within two pixels of disparity. */
@@ -171,7 +172,8 @@ static void rate(const AqmSweep *sweep, const float *score, float *confidence) {
 }
 
 /* Least squares, several times from a smooth surface through the answer so far, the last times only
- * in the tiles that still move; then what is left of noise is averaged. */
+ * in the tiles that still move; then steps go where the image has edges, and what is left of noise
+ * is averaged. */
 static AqmStatus refine(const AqmSweep *sweep, int passes, AqmDepthMap *map, AqmDiag *diag) {
     const size_t pixels = (size_t)map->width * (size_t)map->height;
     float *base = aqm_alloc(2 * pixels, sizeof *base);
@@ -186,6 +188,8 @@ static AqmStatus refine(const AqmSweep *sweep, int passes, AqmDepthMap *map, Aqm
         if (status == AQM_OK)
             status = aqm_refine(sweep, base, &refined, least_px, moves, diag);
     }
+    if (status == AQM_OK)
+        status = aqm_align_steps(sweep->image, map->depth_m, sweep->threads, diag);
     if (status == AQM_OK) {
         rate(sweep, refined.score, map->confidence);
         status = aqm_settle(&refined, map->width, map->height, sweep->threads, diag);

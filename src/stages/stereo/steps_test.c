@@ -1,0 +1,109 @@
+/* A step of a disparity map that lies beside the edge of the image moves there; nothing else does.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "math/rng.h"
+#include "stages/stereo/steps.h"
+
+enum { WIDTH = 120, HEIGHT = 60, EDGE = 60, GROWN = 2 };
+
+typedef struct Scene {
+    AqmStereoImage *image;
+    float map[WIDTH * HEIGHT];
+} Scene;
+
+/* Left of EDGE a textured foreground of 40 px, right of it a blank background of 30 px; the map has
+ * the foreground grown by GROWN pixels. `bar`: a bar of 3 px of the foreground, dark, at x = 90. */
+static Scene make_scene(bool is_level) {
+    Scene scene = {0};
+    uint8_t gray[WIDTH * HEIGHT];
+    AqmRng rng = aqm_rng(5, 0);
+    for (int k = 0; k < WIDTH * HEIGHT; k++) {
+        const int x = k % WIDTH;
+        const bool is_bar = x >= 90 && x < 93;
+        const double level = is_bar ? 20.0 : x < EDGE ? 90.0 : 160.0;
+        gray[k] = (uint8_t)(level + (x < EDGE ? 12.0 : 1.0) * aqm_rng_normal(&rng));
+        scene.map[k] = x < EDGE + GROWN || is_bar ? 40.0f : 30.0f;
+        if (is_level)
+            scene.map[k] = 30.0f + 0.3f * (float)x;
+        scene.map[k] += (float)(0.05 * aqm_rng_normal(&rng));
+    }
+    const AqmImageView view = {WIDTH, HEIGHT, 1, AQM_U8, WIDTH, gray};
+    assert_int_equal(aqm_stereo_image_create(&scene.image, &view, NULL, 255.0, NULL), AQM_OK);
+    return scene;
+}
+
+static int wrong_pixels(const float *map) {
+    int wrong = 0;
+    for (int k = 0; k < WIDTH * HEIGHT; k++) {
+        const int x = k % WIDTH;
+        const float truth = x < EDGE || (x >= 90 && x < 93) ? 40.0f : 30.0f;
+        wrong += fabsf(map[k] - truth) > 0.5f;
+    }
+    return wrong;
+}
+
+static void a_step_moves_to_the_edge_and_a_thin_bar_stays(void **state) {
+    (void)state;
+    Scene scene = make_scene(false);
+    assert_int_equal(wrong_pixels(scene.map), GROWN * HEIGHT);
+    assert_int_equal(aqm_align_steps(scene.image, scene.map, 2, NULL), AQM_OK);
+    print_message("%d of %d pixels on the wrong side\n", wrong_pixels(scene.map), GROWN * HEIGHT);
+    assert_true(wrong_pixels(scene.map) <
+                HEIGHT * 11 / 10); /* a pixel from the edge is near enough */
+    aqm_stereo_image_destroy(&scene.image);
+}
+
+static void a_surface_without_steps_stays_as_it_was(void **state) {
+    (void)state;
+    Scene scene = make_scene(true);
+    scene.map[700] = NAN;
+    float before[WIDTH * HEIGHT];
+    memcpy(before, scene.map, sizeof before);
+    assert_int_equal(aqm_align_steps(scene.image, scene.map, 1, NULL), AQM_OK);
+    assert_memory_equal(before, scene.map, sizeof before);
+    aqm_stereo_image_destroy(&scene.image);
+}
+
+static void threads_holes_and_failed_allocations_change_nothing_else(void **state) {
+    (void)state;
+    Scene one = make_scene(false), three = make_scene(false);
+    for (int k = 0; k < WIDTH * HEIGHT; k += 37)
+        one.map[k] = three.map[k] = NAN;
+    const size_t before = aqm_alloc_count().live_bytes;
+    float untouched[WIDTH * HEIGHT];
+    memcpy(untouched, one.map, sizeof untouched);
+    for (size_t n = 1; n < 5; n++) {
+        AqmDiag diag = {0};
+        aqm_alloc_fail_from(n);
+        const AqmStatus status = aqm_align_steps(one.image, one.map, 1, &diag);
+        aqm_alloc_fail_from(0);
+        assert_int_equal(status, AQM_ERROR_MEMORY);
+        assert_int_equal(aqm_alloc_count().live_bytes, before);
+        assert_memory_equal(untouched, one.map, sizeof untouched);
+    }
+    assert_int_equal(aqm_align_steps(one.image, one.map, 1, NULL), AQM_OK);
+    assert_int_equal(aqm_align_steps(three.image, three.map, 3, NULL), AQM_OK);
+    assert_memory_equal(one.map, three.map, sizeof one.map);
+    for (int k = 0; k < WIDTH * HEIGHT; k++)
+        assert_int_equal(isnan(one.map[k]), isnan(untouched[k]));
+    aqm_stereo_image_destroy(&one.image);
+    aqm_stereo_image_destroy(&three.image);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_step_moves_to_the_edge_and_a_thin_bar_stays),
+        cmocka_unit_test(a_surface_without_steps_stays_as_it_was),
+        cmocka_unit_test(threads_holes_and_failed_allocations_change_nothing_else),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
