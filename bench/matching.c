@@ -46,7 +46,7 @@ typedef struct Scene {
 } Scene;
 
 typedef struct Score {
-    size_t matches, within;
+    size_t features, matches, within;
     double median_px, cpu_s;
 } Score;
 
@@ -172,8 +172,8 @@ static AqmStatus judge(const Scene *scene, size_t first, size_t second, const Aq
 
 /* ---- pairs ----------------------------------------------------------------------------------- */
 
-static void print_row(const char *pair, size_t features, const Score *score) {
-    printf("%s,%zu,%zu,%.2f,%.4f,%.4f\n", pair, features, score->matches,
+static void print_row(const char *pair, const Score *score) {
+    printf("%s,%zu,%zu,%.2f,%.4f,%.4f\n", pair, score->features, score->matches,
            score->matches ? 100.0 * (double)score->within / (double)score->matches : NAN,
            score->median_px, score->cpu_s);
 }
@@ -204,15 +204,17 @@ static AqmStatus match_pairs(const Scene *scene, size_t (*pairs)[2], size_t coun
         }
         (void)snprintf(name, sizeof name, "%s-%s", scene->inputs->cameras[pairs[k][0]].camera->name,
                        scene->inputs->cameras[pairs[k][1]].camera->name);
-        print_row(name, scene->features[pairs[k][0]]->count, &score);
+        score.features = scene->features[pairs[k][0]]->count;
+        print_row(name, &score);
         counts[k] = (double)score.matches;
         medians[k] = score.median_px;
+        total.features += score.features;
         total.matches += score.matches;
         total.within += score.within;
         total.cpu_s += score.cpu_s;
     }
     total.median_px = aqm_percentile_f64(medians, count, 50.0);
-    print_row("total", 0, &total);
+    print_row("total", &total);
     printf("# matches a pair: least %.0f, median %.0f; features %.3f s, matching %.3f s of CPU "
            "time\n",
            aqm_percentile_f64(counts, count, 0.0), aqm_percentile_f64(counts, count, 50.0),

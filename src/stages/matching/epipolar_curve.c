@@ -126,5 +126,6 @@ double aqm_curve_distance(const AqmCurve *curve, int k, double x, double y, doub
     double t = length2 > 0.0 ? (along[0] * from_a[0] + along[1] * from_a[1]) / length2 : 0.0;
     t = t < 0.0 ? 0.0 : t > 1.0 ? 1.0 : t;
     *depth_m = 1.0 / (piece->q_a + t * (piece->q_b - piece->q_a)) - curve->offset_m;
-    return hypot(from_a[0] - t * along[0], from_a[1] - t * along[1]);
+    const double x_off = from_a[0] - t * along[0], y_off = from_a[1] - t * along[1];
+    return sqrt(x_off * x_off + y_off * y_off);
 }

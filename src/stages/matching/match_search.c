@@ -32,6 +32,7 @@ typedef struct Search {
     const AqmFeatureGrid *grid;
     double epipolar_px;
     size_t feature; /* of `from` */
+    double scale, direction[2];
     AqmPixelRays rays;
     AqmCurve curve;
     int count;
@@ -56,22 +57,18 @@ static float distance2(const float *a, const float *b, int size) {
 
 /* Do scale and orientation agree with a level surface? What is not known agrees. */
 static bool is_alike(const Search *search, uint32_t feature, double depth_m) {
-    const AqmFeatures *own = search->from->features, *other = search->to->features;
-    const double scale = (double)own->scale[search->feature],
-                 angle = (double)own->orientation[search->feature];
-    const double scale_there = (double)other->scale[feature],
-                 angle_there = (double)other->orientation[feature];
+    const double scale = (double)search->to->features->scale[feature];
+    const double angle = (double)search->to->features->orientation[feature];
     AqmLevelWarp warp;
     if (!aqm_level_warp(&search->rays, search->to->view, depth_m, &warp))
         return false;
     const double *A = warp.A, area = fabs(A[0] * A[3] - A[1] * A[2]);
-    const double ratio = scale_there / (scale * sqrt(area));
+    const double ratio = scale / (search->scale * sqrt(area));
     if (ratio > scale_most || ratio * scale_most < 1.0)
         return false;
-    const double x = cos(angle), y = sin(angle);
-    const double turned = atan2(A[2] * x + A[3] * y, A[0] * x + A[1] * y);
-    const double off = fabs(remainder(turned - angle_there, 6.283185307179586));
-    return !(off > turn_most_rad);
+    const double *d = search->direction;
+    const double turned = atan2(A[2] * d[0] + A[3] * d[1], A[0] * d[0] + A[1] * d[1]);
+    return !(fabs(remainder(turned - angle, 6.283185307179586)) > turn_most_rad);
 }
 
 static void keep(Search *search, const Candidate *candidate) {
@@ -104,7 +101,7 @@ static void visit_cell(Search *search, int piece, size_t cell) {
 }
 
 static int limit(double value, int count) {
-    return value < 0.0 ? 0 : value >= count ? count - 1 : (int)value;
+    return !(value >= 0.0) ? 0 : value >= count ? count - 1 : (int)value;
 }
 
 /* The cells within the distance of a piece, column by column (row by row for a steep piece). */
@@ -163,8 +160,12 @@ static AqmBest search_one(Search *search) {
     const AqmFeatures *own = search->from->features;
     const double u = (double)own->position[2 * search->feature],
                  v = (double)own->position[2 * search->feature + 1];
+    const double angle = (double)own->orientation[search->feature];
     double depths_m[2];
     search->count = 0;
+    search->scale = (double)own->scale[search->feature];
+    search->direction[0] = cos(angle);
+    search->direction[1] = sin(angle);
     if (aqm_pixel_rays(search->from->view, u, v, &search->rays) &&
         aqm_curve_depths(search->from->view, &search->rays.ray, &search->from->range, depths_m)) {
         aqm_curve_trace(&search->curve, search->to->view, &search->rays.ray, depths_m,
