@@ -5,8 +5,8 @@
  * The best at another place is the ratio's denominator, the smaller of both ways. A feature without
  * a rival on its curve is judged against what unrelated features differ by at the least.
  *
- * Cost for two images of 1600 x 1200 px and 2048 features: see bench/matching; memory 80 bytes a
- * feature. */
+ * Cost for two images of 1600 x 1200 px and 2048 features: 40 ms of one core (bench/matching);
+ * memory 130 bytes a feature. */
 #include <assert.h>
 #include <math.h>
 #include <stdlib.h>
