@@ -8,7 +8,6 @@
  * and descriptors are computed of those alone.
  *
  * Cost for 1600 x 1200 px and 2048 features: 0.13 s of one core and 62 MB (bench/matching). */
-#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,9 +7,7 @@
  *
  * Cost for two images of 1600 x 1200 px and 2048 features: 40 ms of one core (bench/matching);
  * memory 130 bytes a feature. */
-#include <assert.h>
 #include <math.h>
-#include <stdlib.h>
 
 #include "aquamvs/matching.h"
 #include "base/alloc.h"

@@ -2,8 +2,6 @@
  * water, level or sloping, and features that are projections of points of it. */
 #include "stages/matching/test_views.h"
 
-#include <stdlib.h>
-
 #include "aquamvs/matching.h"
 #include "base/alloc.h"
 #include "math/rng.h"
