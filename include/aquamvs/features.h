@@ -28,13 +28,15 @@ AQM_API AQM_NODISCARD AqmStatus aqm_features_image(AqmImage **out, const AqmImag
                                                    const AqmImageView *mask, double full_scale,
                                                    double clahe_clip_limit, AqmDiag *diag);
 
-/* SIFT (Lowe 2004) as VLFeat computes it, on an 8-bit gray image. Of the extrema above the
- * threshold the strongest are kept, spread over the image so that a textured corner does not take
- * them all; a feature with several orientations counts as one each. None lies where `mask` (NULL =
- * none) is 0, nor so near to it that its descriptor would see it. Sorted by score, then position:
- * the same image gives the same bytes. An image without features gives count 0, which is no error.
- * May be called from several threads at once. ARGUMENT for an image that is not 8-bit gray or
- * another mask; MEMORY. *out is set on AQM_OK only. */
+/* SIFT (Lowe 2004) of an 8-bit gray image: positions to 0.05 px, three scales an octave from the
+ * full resolution on, edges left out (ratio 10). Of the extrema above the threshold the strongest
+ * are kept, spread over the image so that a textured corner does not take them all. Where we
+ * deviate: a point has one orientation, the strongest, so a place stands for one feature. None lies
+ * where `mask` (NULL = none) is 0, nor so near to it that its descriptor would see it. Sorted by
+ * score, then position: the same image gives the same bytes. An image without features gives count
+ * 0, which is no error. May be called from several threads at once; 32 bytes a pixel are needed
+ * meanwhile. ARGUMENT for an image that is not 8-bit gray or another mask; MEMORY. *out is set on
+ * AQM_OK only. */
 AQM_API AQM_NODISCARD AqmStatus aqm_features_detect(AqmFeatures **out, const AqmImageView *gray,
                                                     const AqmImageView *mask,
                                                     const AqmFeatureOptions *options,

@@ -32,15 +32,18 @@ typedef struct AqmMatchView {
                             times the camera's height over the water of apparent depth */
 } AqmMatchView;
 
-/* Matches of two images: candidates for a feature lie within epipolar_px of its curve over the
- * depth range of `first`, and of like scale; the best and the second best (at another place) by
- * descriptor distance, both ways round (mutual best), with the score as ratio test. Then the
- * counterpart in `second` is refined by least squares between the images (Lucas & Kanade 1981;
- * gain and offset free) with the patch warped as a level surface through the triangulated point
- * would be; a match that does not settle within 1.5 px of its feature is dropped. In the order of
- * `first`'s features. The same bytes for any number of threads. ARGUMENT for features of different
- * descriptor sizes or images of other sizes than their views; MEMORY. *out is set on AQM_OK only.
- */
+/* Matches of two images: candidates for a feature lie within epipolar_px of its curve over its own
+ * view's depth range (of `first` one way round, of `second` the other), with a scale and an
+ * orientation (where they are known) near what a level surface there would make of the feature's;
+ * the best and the second best (at another place) by descriptor distance, both ways round (mutual
+ * best), with the score as ratio test. Then, where both views have gray images, the counterpart in
+ * `second` is refined by least squares between the images (Lucas & Kanade 1981; gain and offset
+ * free) with the patch warped as a level surface through the point would be, and with its slope
+ * free; the first position stays the feature's own. A match that does not settle within 1.5 px of
+ * its feature, whose patches correlate by less than 0.75, or that is so near the border that its
+ * patch is not whole, is dropped. In the order of `first`'s features. The same bytes for any number
+ * of threads. ARGUMENT for features of different descriptor sizes or images of other sizes than
+ * their views; MEMORY. *out is set on AQM_OK only. */
 AQM_API AQM_NODISCARD AqmStatus aqm_match_features(AqmMatches **out, const AqmMatchView *first,
                                                    const AqmMatchView *second,
                                                    const AqmMatchOptions *options, AqmDiag *diag);
