@@ -333,7 +333,7 @@ static void a_cloud_shows_points_and_colors(void **state) {
     for (size_t i = 0; i < cloud->count; i++) {
         const AqmObservation *seen = &tracks->observation[tracks->first[i]];
         assert_int_equal(cloud->views[i], tracks->first[i + 1] - tracks->first[i]);
-        assert_true(cloud->normal[3 * i + 2] < -0.8f);
+        assert_true(cloud->normal[3 * i + 2] < -0.6f);
         if (seen->view != 0)
             continue;
         assert_true(fabs(cloud->color[3 * i] - 255.0 / 1600.0 * (double)seen->u) < 0.501);

@@ -1,0 +1,67 @@
+/* Rays and projections of many points at once, for dense warps.
+ *
+ * Frame: X and Y from below the first view's camera, h downwards from the water surface; so rays
+ * start at (x, y, 0), and no digits go into the world's origin. Everything is float and in arrays
+ * of up to AQM_DENSE_CHUNK, so that the loops vectorise; NaN goes in and comes out as "not known".
+ */
+#ifndef AQM_STAGES_DENSE_ROWS_H
+#define AQM_STAGES_DENSE_ROWS_H
+
+#include <stddef.h>
+
+#include "aquamvs/types.h"
+
+enum { AQM_DENSE_CHUNK = 64 };
+
+/* A view as seen from below the first view's camera: x and y its own camera. */
+typedef struct AqmDenseCamera {
+    float R[9], x, y, h_c, n;
+    float fx, fy, cx, cy;
+} AqmDenseCamera;
+
+typedef struct AqmDenseRays {
+    float x[AQM_DENSE_CHUNK], y[AQM_DENSE_CHUNK];                        /* at the surface */
+    float dx[AQM_DENSE_CHUNK], dy[AQM_DENSE_CHUNK], dh[AQM_DENSE_CHUNK]; /* unit, in water */
+} AqmDenseRays;
+
+typedef struct AqmDensePoints {
+    float x[AQM_DENSE_CHUNK], y[AQM_DENSE_CHUNK], h[AQM_DENSE_CHUNK];
+} AqmDensePoints;
+
+typedef struct AqmDensePixels {
+    float u[AQM_DENSE_CHUNK], v[AQM_DENSE_CHUNK];
+} AqmDensePixels;
+
+/* Where two views' rays of the same point come nearest. */
+typedef struct AqmDenseMeetings {
+    float depth[AQM_DENSE_CHUNK];    /* along the first's ray; NaN where they do not meet */
+    float down[AQM_DENSE_CHUNK];     /* h there */
+    float miss_px[AQM_DENSE_CHUNK];  /* how far they pass each other, in px of either image */
+    float px_per_m[AQM_DENSE_CHUNK]; /* shift in the second image of a metre of depth */
+} AqmDenseMeetings;
+
+AqmDenseCamera aqm_dense_camera(const AqmView *view, const AqmView *first);
+
+/* Rays of n pixels; NaN for those that never reach the water. */
+void aqm_dense_cast(const AqmDenseCamera *camera, const AqmDensePixels *pixels, size_t n,
+                    AqmDenseRays *rays);
+
+/* The points at these depths along n rays. */
+void aqm_dense_reach(const AqmDenseRays *rays, const float *depth, size_t n,
+                     AqmDensePoints *points);
+
+/* Pixels of n points; NaN at or above the water and behind the camera. */
+void aqm_dense_project(const AqmDenseCamera *camera, const AqmDensePoints *points, size_t n,
+                       AqmDensePixels *pixels);
+
+/* The ray depths at which the camera sees n points, and the directions of those rays in water. */
+void aqm_dense_sight(const AqmDenseCamera *camera, const AqmDensePoints *points, size_t n,
+                     float *depth, AqmDenseRays *directions);
+
+/* For n rays of `first` and their targets in `second`, the depths that come nearest to the targets
+ * in the sense of least squares of pixels. */
+void aqm_dense_meet(const AqmDenseCamera *first, const AqmDenseRays *rays,
+                    const AqmDenseCamera *second, const AqmDensePixels *targets, size_t n,
+                    AqmDenseMeetings *out);
+
+#endif
