@@ -119,17 +119,10 @@ static void midpoints(const AqmDenseRays *a, const AqmDenseRays *b, size_t n,
     }
 }
 
-/* How far the point at each depth is seen from its target, and how that changes along the ray; with
- * the distance of the point from the camera along the axis. */
-typedef struct Offset {
-    float eu[AQM_DENSE_CHUNK], ev[AQM_DENSE_CHUNK];
-    float gu[AQM_DENSE_CHUNK], gv[AQM_DENSE_CHUNK], away[AQM_DENSE_CHUNK];
-} Offset;
-
 /* With D = q^(3/2) - h (n^2 - 1) r^2 and q = n^2 z^2 + (n^2 - 1) r^2 the derivatives of
  * refraction.h are dz/dh = z q / D and dz/d(r^2) = -h z (n^2 - 1) / (2 D). */
-static void measure(const AqmDenseCamera *c, const AqmDenseRays *rays, const float *depth,
-                    const AqmDensePixels *targets, size_t n, Offset *restrict out) {
+void aqm_dense_offsets(const AqmDenseCamera *c, const AqmDenseRays *rays, const float *depth,
+                       const AqmDensePixels *targets, size_t n, AqmDenseOffsets *restrict out) {
     const float *R = c->R, n2 = c->n * c->n, m2 = n2 - 1.0f, h_c = c->h_c, index = c->n;
     const float R0 = R[0], R1 = R[1], R2 = R[2], R3 = R[3], R4 = R[4], R5 = R[5], R6 = R[6],
                 R7 = R[7], R8 = R[8], fx = c->fx, fy = c->fy, cx = c->cx, cy = c->cy;
@@ -156,13 +149,13 @@ void aqm_dense_meet(const AqmDenseCamera *first, const AqmDenseRays *rays,
                     const AqmDenseCamera *second, const AqmDensePixels *targets, size_t n,
                     AqmDenseMeetings *restrict out) {
     AqmDenseRays back;
-    Offset offset;
+    AqmDenseOffsets offset;
     const float *F = first->R, fx = first->fx, h_c = first->h_c, index = first->n;
     const float gain = fx / second->fx;
     aqm_dense_cast(second, targets, n, &back);
     midpoints(rays, &back, n, out->depth);
     for (int step = 0; step < 2; step++) {
-        measure(second, rays, out->depth, targets, n, &offset);
+        aqm_dense_offsets(second, rays, out->depth, targets, n, &offset);
         for (size_t k = 0; k < n; k++) {
             const float gu = offset.gu[k], gv = offset.gv[k], g2 = gu * gu + gv * gv;
             out->depth[k] -= (offset.eu[k] * gu + offset.ev[k] * gv) / g2;

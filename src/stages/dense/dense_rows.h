@@ -32,6 +32,13 @@ typedef struct AqmDensePixels {
     float u[AQM_DENSE_CHUNK], v[AQM_DENSE_CHUNK];
 } AqmDensePixels;
 
+/* Where points on rays are seen, less their targets (e), and how that changes a metre along the
+ * rays (g); with their distances from the camera along its axis. NaN as from aqm_dense_project. */
+typedef struct AqmDenseOffsets {
+    float eu[AQM_DENSE_CHUNK], ev[AQM_DENSE_CHUNK];
+    float gu[AQM_DENSE_CHUNK], gv[AQM_DENSE_CHUNK], away[AQM_DENSE_CHUNK];
+} AqmDenseOffsets;
+
 /* Where two views' rays of the same point come nearest. */
 typedef struct AqmDenseMeetings {
     float depth[AQM_DENSE_CHUNK];    /* along the first's ray; NaN where they do not meet */
@@ -57,6 +64,10 @@ void aqm_dense_project(const AqmDenseCamera *camera, const AqmDensePoints *point
 /* The ray depths at which the camera sees n points, and the directions of those rays in water. */
 void aqm_dense_sight(const AqmDenseCamera *camera, const AqmDensePoints *points, size_t n,
                      float *depth, AqmDenseRays *directions);
+
+/* The offsets of the points at these depths along n rays. */
+void aqm_dense_offsets(const AqmDenseCamera *camera, const AqmDenseRays *rays, const float *depth,
+                       const AqmDensePixels *targets, size_t n, AqmDenseOffsets *out);
 
 /* For n rays of `first` and their targets in `second`, the depths that come nearest to the targets
  * in the sense of least squares of pixels. */

@@ -17,39 +17,50 @@ static const float LEAST_SIGMA_M = 1e-6f;
 
 typedef float Lanes[CHUNK];
 
-/* Depths of the pixels from `at` on, INFINITY where not known; returns in `found` how many are. */
+/* Depths of the n pixels from `at` on, INFINITY where not known and in the lanes left over;
+ * `found`: how many are known. */
 static void gather(const AqmDepthMap *const *maps, size_t count, size_t at, size_t n, Lanes *sorted,
                    int *restrict found) {
     for (size_t m = 0; m < count; m++) {
         const float *depth = maps[m]->depth_m + at;
+        float *restrict lane = sorted[m];
+        for (size_t k = n; k < CHUNK; k++)
+            lane[k] = INFINITY;
         for (size_t k = 0; k < n; k++) {
             const int is_known = (depth[k] > 0.0f) & (depth[k] < INFINITY);
-            sorted[m][k] = is_known ? depth[k] : INFINITY;
+            lane[k] = is_known ? depth[k] : INFINITY;
             found[k] += is_known;
         }
     }
 }
 
-static void sort_lanes(Lanes *values, size_t count, size_t n) {
+static void exchange(float *restrict low, float *restrict high) {
+    for (size_t k = 0; k < CHUNK; k++) {
+        const float a = low[k], b = high[k];
+        low[k] = a < b ? a : b;
+        high[k] = a > b ? a : b; /* written so that both are one instruction */
+    }
+}
+
+static void sort_lanes(Lanes *values, size_t count) {
     for (size_t i = 1; i < count; i++)
         for (size_t j = i; j > 0; j--)
-            for (size_t k = 0; k < n; k++) {
-                const float a = values[j - 1][k], b = values[j][k];
-                values[j - 1][k] = a < b ? a : b;
-                values[j][k] = a < b ? b : a;
-            }
+            exchange(values[j - 1], values[j]);
 }
 
 /* Of the known ones, which are the first; of an even number the mean of the middle two. */
-static void find_medians(const Lanes *sorted, size_t count, const int *found, size_t n,
+static void find_medians(const Lanes *sorted, size_t count, const int *found,
                          float *restrict median) {
     float low[CHUNK] = {0}, high[CHUNK] = {0};
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < n; k++) {
-            low[k] = (int)i == (found[k] - 1) / 2 ? sorted[i][k] : low[k];
-            high[k] = (int)i == found[k] / 2 ? sorted[i][k] : high[k];
+    for (int i = 0; i < (int)count; i++)
+        for (size_t k = 0; k < CHUNK; k++) {
+            const float value = sorted[i][k];
+            const int is_low = (2 * i + 1 == found[k]) | (2 * i + 2 == found[k]);
+            const int is_high = (2 * i == found[k]) | (2 * i + 1 == found[k]);
+            low[k] = is_low ? value : low[k];
+            high[k] = is_high ? value : high[k];
         }
-    for (size_t k = 0; k < n; k++)
+    for (size_t k = 0; k < CHUNK; k++)
         median[k] = 0.5f * (low[k] + high[k]);
 }
 
@@ -86,8 +97,8 @@ static void merge_chunk(const AqmDepthMap *const *maps, size_t count, size_t at,
     float median[CHUNK];
     Agreement sums = {0};
     gather(maps, count, at, n, sorted, found);
-    sort_lanes(sorted, count, n);
-    find_medians((const Lanes *)sorted, count, found, n, median);
+    sort_lanes(sorted, count);
+    find_medians((const Lanes *)sorted, count, found, median);
     agree(maps, count, at, n, median, tolerance, &sums);
     for (size_t k = 0; k < n; k++) {
         const float agreeing = sums.count[k], offset = sums.offset[k] / sums.weight[k];

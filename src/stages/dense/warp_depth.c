@@ -70,7 +70,11 @@ static bool find_cell(const Task *task, int i, int j, int *cell_x, int *cell_y) 
     const int middle_x = i * task->block + task->block / 2,
               middle_y = j * task->block + task->block / 2, reach = (task->block + 2) / 4;
     int nearest = INT_MAX;
-    for (int dy = -reach; dy <= reach && nearest > 0; dy++)
+    *cell_x = middle_x, *cell_y = middle_y;
+    if (middle_x < warp->width && middle_y < warp->height &&
+        is_usable(task, (size_t)middle_y * (size_t)warp->width + (size_t)middle_x))
+        return true;
+    for (int dy = -reach; dy <= reach; dy++)
         for (int dx = -reach; dx <= reach; dx++) {
             const int x = middle_x + dx, y = middle_y + dy, distance = dx * dx + dy * dy;
             if (x >= warp->width || y >= warp->height || distance >= nearest ||
@@ -130,7 +134,7 @@ static void gather(const Task *task, int i, int j, size_t n, AqmDensePixels *pix
     for (size_t k = 0; k < n; k++) {
         int x = 0, y = 0;
         const bool is_there = find_cell(task, i + (int)k, j, &x, &y);
-        const size_t cell = cells[k] = (size_t)y * (size_t)warp->width + (size_t)x;
+        const size_t cell = cells[k] = is_there ? (size_t)y * (size_t)warp->width + (size_t)x : 0;
         pixels->u[k] = (float)((x + 0.5) * px_u - 0.5);
         pixels->v[k] = (float)((y + 0.5) * px_v - 0.5);
         targets->u[k] = is_there ? warp->target[2 * cell] : NAN;

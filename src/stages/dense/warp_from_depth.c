@@ -12,10 +12,6 @@
 
 enum { CHUNK = AQM_DENSE_CHUNK };
 static const float FARTHEST_BACK_PX = 3.0f;
-/* The step along the ray that the shift is measured over: about a pixel, and the shift of it even
- * to 0.2 %. */
-static const float STEP_M = 0.002f;
-
 typedef struct Pair {
     AqmDenseCamera first, second;
     const AqmDepthMap *first_depth, *second_depth;
@@ -68,29 +64,30 @@ static void warp_chunk(const Pair *pair, int x, int y, size_t n) {
     const size_t at = (size_t)y * (size_t)pair->warp->width + (size_t)x;
     const float *depth = pair->first_depth->depth_m + at, right = pair->width - 0.5f,
                 low = pair->height - 0.5f;
-    AqmDensePixels pixels, targets, after;
+    AqmDensePixels pixels, targets;
+    const AqmDensePixels origin = {{0}, {0}};
     AqmDenseRays rays;
-    AqmDensePoints points, next;
-    float distance[CHUNK] = {0}, farther[CHUNK];
+    AqmDensePoints points;
+    AqmDenseOffsets offsets; /* from pixel (0, 0) */
+    float distance[CHUNK] = {0};
     for (size_t k = 0; k < n; k++) {
         pixels.u[k] = (float)(x + (int)k), pixels.v[k] = (float)y;
-        farther[k] = depth[k] + STEP_M;
     }
     aqm_dense_cast(&pair->first, &pixels, n, &rays);
-    aqm_dense_reach(&rays, depth, n, &points);
-    aqm_dense_project(&pair->second, &points, n, &targets);
-    aqm_dense_reach(&rays, farther, n, &next);
-    aqm_dense_project(&pair->second, &next, n, &after);
+    aqm_dense_offsets(&pair->second, &rays, depth, &origin, n, &offsets);
     for (size_t k = 0; k < n; k++) {
-        const float u = targets.u[k], v = targets.v[k];
+        const float u = offsets.eu[k], v = offsets.ev[k];
         const int is_inside = (u >= -0.5f) & (v >= -0.5f) & (u < right) & (v < low);
         targets.u[k] = is_inside ? u : NAN;
+        targets.v[k] = v;
     }
-    if (pair->second_depth)
+    if (pair->second_depth) {
+        aqm_dense_reach(&rays, depth, n, &points);
         lead_back(pair, &points, &pixels, &targets, n, distance);
+    }
     for (size_t k = 0; k < n; k++) {
         const float u = targets.u[k], v = targets.v[k];
-        const float du = after.u[k] - u, dv = after.v[k] - v;
+        const float gu = offsets.gu[k], gv = offsets.gv[k];
         if (!(u == u && distance[k] <= FARTHEST_BACK_PX))
             continue; /* stays as it was made: not known */
         pair->warp->target[2 * (at + k)] = u;
@@ -98,7 +95,7 @@ static void warp_chunk(const Pair *pair, int x, int y, size_t n) {
         pair->warp->certainty[at + k] =
             pair->first_depth->confidence[at + k] * expf(-0.5f * distance[k] * distance[k]);
         pair->warp->sigma_px[at + k] =
-            pair->first_depth->sigma_m[at + k] * sqrtf(du * du + dv * dv) / STEP_M;
+            pair->first_depth->sigma_m[at + k] * sqrtf(gu * gu + gv * gv);
     }
 }
 
