@@ -1,10 +1,10 @@
 /* The depth map that a warp means.
  *
- * Of the usable cells all are triangulated (dense_rows.c), or the middle ones of blocks of k x k
- * cells, k odd and as small as leaves no more blocks with a usable cell than may be; where the
- * middle one is not usable, the usable cell nearest to it stands for it. With a cell a
- * pixel and k = 1 that is the depth map; else lattice_depth.c fills what lies between.
- * Cost: about 35 ns a cell of CPU time, 15 more a pixel where cells are not pixels. */
+ * Of the usable cells all are triangulated (kernels/dense_loops.h), or the middle ones of blocks of
+ * k x k cells, k odd and as small as leaves no more blocks with a usable cell than may be; where
+ * the middle one is not usable, the usable cell nearest to it stands for it. With a cell a pixel
+ * and k = 1 that is the depth map; else lattice_depth.c fills what lies between. Cost: about 35 ns
+ * a cell of CPU time, 15 more a pixel where cells are not pixels. */
 #include <limits.h>
 #include <math.h>
 
@@ -12,7 +12,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/diag.h"
-#include "stages/dense/dense_rows.h"
+#include "stages/dense/dense_camera.h"
 #include "stages/dense/lattice_depth.h"
 
 enum { CHUNK = AQM_DENSE_CHUNK };
@@ -48,6 +48,7 @@ typedef struct Task {
     const AqmWarp *warp;
     const AqmDepthRange *range;
     const AqmWarpDepthOptions *options;
+    const AqmDenseKernels *kernels;
     AqmDenseCamera from, to;
     int block, columns, rows; /* cells a block's side, blocks */
     AqmDepthMap *nodes;       /* a node a block */
@@ -159,8 +160,8 @@ static void triangulate(const Task *task, int i, int j, size_t n) {
     const float down_min_m = (float)range->down_min_m,
                 down_max_m = range->down_max_m > 0.0 ? (float)range->down_max_m : INFINITY;
     gather(task, i, j, n, &pixels, &targets, cells);
-    aqm_dense_cast(&task->from, &pixels, n, &rays);
-    aqm_dense_meet(&task->from, &rays, &task->to, &targets, n, &meetings);
+    task->kernels->rays(&task->from, &pixels, n, &rays);
+    task->kernels->meet(&task->from, &rays, &task->to, &targets, n, &meetings);
     for (size_t k = 0; k < n; k++) {
         const size_t node = (size_t)j * (size_t)task->columns + (size_t)i + k;
         const float depth = meetings.depth[k], down = meetings.down[k];
@@ -240,6 +241,7 @@ AqmStatus aqm_warp_depth(AqmDepthMap **out, const AqmView *first, const AqmView 
                  .warp = warp,
                  .range = range,
                  .options = options,
+                 .kernels = aqm_dense_kernels(aqm_cpu_features()),
                  .from = aqm_dense_camera(first, first),
                  .to = aqm_dense_camera(second, first)};
     AqmStatus status = find_nodes(&task, diag);

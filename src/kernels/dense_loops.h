@@ -1,4 +1,6 @@
-/* Loops over chunks of rays and points; the refraction is that of geometry/refraction.h.
+/* Loops over chunks of rays and points in plain C: the reference (dense_ref.c), and compiled once
+ * more for AVX2 (dense_avx2.c). Contracts in dense_kernels.h; the refraction is that of
+ * geometry/refraction.h. Included by those two files only.
  *
  * Meeting of two rays. With e(s) = pixel of (O + s d) in the second view less the target, the least
  * |e|^2 along the ray is found by Gauss-Newton, s -= e . g / g . g with g = e', from the midpoint
@@ -9,30 +11,19 @@
  * Rays that pass each other by a few pixels leave the midpoint within 1e-2 px of the least squares;
  * one step makes it 1e-4, the second measures how far they pass: e - g (e . g / g . g). In float
  * all is within 1e-3 px (tested), which is 4 um of depth at 1.3 m and 15 degrees between the rays.
- * Cost: about 60 cycles a cell with SSE2. */
-#include "stages/dense/dense_rows.h"
+ * Cost: about 60 cycles a cell with SSE2, half of that with AVX2. */
+#ifndef AQM_KERNELS_DENSE_LOOPS_H
+#define AQM_KERNELS_DENSE_LOOPS_H
 
 #include <math.h>
+
+#include "kernels/dense_kernels.h"
 
 /* Rays at less than 1e-4 rad say nothing about depth (see aqm_triangulate). */
 static const float LEAST_SIN2 = 1e-8f;
 
-AqmDenseCamera aqm_dense_camera(const AqmView *view, const AqmView *first) {
-    AqmDenseCamera camera = {.x = (float)(view->C[0] - first->C[0]),
-                             .y = (float)(view->C[1] - first->C[1]),
-                             .h_c = (float)(view->water_z - view->C[2]),
-                             .n = (float)view->n,
-                             .fx = (float)view->fx,
-                             .fy = (float)view->fy,
-                             .cx = (float)view->cx,
-                             .cy = (float)view->cy};
-    for (int k = 0; k < 9; k++)
-        camera.R[k] = (float)view->R[k];
-    return camera;
-}
-
-void aqm_dense_cast(const AqmDenseCamera *c, const AqmDensePixels *pixels, size_t n,
-                    AqmDenseRays *restrict rays) {
+static void loops_rays(const AqmDenseCamera *c, const AqmDensePixels *pixels, size_t n,
+                       AqmDenseRays *restrict rays) {
     const float *R = c->R, m2 = c->n * c->n - 1.0f, h_c = c->h_c, index = c->n;
     const float R0 = R[0], R1 = R[1], R2 = R[2], R3 = R[3], R4 = R[4], R5 = R[5], R6 = R[6],
                 R7 = R[7], R8 = R[8], fx = c->fx, fy = c->fy, cx = c->cx, cy = c->cy;
@@ -50,8 +41,8 @@ void aqm_dense_cast(const AqmDenseCamera *c, const AqmDensePixels *pixels, size_
     }
 }
 
-void aqm_dense_reach(const AqmDenseRays *rays, const float *depth, size_t n,
-                     AqmDensePoints *restrict points) {
+static void loops_points(const AqmDenseRays *rays, const float *depth, size_t n,
+                         AqmDensePoints *restrict points) {
     for (size_t k = 0; k < n; k++) {
         points->x[k] = rays->x[k] + depth[k] * rays->dx[k];
         points->y[k] = rays->y[k] + depth[k] * rays->dy[k];
@@ -73,8 +64,8 @@ static inline float apparent_z(float h_c, float h, float n, float bend) {
     return newton(z, h_c, h, n * n, bend);
 }
 
-void aqm_dense_project(const AqmDenseCamera *c, const AqmDensePoints *points, size_t n,
-                       AqmDensePixels *restrict pixels) {
+static void loops_project(const AqmDenseCamera *c, const AqmDensePoints *points, size_t n,
+                          AqmDensePixels *restrict pixels) {
     const float *R = c->R, m2 = c->n * c->n - 1.0f, h_c = c->h_c, index = c->n;
     const float R0 = R[0], R1 = R[1], R2 = R[2], R3 = R[3], R4 = R[4], R5 = R[5], R6 = R[6],
                 R7 = R[7], R8 = R[8], fx = c->fx, fy = c->fy, cx = c->cx, cy = c->cy;
@@ -88,8 +79,8 @@ void aqm_dense_project(const AqmDenseCamera *c, const AqmDensePoints *points, si
     }
 }
 
-void aqm_dense_sight(const AqmDenseCamera *c, const AqmDensePoints *points, size_t n,
-                     float *restrict depth, AqmDenseRays *restrict directions) {
+static void loops_sight(const AqmDenseCamera *c, const AqmDensePoints *points, size_t n,
+                        float *restrict depth, AqmDenseRays *restrict directions) {
     const float m2 = c->n * c->n - 1.0f, h_c = c->h_c, index = c->n;
     for (size_t k = 0; k < n; k++) {
         const float x = points->x[k] - c->x, y = points->y[k] - c->y, h = points->h[k];
@@ -121,8 +112,8 @@ static void midpoints(const AqmDenseRays *a, const AqmDenseRays *b, size_t n,
 
 /* With D = q^(3/2) - h (n^2 - 1) r^2 and q = n^2 z^2 + (n^2 - 1) r^2 the derivatives of
  * refraction.h are dz/dh = z q / D and dz/d(r^2) = -h z (n^2 - 1) / (2 D). */
-void aqm_dense_offsets(const AqmDenseCamera *c, const AqmDenseRays *rays, const float *depth,
-                       const AqmDensePixels *targets, size_t n, AqmDenseOffsets *restrict out) {
+static void loops_offsets(const AqmDenseCamera *c, const AqmDenseRays *rays, const float *depth,
+                          const AqmDensePixels *targets, size_t n, AqmDenseOffsets *restrict out) {
     const float *R = c->R, n2 = c->n * c->n, m2 = n2 - 1.0f, h_c = c->h_c, index = c->n;
     const float R0 = R[0], R1 = R[1], R2 = R[2], R3 = R[3], R4 = R[4], R5 = R[5], R6 = R[6],
                 R7 = R[7], R8 = R[8], fx = c->fx, fy = c->fy, cx = c->cx, cy = c->cy;
@@ -145,17 +136,17 @@ void aqm_dense_offsets(const AqmDenseCamera *c, const AqmDenseRays *rays, const 
     }
 }
 
-void aqm_dense_meet(const AqmDenseCamera *first, const AqmDenseRays *rays,
-                    const AqmDenseCamera *second, const AqmDensePixels *targets, size_t n,
-                    AqmDenseMeetings *restrict out) {
+static void loops_meet(const AqmDenseCamera *first, const AqmDenseRays *rays,
+                       const AqmDenseCamera *second, const AqmDensePixels *targets, size_t n,
+                       AqmDenseMeetings *restrict out) {
     AqmDenseRays back;
     AqmDenseOffsets offset;
     const float *F = first->R, fx = first->fx, h_c = first->h_c, index = first->n;
     const float gain = fx / second->fx;
-    aqm_dense_cast(second, targets, n, &back);
+    loops_rays(second, targets, n, &back);
     midpoints(rays, &back, n, out->depth);
     for (int step = 0; step < 2; step++) {
-        aqm_dense_offsets(second, rays, out->depth, targets, n, &offset);
+        loops_offsets(second, rays, out->depth, targets, n, &offset);
         for (size_t k = 0; k < n; k++) {
             const float gu = offset.gu[k], gv = offset.gv[k], g2 = gu * gu + gv * gv;
             out->depth[k] -= (offset.eu[k] * gu + offset.ev[k] * gv) / g2;
@@ -174,3 +165,5 @@ void aqm_dense_meet(const AqmDenseCamera *first, const AqmDenseRays *rays,
         out->down[k] = h;
     }
 }
+
+#endif
