@@ -1,6 +1,6 @@
-/* Stage: from features to matches, from matches to points under water, and from dense warps to
- * depth maps. What the calibration knows is used: a point that one camera sees lies on its
- * refracted ray, so in another camera on the curve that the ray projects to. */
+/* Stage: from features to matches, and from matches to points under water. What the calibration
+ * knows is used: a point that one camera sees lies on its refracted ray, so in another camera on
+ * the curve that the ray projects to. */
 #ifndef AQUAMVS_MATCHING_H
 #define AQUAMVS_MATCHING_H
 
@@ -9,8 +9,6 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ---- sparse ---------------------------------------------------------------------------------- */
 
 typedef struct AqmMatchOptions {
     double filter_threshold; /* 0..1, default 0.1: matches scored lower are dropped; for SIFT the
@@ -65,39 +63,55 @@ AQM_API size_t aqm_pairs_by_distance(const AqmView *const *views, const bool *is
 typedef struct AqmTrackOptions {
     double max_error_px;  /* 0.01..100, default 1.5: largest reprojection error of an observation */
     double min_angle_deg; /* 0..90, default 1.5: least angle in water between two of its rays */
+    int threads;          /* 0 = all cores */
 } AqmTrackOptions;
 
 AQM_API AqmTrackOptions aqm_track_options_default(void);
 AQM_API AQM_NODISCARD AqmStatus aqm_track_options_validate(const AqmTrackOptions *options,
                                                            AqmDiag *diag);
 
-/* Matches of pairs chained into tracks (a chain that comes to two features of one view is split or
- * dropped), triangulated from all their rays, then moved to the least sum of squared reprojection
- * errors through the water (Gauss-Newton); observations off by more than max_error_px are dropped
- * one by one, worst first, while at least two remain. A point counts if it lies below the surface,
- * within `ranges` (view_count entries, of the first view that sees it; NULL = anywhere below), and
- * two of its rays make min_angle_deg. `views`: those of the pairs' indices. The order depends on
- * the pairs alone. MEMORY. *out is set on AQM_OK only; no point at all is no error. */
+/* Matches of pairs chained into tracks, best score first: a match that would bring two features of
+ * one view into a track is left out. Every observation is moved to where the matches, link by link,
+ * put the point of the track's most matched feature, so that all are positions of one point; the
+ * point is triangulated from their rays, then moved to the least sum of squared reprojection errors
+ * through the water (Gauss-Newton); while the largest error is above max_error_px the worst
+ * observation is dropped, and the track where only two remain. A point counts if it lies below the
+ * surface, within the range of the first view that sees it (0 = anywhere below), and two of its
+ * rays make min_angle_deg. sigma_m comes from the normal equations and the errors of all tracks, at
+ * least those of 0.02 px.
+ *
+ * `views`: those of the pairs' indices; their images are not used. Matches whose score or positions
+ * are not finite are left out. Tracks are in the order of their first observations before any was
+ * dropped (view, then feature), observations in the order of the views; the same bytes for any
+ * number of threads. ARGUMENT for options out of range and pairs or matches of views or features
+ * that are not there; MEMORY. *out is set on AQM_OK only; no point at all is no error. */
 AQM_API AQM_NODISCARD AqmStatus aqm_tracks_build(AqmTracks **out, const AqmMatchView *views,
                                                  size_t view_count, const AqmMatchPair *pairs,
                                                  size_t pair_count, const AqmTrackOptions *options,
                                                  AqmDiag *diag);
 
-/* Removes points that lie alone: those whose depth below the water differs from the median of their
- * 12 nearest (horizontally) by more than 6 times the median absolute deviation of such differences
- * and 1 mm. MEMORY; the tracks are as before then. */
-AQM_API AQM_NODISCARD AqmStatus aqm_tracks_remove_outliers(AqmTracks *tracks, double water_z,
-                                                           AqmDiag *diag);
+/* Removes points that lie alone: those whose depth differs from the median of their 12 nearest
+ * (horizontally) by more than 6 times the median of such differences, 4 times the median absolute
+ * deviation of those 12, and 1 mm. The others keep their order. MEMORY; the tracks are as before
+ * then. */
+AQM_API AQM_NODISCARD AqmStatus aqm_tracks_remove_outliers(AqmTracks *tracks, AqmDiag *diag);
 
-/* The depth range of view `view`: of all points that lie in its image (not only those it matched),
- * the robust range (0.5 % cut at either end, but never a body of points), widened by margin_m.
- * false, and *range untouched, where fewer than 20 points lie in its image. */
-AQM_API bool aqm_tracks_depth_range(const AqmTracks *tracks, const AqmView *view, double margin_m,
-                                    AqmDepthRange *range);
+/* The depth range of `view`, from all points that lie in its image (not only those it matched): a
+ * level bed, or a plane where that fits much better, and the range of what the points lie above and
+ * below it, without the outermost 0.5 % where those lie apart and are no body of points, along all
+ * rays of the image. Both ranges are widened at either end by margin_m and 5 % (more with few
+ * points) of themselves, for what lies between the points. NO_DATA, and *range untouched, where
+ * fewer than 20 points lie in the image; MEMORY. */
+AQM_API AQM_NODISCARD AqmStatus aqm_tracks_depth_range(const AqmTracks *tracks, const AqmView *view,
+                                                       double margin_m, AqmDepthRange *range,
+                                                       AqmDiag *diag);
 
 /* The points as a cloud: normals point to the mean of the cameras that see each, colours are the
- * mean over the observations in `colors` (one per view; 8 bits R G B or gray; an entry of NULL adds
- * nothing), confidence is 1 / (1 + (error_px)^2), views the number of observations. MEMORY. */
+ * mean over the observations in `colors` (one per view, gray or R G B; NULL, or an entry of NULL,
+ * adds nothing; mid-gray where nothing does), confidence is 1 / (1 + (error_px)^2), views the
+ * number of observations. full_scale: per view, the sample that means 255; NULL where colors is.
+ * ARGUMENT for images of other sizes than their views, a full_scale that is not positive, or tracks
+ * of views that are not there; MEMORY. *out is set on AQM_OK only. */
 AQM_API AQM_NODISCARD AqmStatus aqm_tracks_cloud(AqmCloud **out, const AqmTracks *tracks,
                                                  const AqmView *const *views,
                                                  const AqmImageView *const *colors,

@@ -117,6 +117,35 @@ bool aqm_view_project_fast(const AqmView *view, const double point[3], double pi
     return project_apparent(view, (const double[3]){x, y, z}, pixel);
 }
 
+bool aqm_view_project_slopes(const AqmView *view, const double point[3], double pixel[2],
+                             double slopes[6]) {
+    const double x = point[0] - view->C[0], y = point[1] - view->C[1];
+    const double h = point[2] - view->water_z, n2 = view->n * view->n, r2 = x * x + y * y;
+    const double h_c = view->water_z - view->C[2], *R = view->R;
+    if (!(h > 0.0))
+        return false;
+    const double z =
+        aqm_apparent_z_step(aqm_apparent_z(h_c, h, h / view->n, n2, r2), h_c, h, n2, r2);
+    if (!project_apparent(view, (const double[3]){x, y, z}, pixel))
+        return false;
+    const double inverse = 1.0 / sqrt(n2 * z * z + (n2 - 1.0) * r2),
+                 inverse3 = inverse * inverse * inverse;
+    const double F_z = 1.0 - h * (n2 - 1.0) * r2 * inverse3;
+    const double by_h = z * inverse / F_z, by_r2 = -0.5 * h * z * (n2 - 1.0) * inverse3 / F_z;
+    const double dz[3] = {2.0 * x * by_r2, 2.0 * y * by_r2, by_h};
+    const double depth = R[6] * x + R[7] * y + R[8] * z;
+    const double a = (pixel[0] - view->cx) / view->fx, b = (pixel[1] - view->cy) / view->fy;
+    for (int i = 0; i < 3; i++) {
+        /* how the point moves in the camera's frame where (X, Y, C_z + z) is seen */
+        const double across = (i < 2 ? R[i] : 0.0) + R[2] * dz[i];
+        const double down = (i < 2 ? R[3 + i] : 0.0) + R[5] * dz[i];
+        const double away = (i < 2 ? R[6 + i] : 0.0) + R[8] * dz[i];
+        slopes[i] = view->fx * (across - a * away) / depth;
+        slopes[3 + i] = view->fy * (down - b * away) / depth;
+    }
+    return true;
+}
+
 bool aqm_view_ray_depth(const AqmView *view, const double point[3], double *depth_m) {
     const double x = point[0] - view->C[0], y = point[1] - view->C[1];
     const double h = point[2] - view->water_z, h_c = view->water_z - view->C[2];

@@ -54,6 +54,12 @@ static inline float aqm_apparent_z_f32(float h_c, float h, float h_over_n, float
 /* The reference: iterated until z no longer falls. */
 double aqm_apparent_z_exact(double h_c, double h, double n, double r2);
 
+/* As aqm_view_project_fast, with the derivatives of u (slopes[0..2]) and v (slopes[3..5]) along X,
+ * Y and Z, px a metre. With q = n^2 z^2 + (n^2 - 1) r^2 and F above,
+ *     dz/dh = z / (sqrt(q) F_z),    dz/d(r^2) = -h z (n^2 - 1) / (2 q^(3/2) F_z). */
+bool aqm_view_project_slopes(const AqmView *view, const double point[3], double pixel[2],
+                             double slopes[6]);
+
 /* The view as the kernels of fusion_kernels.h take a camera: in float. */
 AqmSightCamera aqm_sight_camera(const AqmView *view);
 

@@ -228,6 +228,39 @@ static void two_steps_are_enough_in_the_working_volume(void **state) {
     assert_true(worst_f32 < 5e-4);
 }
 
+static void slopes_are_the_derivatives(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(11, 0);
+    const double step = 1e-5;
+    for (int k = 0; k < 500; k++) {
+        const AqmView view = random_view(&rng);
+        AqmRay ray;
+        double s = between(&rng, 0.05, 1.0), pixel[2], same[2], slopes[6], before[2], after[2];
+        if (!aqm_view_cast(&view, between(&rng, 0, 1600), between(&rng, 0, 1200), &ray) ||
+            ray.direction[2] < 0.75)
+            continue;
+        const double point[3] = {ray.origin[0] + s * ray.direction[0],
+                                 ray.origin[1] + s * ray.direction[1],
+                                 ray.origin[2] + s * ray.direction[2]};
+        assert_true(aqm_view_project_slopes(&view, point, pixel, slopes));
+        assert_true(aqm_view_project_fast(&view, point, same));
+        assert_true(pixel_error(pixel, same) == 0.0);
+        for (int i = 0; i < 3; i++) {
+            double low[3] = {point[0], point[1], point[2]},
+                   high[3] = {point[0], point[1], point[2]};
+            low[i] -= step, high[i] += step;
+            assert_true(aqm_view_project(&view, low, before));
+            assert_true(aqm_view_project(&view, high, after));
+            for (int j = 0; j < 2; j++)
+                assert_true(fabs((after[j] - before[j]) / (2 * step) - slopes[3 * j + i]) < 0.05);
+        }
+    }
+    double pixel[2], slopes[6];
+    const AqmView view = random_view(&rng);
+    const double above[3] = {0, 0, view.water_z};
+    assert_false(aqm_view_project_slopes(&view, above, pixel, slopes));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_view_holds_its_camera),
@@ -237,6 +270,7 @@ int main(void) {
         cmocka_unit_test(straight_below_depth_is_divided_by_n),
         cmocka_unit_test(without_an_index_step_it_is_a_pinhole_camera),
         cmocka_unit_test(what_cannot_be_seen_is_refused),
+        cmocka_unit_test(slopes_are_the_derivatives),
         cmocka_unit_test(three_steps_are_enough_far_out),
         cmocka_unit_test(two_steps_are_enough_in_the_working_volume),
     };
