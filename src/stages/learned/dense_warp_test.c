@@ -1,3 +1,5 @@
+#include <pthread.h>
+
 #include "base/alloc.h"
 #include "stages/learned/test_learned.h"
 
@@ -271,6 +273,55 @@ static void arguments_and_memory_are_errors(void **state) {
     aqm_model_close(&model);
 }
 
+/* ---- threads --------------------------------------------------------------------------------- */
+
+typedef struct Worker {
+    const TestLearned *test;
+    const AqmImage *first, *second;
+    int threads;
+    AqmWarp *warp; /* NULL: failed */
+} Worker;
+
+/* A model of its own on the runtime that all share. */
+static void *work(void *argument) {
+    Worker *w = argument;
+    AqmModel *model = NULL;
+    const AqmImageView a = aqm_image_view(w->first), b = aqm_image_view(w->second);
+    for (int run = 0; run < 3; run++) {
+        aqm_warp_destroy(&w->warp);
+        if (aqm_model_open(&model, w->test->onnx, w->test->path, w->threads, NULL) != AQM_OK ||
+            aqm_learned_warp(&w->warp, model, &a, &b, 64, 48, NULL) != AQM_OK)
+            w->warp = NULL;
+        aqm_model_close(&model);
+    }
+    return NULL;
+}
+
+static void several_threads_share_one_runtime(void **state) {
+    TestLearned *t = test_learned(state);
+    enum { WORKERS = 4 };
+    pthread_t threads[WORKERS];
+    Worker workers[WORKERS];
+    AqmImage *first = test_image(90, 60, 3, 30), *second = test_image(90, 60, 3, 31);
+    assert_true(test_write_dense_formula(t->path, "H", "W", COEFFICIENTS, WEIGHTS, NULL));
+    for (int i = 0; i < WORKERS; i++) {
+        workers[i] = (Worker){t, first, second, 1 + i % 2, NULL};
+        assert_int_equal(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        pthread_join(threads[i], NULL);
+    for (int i = 0; i < WORKERS; i++) {
+        const AqmWarp *warp = workers[i].warp;
+        assert_non_null(warp);
+        assert_memory_equal(warp->target, workers[0].warp->target, 64 * 48 * 8);
+        assert_memory_equal(warp->certainty, workers[0].warp->certainty, 64 * 48 * 4);
+    }
+    for (int i = 0; i < WORKERS; i++)
+        aqm_warp_destroy(&workers[i].warp);
+    aqm_image_destroy(&first);
+    aqm_image_destroy(&second);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(half_pixels_are_kept_at_every_size),
@@ -281,6 +332,7 @@ int main(void) {
         cmocka_unit_test(a_table_knows_its_images),
         cmocka_unit_test(answers_that_cannot_be_are_refused),
         cmocka_unit_test(arguments_and_memory_are_errors),
+        cmocka_unit_test(several_threads_share_one_runtime),
     };
     return TEST_LEARNED_RUN(tests);
 }

@@ -9,7 +9,7 @@
 
 enum { KEYPOINTS, MATCHES, SCORES, OUTPUTS };
 enum { MULTIPLE = 16 }; /* see extract.c */
-enum { DROPPED = UINT32_MAX };
+#define DROPPED UINT32_MAX
 
 /* The keypoints of one image that lie in it, and where each of the model's went. */
 typedef struct Side {
@@ -102,18 +102,19 @@ static AqmStatus read_pairs(const AqmModel *model, const AqmTensorOut out[OUTPUT
     const int64_t keypoints = out[KEYPOINTS].shape[1], limits[3] = {1, keypoints, keypoints};
     size_t kept = 0;
     for (size_t i = 0; i < out[SCORES].count; i++) {
-        int64_t row[3];
+        double row[3];
         for (size_t c = 0; c < 3; c++) {
-            row[c] = (int64_t)aqm_tensor_number(&out[MATCHES], 3 * i + c);
-            if (row[c] < 0 || row[c] >= limits[c])
+            row[c] = aqm_tensor_number(&out[MATCHES], 3 * i + c);
+            if (!(row[c] >= 0.0 && row[c] < (double)limits[c]))
                 return aqm_fail(diag, AQM_ERROR_FORMAT,
-                                "%s: output matches has %lld as the %s of match %zu; 0 to %lld "
+                                "%s: output matches has %.15g as the %s of match %zu; 0 to %lld "
                                 "can be",
-                                model->session->path, (long long)row[c],
+                                model->session->path, row[c],
                                 c == 0 ? "pair of images" : "keypoint", i,
                                 (long long)limits[c] - 1);
         }
-        const uint32_t a = sides[0].renumbered[row[1]], b = sides[1].renumbered[row[2]];
+        const uint32_t a = sides[0].renumbered[(size_t)row[1]];
+        const uint32_t b = sides[1].renumbered[(size_t)row[2]];
         if (a != DROPPED && b != DROPPED && scores[i] >= threshold)
             pairs[kept++] = (AqmPair){a, b, scores[i]};
     }

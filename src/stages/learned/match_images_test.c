@@ -127,6 +127,7 @@ static void answers_that_cannot_be_are_refused(void **state) {
     } faults[] = {
         {{1, 0, 0}, 0.5f, {"2 3 2", "1 3", "1"}, "has 1 as the pair of images of match 0; 0 to 0"},
         {{0, 3, 0}, 0.5f, {"2 3 2", "1 3", "1"}, "has 3 as the keypoint of match 0; 0 to 2"},
+        {{0, INT64_MAX, 0}, 0.5f, {"2 3 2", "1 3", "1"}, "has 9.22337203685478e+18 as the"},
         {{0, 0, -1}, 0.5f, {"2 3 2", "1 3", "1"}, "has -1 as the keypoint"},
         {{0, 0, 0}, NAN, {"2 3 2", "1 3", "1"}, "mscores holds nan"},
         {{0, 0, 0}, 0.5f, {"2 2 3", "1 3", "1"}, "keypoints is float [2 2 3]"},
