@@ -12,6 +12,7 @@ enum { KEYPOINTS, SCORES, DESCRIPTORS, OUTPUTS };
 
 /* What sides the networks can take: DISK halves an image four times, ALIKED's blocks are of 32. */
 enum { MULTIPLE = 16, COLMAP_MULTIPLE = 32 };
+enum { MASK_FACTOR = 8 };
 
 typedef struct Candidate {
     float score, uv[2];
@@ -27,7 +28,8 @@ static int by_score(const void *a, const void *b) {
 }
 
 /* How many to ask of a model that chooses the best itself: where a mask hides some, as many more
- * as would leave max_keypoints if they lay evenly. */
+ * as would leave max_keypoints if they lay evenly, but no more than MASK_FACTOR times as many, each
+ * of which costs the model a descriptor. */
 static int64_t count_to_ask(const AqmImageView *mask, int max_keypoints) {
     if (!mask)
         return max_keypoints;
@@ -38,8 +40,8 @@ static int64_t count_to_ask(const AqmImageView *mask, int max_keypoints) {
         for (int x = 0; x < mask->width; x++)
             open += row[x] != 0;
     }
-    const double wanted = open ? (double)max_keypoints * (double)all / (double)open : 1.0;
-    return (int64_t)fmin(ceil(wanted), (double)all);
+    const double factor = open ? (double)all / (double)open : 1.0;
+    return (int64_t)ceil(max_keypoints * fmin(factor, MASK_FACTOR));
 }
 
 static AqmStatus check_request(const AqmModel *model, const AqmImageView *image,

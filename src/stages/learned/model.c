@@ -116,8 +116,8 @@ static void add_specs(Text *text, const PortSpec *specs, bool in_full) {
     for (size_t i = 0; specs[i].name; i++) {
         add(text, "%s%s", i ? ", " : "", specs[i].name);
         if (in_full)
-            add(text, " %s [%s]%s", specs[i].elements, specs[i].shapes,
-                specs[i].is_optional ? " or without" : "");
+            add(text, " %s [%s]", specs[i].elements, specs[i].shapes);
+        add(text, "%s", specs[i].is_optional ? " or without" : "");
     }
 }
 
