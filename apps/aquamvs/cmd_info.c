@@ -18,7 +18,10 @@ static void print_text(const AqmInfo *info) {
     printf("matchers          sift: depth ranges from a coarse sweep, then the plane sweep; there "
            "is no "
            "feature matching yet\n");
-    printf("learned matchers  %s\n", info->has_learned_matchers ? "yes" : "no");
+    if (*info->onnx_version)
+        printf("ONNX Runtime      %s, %s\n", info->onnx_version, info->onnx_path);
+    else
+        printf("ONNX Runtime      none: %s\n", info->onnx_missing);
 }
 
 static void print_json_text(const char *key, const char *text) {
@@ -42,9 +45,10 @@ static void print_json(const AqmInfo *info) {
     print_json_text("cpu", info->cpu);
     print_json_text("cpu_features", info->cpu_features);
     print_json_text("kernels", info->kernels);
+    print_json_text("onnx_runtime", info->onnx_version);
+    print_json_text("onnx_runtime_path", info->onnx_path);
     printf("  \"cores\": %d,\n", info->cores);
-    printf("  \"cuda\": %s,\n", info->has_cuda ? "true" : "false");
-    printf("  \"learned_matchers\": %s\n}\n", info->has_learned_matchers ? "true" : "false");
+    printf("  \"cuda\": %s\n}\n", info->has_cuda ? "true" : "false");
 }
 
 /* ---- docs/configuration.md ----------------------------------------------------------------------

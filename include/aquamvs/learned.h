@@ -1,6 +1,7 @@
 /* Stage: the learned matchers, run by ONNX Runtime, which is looked for when it is first needed and
  * is no part of this library: its C API is called through a table (version 1 of the API, whose
- * order is frozen). No weights are shipped: the user gives model files.
+ * order is frozen). No weights are shipped: the user gives model files. docs/models.md lists the
+ * signatures that are known.
  *
  * This is the one stage that reads files, the models, since ONNX keeps large weights in files
  * beside the graph that only the runtime can find. */
@@ -48,29 +49,37 @@ AQM_API AqmModelKind aqm_model_kind(const AqmModel *model);
 
 /* For all below: FORMAT where the model fails in ONNX Runtime (with its reason), or gives back what
  * it must not: another shape or type, NaN, a keypoint outside of the image by more than a pixel, an
- * index that does not exist; MEMORY. *out is set on AQM_OK only. */
+ * index that does not exist; MEMORY. *out is set on AQM_OK only.
+ *
+ * Where an extractor leaves the image's sides open it is given the image as it is, continued with
+ * its last row and column to a multiple of 16 px (of 32 for COLMAP's); where a side is fixed, the
+ * image resized to it, averaged over where that shrinks. Either way positions come back as the
+ * image's own, without half a pixel lost; those out of it by less than is refused are dropped. */
 
 /* Features of an undistorted image (U8, gray or R G B), with a model of kind EXTRACTOR or
  * COLMAP_EXTRACTOR (else ARGUMENT); converted to the channels that the model takes and scaled to
- * 0..1. At most max_keypoints, the best by score, not below min_score, none where `mask` (NULL =
- * none) is 0. */
+ * 0..1. At most max_keypoints (at least 1), the best by score, best first, not below min_score,
+ * none where `mask` (U8, of the image's size; NULL = none) is 0. Scale and orientation are not
+ * known; descriptors are as the model gives them. */
 AQM_API AQM_NODISCARD AqmStatus aqm_learned_extract(AqmFeatures **out, AqmModel *model,
                                                     const AqmImageView *image,
                                                     const AqmImageView *mask, int max_keypoints,
                                                     double min_score, AqmDiag *diag);
 
 /* Matches of two images' features (sizes in px: width, height), with a model of kind MATCHER or
- * COLMAP_MATCHER (else ARGUMENT); those with a score below filter_threshold are dropped. Positions
- * are the features' own. None is no error, nor is an image without features, which never reaches
- * the model. */
+ * COLMAP_MATCHER (else ARGUMENT); those with a score below filter_threshold are dropped. Of
+ * matches that share a feature the one with the better score stays. In the order of the first
+ * image's features, at their own positions. None is no error, nor is an image without features,
+ * which never reaches the model; descriptors of another length than the model's are FORMAT. */
 AQM_API AQM_NODISCARD AqmStatus aqm_learned_match(AqmMatches **out, AqmModel *model,
                                                   const AqmFeatures *first, const int first_size[2],
                                                   const AqmFeatures *second,
                                                   const int second_size[2], double filter_threshold,
                                                   AqmDiag *diag);
 
-/* Both at once with a model of kind PIPELINE (else ARGUMENT), on two images of one size. The
- * features have no descriptors (descriptor_size 1, all 0). All three are set on AQM_OK only. */
+/* Both at once with a model of kind PIPELINE (else ARGUMENT), on two images of one size (else
+ * ARGUMENT). The features have neither scores nor descriptors (descriptor_size 1, all 0). All three
+ * are set on AQM_OK only. */
 AQM_API AQM_NODISCARD AqmStatus aqm_learned_match_images(AqmFeatures **first_features,
                                                          AqmFeatures **second_features,
                                                          AqmMatches **matches, AqmModel *model,
@@ -78,9 +87,10 @@ AQM_API AQM_NODISCARD AqmStatus aqm_learned_match_images(AqmFeatures **first_fea
                                                          const AqmImageView *second,
                                                          double filter_threshold, AqmDiag *diag);
 
-/* The warp from `first` to `second` with a model of kind DENSE (else ARGUMENT): both images are
- * resized (area-averaged where that shrinks) to width x height, or to the model's own size where
- * that is fixed; cell centres are kept, so no half pixel is lost. */
+/* The warp from `first` to `second` with a model of kind DENSE (else ARGUMENT): both images, of any
+ * size, are resized to width x height, or to the model's own size where that is fixed; as many
+ * cells has the warp. Targets outside of the second image are not known; sigma is where the model
+ * gives its precision: the root of the mean variance of u and v. */
 AQM_API AQM_NODISCARD AqmStatus aqm_learned_warp(AqmWarp **out, AqmModel *model,
                                                  const AqmImageView *first,
                                                  const AqmImageView *second, int width, int height,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "aquamvs/learned.h"
 #include "base/cpu.h"
 #include "kernels/kernels.h"
 #include "pipeline/commit.h"
@@ -23,6 +24,17 @@ static void list_features(unsigned features, char *text, size_t size) {
     }
 }
 
+static void find_onnx(AqmInfo *info) {
+    AqmOnnx *onnx = NULL;
+    AqmDiag diag = {0};
+    if (aqm_onnx_open(&onnx, &diag) == AQM_OK) {
+        snprintf(info->onnx_version, sizeof info->onnx_version, "%s", aqm_onnx_version(onnx));
+        snprintf(info->onnx_path, sizeof info->onnx_path, "%s", aqm_onnx_path(onnx));
+    }
+    memcpy(info->onnx_missing, diag.message, sizeof info->onnx_missing);
+    aqm_onnx_close(&onnx);
+}
+
 void aqm_info(AqmInfo *info) {
     *info = (AqmInfo) {
         .version = aqm_version(), .commit = aqm_commit,
@@ -36,4 +48,5 @@ void aqm_info(AqmInfo *info) {
     aqm_cpu_name(info->cpu, sizeof info->cpu);
     list_features(aqm_cpu_features(), info->cpu_features, sizeof info->cpu_features);
     snprintf(info->kernels, sizeof info->kernels, "%s", aqm_kernels(aqm_cpu_features())->name);
+    find_onnx(info);
 }

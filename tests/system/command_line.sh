@@ -17,6 +17,8 @@ done
 ends 0 '^kernels ' info
 ends 0 '^matchers +sift: depth ranges from a coarse sweep' info
 ends 0 '"cpu_features": ' info --json
+ends 0 '^ONNX Runtime +([0-9]+\.[0-9]+\.[0-9]+, /|none: .*tools/get-onnxruntime)' info
+AQUAMVS_ONNXRUNTIME=/nonexistent ends 0 '^ONNX Runtime +none: .*/nonexistent' info
 ends 2 '--json takes no value' info --json=yes
 ends 2 "no option --jsno; did you mean --json\?" info --jsno
 ends 2 "no option -z" info -z
