@@ -30,6 +30,7 @@ typedef enum AqmExtractor {
     AQM_EXTRACTOR_ALIKED,
     AQM_EXTRACTOR_DISK
 } AqmExtractor;
+typedef enum AqmPairSelection { AQM_PAIRS_BY_OVERLAP, AQM_PAIRS_BY_DISTANCE } AqmPairSelection;
 typedef enum AqmSurfaceMethod {
     AQM_SURFACE_POISSON,
     AQM_SURFACE_HEIGHTFIELD,
@@ -68,6 +69,7 @@ typedef struct AqmConfig {
         int num_neighbors;
         bool include_center;
         double filter_threshold;
+        AqmPairSelection pair_selection;
     } sparse_matching;
     struct {
         double certainty_threshold;

@@ -4,12 +4,10 @@
 
 #include "aquamvs/config.h"
 
-/* To be called once before a run. UNSUPPORTED, with the way out, where the run asked for cannot be
- * made: matcher_type lightglue, roma or dense, pipeline_mode sparse. Warnings through `log` for
- * what is left out or done in another way: surface_method poisson and bpa (a heightfield is made),
- * viz_stages features and summary where they are named, save_features, target_faces, keys of
- * feature matching that differ from their defaults. Info (-v): where the depth ranges come from. */
-AqmStatus aqm_config_check_supported(const AqmConfig *config, const AqmLog *log, AqmDiag *diag);
+/* To be called once before a run. Warnings through `log` for what is left out or done in another
+ * way: surface_method poisson and bpa (a heightfield is made), viz_stages summary where it is
+ * named, features to be saved or drawn of dense matching, which has none, target_faces. */
+void aqm_config_warn_unsupported(const AqmConfig *config, const AqmLog *log);
 
 /* Where the model files of learned matchers are looked for: runtime.models_dir, else
  * $XDG_DATA_HOME/aquamvs/models, else $HOME/.local/share/aquamvs/models. */

@@ -9,6 +9,9 @@ typedef enum AqmStage {
     AQM_STAGE_READ,
     AQM_STAGE_NORMALIZE,
     AQM_STAGE_UNDISTORT,
+    AQM_STAGE_FEATURES,
+    AQM_STAGE_MATCHING,
+    AQM_STAGE_TRIANGULATION,
     AQM_STAGE_RANGES,
     AQM_STAGE_STEREO,
     AQM_STAGE_DEPTH_PICTURES, /* while there are depth maps */
@@ -28,6 +31,7 @@ bool aqm_stage_is_wanted(const AqmConfig *config, AqmStage stage);
 typedef struct AqmFrameReport {
     AqmTraceSpan spans[AQM_STAGE_COUNT];
     size_t cameras_used, references;
+    size_t matches, sparse_points;
     size_t points, points_removed, vertices, triangles;
     AqmDepthRange *ranges; /* of each camera of the run; NaN where it has none */
     char warnings[4096];   /* a line each */
@@ -38,8 +42,9 @@ typedef struct AqmFrameReport {
 typedef struct AqmFrameJob {
     const AqmConfig *config;
     const AqmInputs *inputs;
-    int frame;          /* its number, in file names */
-    const char *folder; /* to write to; exists */
+    const struct AqmModels *models; /* NULL where matching needs none */
+    int frame;                      /* its number, in file names */
+    const char *folder;             /* to write to; exists */
     const AqmLog *log;
     bool (*enter)(void *user, AqmStage stage, size_t done, size_t total);
     void *user;

@@ -39,6 +39,25 @@ AqmStatus aqm_frame_draw_depth(const AqmFrameJob *job, const char *camera, const
     return write_picture(job, "depth_", camera, &picture, diag);
 }
 
+AqmStatus aqm_frame_draw_features(const AqmFrameJob *job, const char *camera,
+                                  const AqmImageView *image, double full_scale,
+                                  const AqmFeatures *features, AqmDiag *diag) {
+    AqmImage *picture = NULL;
+    AQM_TRY(aqm_picture_features(image, full_scale, features, camera, &picture, diag));
+    return write_picture(job, "features_", camera, &picture, diag);
+}
+
+AqmStatus aqm_frame_draw_matches(const AqmFrameJob *job, const char *const cameras[2],
+                                 const AqmImageView *first, const AqmImageView *second,
+                                 double full_scale, const AqmMatches *matches, AqmDiag *diag) {
+    AqmImage *picture = NULL;
+    char name[2 * AQM_NAME_MAX + 1];
+    AQM_TRY(aqm_picture_matches(first, second, full_scale, matches, cameras[0], cameras[1],
+                                &picture, diag));
+    snprintf(name, sizeof name, "%s_%s", cameras[0], cameras[1]);
+    return write_picture(job, "matches_", name, &picture, diag);
+}
+
 AqmStatus aqm_frame_draw_scene(const AqmFrameJob *job, const AqmMesh *mesh, AqmDiag *diag) {
     AqmImage *picture = NULL;
     if (!mesh || !aqm_picture_wanted(job->config, AQM_PICTURE_SCENE))
@@ -57,9 +76,13 @@ AqmStatus aqm_frame_draw_rig(const AqmFrameJob *job, const AqmPictureCamera *cam
 }
 
 static bool is_picture(const char *file) {
+    static const char *const begins[] = {"depth_", "features_", "matches_"};
     const char *ending = strrchr(file, '.');
-    return strcmp(file, "scene.png") == 0 || strcmp(file, "rig.png") == 0 ||
-           (strncmp(file, "depth_", 6) == 0 && ending && strcmp(ending, ".png") == 0);
+    bool is_ours = strcmp(file, "scene.png") == 0 || strcmp(file, "rig.png") == 0;
+    for (size_t k = 0; k < sizeof begins / sizeof begins[0]; k++)
+        is_ours |= strncmp(file, begins[k], strlen(begins[k])) == 0 && ending &&
+                   strcmp(ending, ".png") == 0;
+    return is_ours;
 }
 
 void aqm_frame_remove_pictures(const AqmFrameJob *job) {

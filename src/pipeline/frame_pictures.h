@@ -19,6 +19,14 @@ bool aqm_picture_wanted(const AqmConfig *config, AqmPicture picture);
 /* viz/depth_{camera}.png */
 AqmStatus aqm_frame_draw_depth(const AqmFrameJob *job, const char *camera, const AqmDepthMap *map,
                                AqmDiag *diag);
+/* viz/features_{camera}.png */
+AqmStatus aqm_frame_draw_features(const AqmFrameJob *job, const char *camera,
+                                  const AqmImageView *image, double full_scale,
+                                  const AqmFeatures *features, AqmDiag *diag);
+/* viz/matches_{first}_{second}.png; cameras: the two. */
+AqmStatus aqm_frame_draw_matches(const AqmFrameJob *job, const char *const cameras[2],
+                                 const AqmImageView *first, const AqmImageView *second,
+                                 double full_scale, const AqmMatches *matches, AqmDiag *diag);
 /* viz/scene.png and viz/rig.png, where they are wanted; mesh may be NULL: then there is no scene.
  */
 AqmStatus aqm_frame_draw_scene(const AqmFrameJob *job, const AqmMesh *mesh, AqmDiag *diag);

@@ -18,12 +18,14 @@
 #include "io/atomic_file.h"
 #include "io/file_read.h"
 #include "pipeline/input_digest.h"
+#include "pipeline/models.h"
 #include "pipeline/run_record.h"
 
 typedef struct Run {
     const AqmConfig *config;
     const AqmRunOptions *options;
     AqmInputs *inputs;
+    AqmModels *models; /* NULL: none are needed */
     AqmRunRecord *record;
     AqmFolderLock lock;
     AqmFrameChoice choice;
@@ -65,10 +67,13 @@ static bool is_cancelled(const Run *run) {
  * usually are (five cameras of 800 x 600 px on two cores, and pictures). */
 static void set_shares(Run *run) {
     static const double usual[AQM_STAGE_COUNT] = {
-        [AQM_STAGE_READ] = 0.01,    [AQM_STAGE_NORMALIZE] = 0.01,      [AQM_STAGE_UNDISTORT] = 0.01,
-        [AQM_STAGE_RANGES] = 0.07,  [AQM_STAGE_STEREO] = 0.70,         [AQM_STAGE_WRITE] = 0.005,
-        [AQM_STAGE_FUSION] = 0.06,  [AQM_STAGE_DEPTH_PICTURES] = 0.02, [AQM_STAGE_OUTLIERS] = 0.06,
-        [AQM_STAGE_SURFACE] = 0.08, [AQM_STAGE_PICTURES] = 0.02};
+        [AQM_STAGE_READ] = 0.01,           [AQM_STAGE_NORMALIZE] = 0.01,
+        [AQM_STAGE_UNDISTORT] = 0.01,      [AQM_STAGE_FEATURES] = 0.05,
+        [AQM_STAGE_MATCHING] = 0.05,       [AQM_STAGE_TRIANGULATION] = 0.01,
+        [AQM_STAGE_RANGES] = 0.01,         [AQM_STAGE_STEREO] = 0.70,
+        [AQM_STAGE_WRITE] = 0.005,         [AQM_STAGE_FUSION] = 0.06,
+        [AQM_STAGE_DEPTH_PICTURES] = 0.02, [AQM_STAGE_OUTLIERS] = 0.06,
+        [AQM_STAGE_SURFACE] = 0.08,        [AQM_STAGE_PICTURES] = 0.02};
     double total = 0.0;
     for (int s = 0; s < AQM_STAGE_COUNT; s++) {
         const bool is_wanted = aqm_stage_is_wanted(run->config, (AqmStage)s);
@@ -322,8 +327,9 @@ static AqmStatus describe(Run *run, AqmDiag *diag) {
 }
 
 static AqmStatus prepare(Run *run, AqmDiag *diag) {
-    AQM_TRY(aqm_config_check_supported(run->config, &run->log, diag));
+    aqm_config_warn_unsupported(run->config, &run->log);
     AQM_TRY(check_device(run, diag));
+    AQM_TRY(aqm_models_open(&run->models, run->config, diag));
     AQM_TRY(spare_configuration(run, diag));
     AQM_TRY(aqm_inputs_open(&run->inputs, run->config, &run->log, diag));
     AQM_TRY(choose_frames(run, diag));
@@ -383,8 +389,8 @@ static AqmStatus end_frame(Run *run, const AqmFrameJob *job, const AqmFrameRepor
 static AqmStatus do_frame(Run *run, int number, AqmFrameReport *report, AqmDiag *diag) {
     char folder[PATH_MAX];
     frame_folder(run, number, folder);
-    const AqmFrameJob job = {run->config,        run->inputs, number, folder,
-                             &run->options->log, enter_stage, run};
+    const AqmFrameJob job = {run->config, run->inputs,        run->models, number,
+                             folder,      &run->options->log, enter_stage, run};
     run->progress.frame = number;
     run->frame_start_s = aqm_now_s();
     AqmDiag why = {0};
@@ -455,6 +461,7 @@ AqmStatus aqm_run(const AqmConfig *config, const AqmRunOptions *options, AqmRunR
     snprintf(result->record, sizeof result->record, "%s", run.record_path);
     aqm_run_record_destroy(&run.record);
     aqm_input_digest_destroy(&run.input);
+    aqm_models_close(&run.models);
     aqm_inputs_close(&run.inputs);
     aqm_folder_unlock(&run.lock);
     aqm_free(run.frames);

@@ -208,9 +208,10 @@ static json_t *cameras_of(const AqmFrameJob *job, const AqmFrameReport *report) 
 AqmStatus aqm_frame_json_write(const AqmFrameJob *job, const AqmFrameReport *report,
                                const AqmFrameOrigin *origin, AqmDiag *diag) {
     json_t *root = json_pack(
-        "{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "frame", job->frame, "version",
-        aqm_version(), "configuration", origin->configuration, "inputs", origin->inputs,
-        "cameras_used", (json_int_t)report->cameras_used, "points", (json_int_t)report->points,
+        "{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "frame", job->frame,
+        "version", aqm_version(), "configuration", origin->configuration, "inputs", origin->inputs,
+        "cameras_used", (json_int_t)report->cameras_used, "matches", (json_int_t)report->matches,
+        "sparse_points", (json_int_t)report->sparse_points, "points", (json_int_t)report->points,
         "outliers_removed", (json_int_t)report->points_removed, "mesh_vertices",
         (json_int_t)report->vertices, "mesh_triangles", (json_int_t)report->triangles, "cameras",
         cameras_of(job, report), "warnings", lines_of(report->warnings));

@@ -99,14 +99,23 @@ static float own_share(const Around *around, float own) {
     return same / total;
 }
 
-/* Marks the pixels on either side of a step, then all within reach along the rows. Is there any? */
+/* Does the map step between a and b, the middle two of four in a line? A lone pixel that is off
+ * makes none: what lies beyond differs as well. */
+static bool is_step(float before, float a, float b, float after) {
+    return fabsf(b - a) >= step_px && fabsf(after - before) >= step_px; /* not if NaN */
+}
+
+/* Marks all within reach, along the row, of pixels on either side of a step. Is there any? */
 static bool mark_row(const float *disparity, int width, int height, int y, uint8_t *marks) {
     const float *row = disparity + (size_t)y * (size_t)width;
-    const float *below = y + 1 < height ? row + width : row;
+    const float *above = y > 0 ? row - width : row, *below = y + 1 < height ? row + width : row;
+    const float *lowest = y + 2 < height ? below + width : below;
     bool any = false;
     for (int x = 0; x < width; x++) {
-        const int right = x + 1 < width ? x + 1 : x;
-        if (!(fabsf(row[right] - row[x]) >= step_px || fabsf(below[x] - row[x]) >= step_px))
+        const int left = x > 0 ? x - 1 : x, right = x + 1 < width ? x + 1 : x;
+        const int farther = x + 2 < width ? x + 2 : right;
+        if (!is_step(row[left], row[x], row[right], row[farther]) &&
+            !is_step(above[x], row[x], below[x], lowest[x]))
             continue;
         const int from = x < REACH ? 0 : x - REACH;
         const int to = x + REACH + 1 < width ? x + REACH + 1 : width - 1;
@@ -116,21 +125,34 @@ static bool mark_row(const float *disparity, int width, int height, int y, uint8
     return any;
 }
 
-static void align_row(const AqmStereoImage *image, const float *from, int y, const uint8_t *marks,
-                      const bool *has_marks, const Weights *weights, float *to) {
-    const size_t width = (size_t)image->width;
+/* The marks of a row and of those within its reach; false where there are none. */
+static bool gather_marks(const uint8_t *marks, const bool *has_marks, int width, int height, int y,
+                         uint8_t *near) {
+    bool any = false;
+    memset(near, 0, (size_t)width);
+    for (int k = y > REACH ? y - REACH - 1 : 0; k <= y + REACH && k < height; k++) {
+        if (!has_marks[k])
+            continue;
+        const uint8_t *row = marks + (size_t)k * (size_t)width;
+        for (int x = 0; x < width; x++)
+            near[x] |= row[x];
+        any = true;
+    }
+    return any;
+}
+
+static void align_row(const AqmStereoImage *image, const float *from, int y, const uint8_t *near,
+                      const Weights *weights, float *to) {
     for (int x = 0; x < image->width; x++) {
-        const size_t at = (size_t)y * width + (size_t)x;
-        bool is_near = false;
-        for (int dy = -REACH; dy <= REACH + 1 && !is_near; dy++)
-            if (y + dy >= 0 && y + dy < image->height && has_marks[y + dy])
-                is_near = marks[(size_t)(y + dy) * width + (size_t)x] != 0;
-        if (!is_near || isnan(from[at]) || image->gray[y * image->stride + x] == AQM_GRAY_MISSING)
+        const size_t at = (size_t)y * (size_t)image->width + (size_t)x;
+        if (!near[x] || isnan(from[at]) || image->gray[y * image->stride + x] == AQM_GRAY_MISSING)
             continue;
         Around around;
         look_around(image, from, x, y, weights, &around);
+        if (own_share(&around, from[at]) >= most_own) /* nearly always */
+            continue;
         const float median = weighted_median(&around);
-        if (fabsf(median - from[at]) > across_px && own_share(&around, from[at]) < most_own)
+        if (fabsf(median - from[at]) > across_px)
             to[at] = median;
     }
 }
@@ -155,8 +177,11 @@ AqmStatus aqm_align_steps(const AqmStereoImage *image, float *disparity, int thr
                 has_marks[y] =
                     mark_row(from, image->width, image->height, y, marks + (size_t)y * width);
 #pragma omp for schedule(dynamic, 8)
-            for (int y = 0; y < image->height; y++)
-                align_row(image, from, y, marks, has_marks, weights, disparity);
+            for (int y = 0; y < image->height; y++) {
+                uint8_t near[AQM_GRAY_MAX_SIZE];
+                if (gather_marks(marks, has_marks, image->width, image->height, y, near))
+                    align_row(image, from, y, near, weights, disparity);
+            }
         }
     }
     aqm_free(from);

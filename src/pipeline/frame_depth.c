@@ -1,0 +1,115 @@
+/* Depth ranges, and depth maps by the plane sweep. */
+#include <math.h>
+
+#include "base/diag.h"
+#include "pipeline/frame_work.h"
+
+/* ---- ranges ---------------------------------------------------------------------------------- */
+
+/* The range that the sparse points give; false where they are too few. */
+static AqmStatus sparse_range(const AqmFrameWork *work, size_t v, bool *is_known, AqmDiag *diag) {
+    AqmDiag why = {0};
+    const AqmStatus status = aqm_tracks_depth_range(work->tracks, work->views[v].view,
+                                                    work->job->config->reconstruction.depth_margin,
+                                                    &work->ranges[v], &why);
+    *is_known = status == AQM_OK;
+    return status == AQM_OK || status == AQM_ERROR_NO_DATA
+               ? AQM_OK
+               : aqm_fail(diag, status, "%s", why.message);
+}
+
+/* Of all cameras, or of none: where one has too few points the others may have too few as well. */
+static AqmStatus sparse_ranges(const AqmFrameWork *work, bool *are_known, AqmDiag *diag) {
+    *are_known = work->tracks != NULL;
+    for (size_t v = 0; v < work->view_count && *are_known; v++)
+        if (!work->views[v].is_auxiliary)
+            AQM_TRY(sparse_range(work, v, are_known, diag));
+    return AQM_OK;
+}
+
+static AqmStatus choose_ranges(AqmFrameWork *work, const char **from, AqmDiag *diag) {
+    const AqmConfig *config = work->job->config;
+    bool are_known = config->reconstruction.has_depth_range;
+    *from = "configured";
+    for (size_t v = 0; v < work->view_count; v++)
+        work->ranges[v] = config->reconstruction.depth_range;
+    if (are_known)
+        return AQM_OK;
+    if (config->matcher_type == AQM_MATCHER_ROMA) { /* which looks everywhere by itself */
+        for (size_t v = 0; v < work->view_count; v++)
+            work->ranges[v] = (AqmDepthRange){0};
+        *from = "any";
+        return AQM_OK;
+    }
+    *from = "from matches";
+    AQM_TRY(sparse_ranges(work, &are_known, diag));
+    if (are_known)
+        return AQM_OK;
+    *from = "from a coarse sweep";
+    return aqm_stereo_find_ranges(
+        work->views, work->view_count, config->sparse_matching.num_neighbors,
+        config->sparse_matching.include_center, config->reconstruction.depth_margin,
+        config->runtime.threads, work->ranges, diag);
+}
+
+AqmStatus aqm_frame_find_ranges(AqmFrameWork *work, AqmDiag *diag) {
+    const char *from;
+    AQM_TRY(choose_ranges(work, &from, diag));
+    for (size_t v = 0; v < work->view_count; v++) {
+        if (work->views[v].is_auxiliary)
+            continue;
+        if (work->ranges[v].max_m > 0.0)
+            work->report->ranges[work->camera_of[v]] = work->ranges[v];
+        aqm_log(&work->log, AQM_LOG_INFO, "frame %d: camera %s: depth range %.4f..%.4f m, %s",
+                work->job->frame, aqm_frame_view_name(work, v), work->ranges[v].min_m,
+                work->ranges[v].max_m, from);
+    }
+    return AQM_OK;
+}
+
+/* ---- depth maps ------------------------------------------------------------------------------ */
+
+static AqmStatus write_map(const char *path, const void *map, const void *detail, AqmDiag *diag) {
+    (void)detail;
+    return aqm_depth_map_write(path, map, diag);
+}
+
+AqmStatus aqm_frame_take_map(AqmFrameWork *work, size_t view, AqmDepthMap *map, AqmDiag *diag) {
+    work->maps[view] = map;
+    work->has_map[work->camera_of[view]] = true;
+    if (!work->job->config->runtime.keep_intermediates)
+        return AQM_OK;
+    char path[PATH_MAX];
+    AQM_TRY(aqm_frame_folder(work, "depth_maps", diag));
+    aqm_frame_path(work, path, "depth_maps/%s.npz", aqm_frame_view_name(work, view));
+    return aqm_background_add(work->writer, write_map, path, map, NULL, diag);
+}
+
+static AqmStatus estimate_view(AqmFrameWork *work, size_t v, AqmDiag *diag) {
+    const AqmConfig *config = work->job->config;
+    size_t sources[AQM_CAMERAS_MAX], count = 0, spare_count = 0;
+    aqm_frame_sources(work, v, &work->ranges[v], sources, &count, &spare_count);
+    if (count == 0) {
+        aqm_log(&work->log, AQM_LOG_WARNING,
+                "frame %d: camera %s sees nothing that another camera sees; it has no depth map",
+                work->job->frame, aqm_frame_view_name(work, v));
+        return AQM_OK;
+    }
+    AqmDepthMap *map = NULL;
+    AQM_TRY(aqm_stereo_estimate(work->views, work->view_count, v, sources, count, spare_count,
+                                &work->ranges[v], &config->reconstruction.stereo, &map, diag));
+    return aqm_frame_take_map(work, v, map, diag);
+}
+
+AqmStatus aqm_frame_estimate_depths(AqmFrameWork *work, AqmDiag *diag) {
+    size_t done = 0;
+    for (size_t v = 0; v < work->view_count; v++) {
+        if (work->views[v].is_auxiliary)
+            continue;
+        AQM_TRY(aqm_frame_enter(work, AQM_STAGE_STEREO, done++, work->report->references, diag));
+        AQM_TRY(estimate_view(work, v, diag));
+    }
+    for (size_t c = 0; c < work->count; c++)
+        aqm_stereo_image_destroy(&work->stereo_images[c]);
+    return AQM_OK;
+}
