@@ -102,6 +102,23 @@ AQM_API AQM_NODISCARD AqmStatus aqm_depth_map_write(const char *path, const AqmD
 AQM_API AQM_NODISCARD AqmStatus aqm_depth_map_read(const char *path, AqmDepthMap **out,
                                                    AqmDiag *diag);
 
+/* Features of one image: keypoints (Nx2: u v, px), scales, orientations and scores (N), descriptors
+ * (NxD), all float32 with the meaning of AqmFeatures; N may be 0. Arrays of other types are read
+ * too. FORMAT for lengths that differ and for positions that are not finite. The same features give
+ * the same bytes. The caller destroys *out. */
+AQM_API AQM_NODISCARD AqmStatus aqm_features_write(const char *path, const AqmFeatures *features,
+                                                   AqmDiag *diag);
+AQM_API AQM_NODISCARD AqmStatus aqm_features_read(const char *path, AqmFeatures **out,
+                                                  AqmDiag *diag);
+
+/* Matches of two images: first and second (N, int32: which feature of either), first_keypoints and
+ * second_keypoints (Nx2: u v, px) and scores (N), float32; N may be 0. As features otherwise;
+ * FORMAT also for indices that are not whole numbers of 0 to 2^24 - 1, ARGUMENT for larger ones to
+ * be written. */
+AQM_API AQM_NODISCARD AqmStatus aqm_matches_write(const char *path, const AqmMatches *matches,
+                                                  AqmDiag *diag);
+AQM_API AQM_NODISCARD AqmStatus aqm_matches_read(const char *path, AqmMatches **out, AqmDiag *diag);
+
 /* ---- PLY --------------------------------------------------------------------------------------
  */
 

@@ -33,6 +33,29 @@ AQM_API void aqm_picture_color(double t, uint8_t rgb[3]);
 AQM_API AQM_NODISCARD AqmStatus aqm_picture_depth(const AqmDepthMap *map, const char *name,
                                                   AqmImage **out, AqmDiag *diag);
 
+/* Points of interest over the image in gray: a circle around each, of radius sqrt(2) times its
+ * scale but at least 2.5 px in the picture, a dot where the scale is not known; a tick for its
+ * orientation; its colour says its score, light is high (range without the outermost two percent;
+ * light gray is no number). The caption has the name, how many there are, and how many of them are
+ * not drawn because they lie outside the image. Gray or R G B, U8 or U16; `full_scale` is the value
+ * of white. Size as for depth maps. ARGUMENT for a full_scale <= 0. */
+AQM_API AQM_NODISCARD AqmStatus aqm_picture_features(const AqmImageView *image, double full_scale,
+                                                     const AqmFeatures *features, const char *name,
+                                                     AqmImage **out, AqmDiag *diag);
+
+/* Two images side by side in gray, to the same scale, and thin lines from points of the first to
+ * their counterparts in the second. At most 400 matches are drawn, spread over the first image and
+ * chosen without regard to score, so that wrong ones show as often as they occur; matches with an
+ * end outside its image are counted, not drawn. The colour of a line and its dots tells the place
+ * in the first image (hue from left to right, dark is low): a match that is not coloured as its
+ * neighbours in the second image are is wrong. Images as in aqm_picture_features, `full_scale` that
+ * of both. ARGUMENT for a full_scale <= 0. */
+AQM_API AQM_NODISCARD AqmStatus aqm_picture_matches(const AqmImageView *first,
+                                                    const AqmImageView *second, double full_scale,
+                                                    const AqmMatches *matches,
+                                                    const char *first_name, const char *second_name,
+                                                    AqmImage **out, AqmDiag *diag);
+
 /* The mesh as seen from above, along +Z (X to the right, Y down, as in the images of cameras that
  * look down): left as a relief, shaded by light from the upper left with slopes exaggerated as the
  * picture says, and coloured by depth below the water surface in mm; right in its own colours. Axes

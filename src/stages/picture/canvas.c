@@ -76,6 +76,14 @@ void aqm_canvas_end_pixels(AqmCanvas *canvas) {
     cairo_surface_mark_dirty(canvas->surface);
 }
 
+AqmFit aqm_fit_choose(int longer_side) {
+    enum { LARGE = 1000, SMALL = 480 };
+    return (AqmFit){
+        .reduce = longer_side > LARGE ? (longer_side + LARGE - 1) / LARGE : 1,
+        .magnify = longer_side < SMALL ? (SMALL + longer_side - 1) / longer_side : 1,
+    };
+}
+
 void aqm_canvas_color(AqmCanvas *canvas, uint32_t rgb, double alpha) {
     cairo_set_source_rgba(canvas->cairo, (rgb >> 16 & 255) / 255.0, (rgb >> 8 & 255) / 255.0,
                           (rgb & 255) / 255.0, alpha);

@@ -28,6 +28,14 @@ static inline uint32_t aqm_pixel(const uint8_t rgb[3]) {
     return (uint32_t)rgb[0] << 16 | (uint32_t)rgb[1] << 8 | rgb[2];
 }
 
+/* How a map or an image is brought to the sheet: its sides divided by `reduce`, blocks of so many
+ * pixels becoming one, or each pixel `magnify` times as large; one of the two is 1. */
+typedef struct AqmFit {
+    int reduce, magnify;
+} AqmFit;
+/* What is larger than 1000 pixels on its longer side is reduced, what is below 480 magnified. */
+AqmFit aqm_fit_choose(int longer_side);
+
 /* ---- strokes and text ------------------------------------------------------------------------ */
 
 void aqm_canvas_color(AqmCanvas *canvas, uint32_t rgb, double alpha);

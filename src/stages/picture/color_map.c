@@ -61,6 +61,13 @@ void aqm_oklab_from_srgb(const uint8_t rgb[3], double lab[3]) {
     lab[2] = 0.0259040371 * l + 0.7827717662 * m - 0.8086757660 * s;
 }
 
+void aqm_srgb_from_oklab(const double lab[3], uint8_t rgb[3]) {
+    double linear[3];
+    linear_from_oklab(lab, linear);
+    for (int c = 0; c < 3; c++)
+        rgb[c] = aqm_srgb_from_linear(linear[c]);
+}
+
 static double distance(const double a[3], const double b[3]) {
     return sqrt((a[0] - b[0]) * (a[0] - b[0]) + (a[1] - b[1]) * (a[1] - b[1]) +
                 (a[2] - b[2]) * (a[2] - b[2]));
@@ -78,13 +85,11 @@ static double path_length(void) {
 }
 
 static void set_entry(AqmColorMap *map, int index, double s) {
-    double lab[3], linear[3];
+    double lab[3];
     path(s, lab);
-    linear_from_oklab(lab, linear);
-    for (int c = 0; c < 3; c++) {
-        map->rgb[index][c] = aqm_srgb_from_linear(linear[c]);
+    aqm_srgb_from_oklab(lab, map->rgb[index]);
+    for (int c = 0; c < 3; c++)
         map->linear[index][c] = (float)aqm_linear_from_srgb(map->rgb[index][c]);
-    }
 }
 
 void aqm_color_map_make(AqmColorMap *map) {

@@ -24,5 +24,7 @@ uint8_t aqm_srgb_from_linear(double linear);
 
 /* Lightness and the two opponent axes of OKLab, of an 8-bit sRGB colour. */
 void aqm_oklab_from_srgb(const uint8_t rgb[3], double lab[3]);
+/* And back; what sRGB cannot show is clipped channel by channel. */
+void aqm_srgb_from_oklab(const double lab[3], uint8_t rgb[3]);
 
 #endif

@@ -9,8 +9,6 @@
 #include "stages/picture/color_map.h"
 
 enum {
-    LARGE = 1000, /* pixels: longer sides are reduced, */
-    SMALL = 480,  /* shorter ones magnified */
     TEXT = 16,
     MARGIN = 20,
     TOP = 52,   /* title */
@@ -23,8 +21,8 @@ static const uint8_t unknown[3] = {205, 205, 205};
 
 typedef struct DepthPicture {
     const AqmDepthMap *map;
-    int reduce, magnify; /* one of them is 1 */
-    int width, height;   /* of a panel */
+    AqmFit fit;
+    int width, height; /* of a panel */
     double near_m, deep_m;
     bool is_known, more_near, more_deep;
 } DepthPicture;
@@ -68,11 +66,11 @@ static AqmStatus find_range(DepthPicture *picture, AqmDiag *diag) {
 /* Mean of what is known of depth, and of all confidences, in the block that pixel (x, y) shows. */
 static void block_mean(const DepthPicture *p, int x, int y, double *depth, double *confidence) {
     const AqmDepthMap *map = p->map;
-    const int u0 = x / p->magnify * p->reduce, v0 = y / p->magnify * p->reduce;
+    const int u0 = x / p->fit.magnify * p->fit.reduce, v0 = y / p->fit.magnify * p->fit.reduce;
     double depth_sum = 0.0, confidence_sum = 0.0;
     int known = 0, all = 0;
-    for (int v = v0; v < v0 + p->reduce && v < map->height; v++)
-        for (int u = u0; u < u0 + p->reduce && u < map->width; u++) {
+    for (int v = v0; v < v0 + p->fit.reduce && v < map->height; v++)
+        for (int u = u0; u < u0 + p->fit.reduce && u < map->width; u++) {
             const size_t at = (size_t)v * (size_t)map->width + (size_t)u;
             all++;
             confidence_sum += (double)map->confidence[at];
@@ -153,10 +151,9 @@ static void draw_legend(const DepthPicture *p, AqmCanvas *canvas, int left) {
 
 static void choose_size(DepthPicture *p) {
     const int longer = p->map->width > p->map->height ? p->map->width : p->map->height;
-    p->reduce = longer > LARGE ? (longer + LARGE - 1) / LARGE : 1;
-    p->magnify = longer < SMALL ? (SMALL + longer - 1) / longer : 1;
-    p->width = (p->map->width + p->reduce - 1) / p->reduce * p->magnify;
-    p->height = (p->map->height + p->reduce - 1) / p->reduce * p->magnify;
+    p->fit = aqm_fit_choose(longer);
+    p->width = (p->map->width + p->fit.reduce - 1) / p->fit.reduce * p->fit.magnify;
+    p->height = (p->map->height + p->fit.reduce - 1) / p->fit.reduce * p->fit.magnify;
 }
 
 AqmStatus aqm_picture_depth(const AqmDepthMap *map, const char *name, AqmImage **out,
