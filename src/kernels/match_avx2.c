@@ -6,6 +6,7 @@
 
 #include "kernels/boxes_avx2.h"
 #include "kernels/match_loops.h"
+#include "kernels/shift_avx2.h"
 
 /* ---- positions and samples ------------------------------------------------------------------- */
 
@@ -522,6 +523,8 @@ const AqmKernels aqm_kernels_avx2 = {
     .spread = spread_avx2,
     .sample = sample_avx2,
     .sample_masked = sample_masked_avx2,
+    .shift = shift_avx2,
+    .shift_masked = shift_masked_avx2,
     .gaps = gaps_avx2,
     .columns = columns_avx2,
     .columns_masked = columns_masked_avx2,
