@@ -189,11 +189,13 @@ static AqmStatus scratch_create(Scratch *scratch, const AqmSweep *sweep, int bat
 }
 
 /* Casts the rays of a tile; no slab of the tile before it counts any more. */
-static void cast_tile(const AqmSweep *sweep, const AqmTile *tile, Scratch *scratch) {
+static void cast_tile(const AqmSweep *sweep, const AqmTile *tile, bool has_slabs,
+                      Scratch *scratch) {
     aqm_knots_cast(scratch->knots, sweep->view, tile->x0 - tile->radius, tile->y0 - tile->radius,
                    AQM_KNOT, (int)(tile->pitch / AQM_KNOT) + 1,
                    (tile->rows + AQM_KNOT - 1) / AQM_KNOT + 1);
-    aqm_slab_grid_cast(scratch->grid, sweep->view, tile);
+    if (has_slabs)
+        aqm_slab_grid_cast(scratch->grid, sweep->view, tile);
     for (size_t s = 0; s < sweep->most; s++)
         scratch->slabs[s] = (AqmSlab){.picture = scratch->slabs[s].picture};
 }
@@ -254,14 +256,13 @@ static void score_slab(const AqmSweep *sweep, const AqmTile *tile, const AqmSwee
     aqm_sweep_tile_score_rows(sweep, tile, sample_slab, &rows, &scratch->tile, score);
 }
 
-/* Scores source s at plane k; false where it sees nothing of the tile. */
+/* Scores source s at plane k; false where it sees nothing of the tile. slab_planes: 0 = none. */
 static bool score_plane(const AqmSweep *sweep, const AqmTile *tile, const AqmPlanes *planes,
-                        size_t s, int k, Scratch *scratch, float *score) {
+                        int slab_planes, size_t s, int k, Scratch *scratch, float *score) {
     const AqmSweepSource *source = &sweep->sources[s];
     AqmSlab *slab = &scratch->slabs[s];
-    const int count = aqm_slab_planes(planes);
-    if (count > 0 && (k < slab->first || k >= slab->end)) {
-        const int first = k / count * count, end = first + count;
+    if (slab_planes > 0 && (k < slab->first || k >= slab->end)) {
+        const int first = k / slab_planes * slab_planes, end = first + slab_planes;
         aqm_slab_load(slab, scratch->grid, sweep, tile, source, planes, first,
                       end < planes->count ? end : planes->count);
     }
@@ -390,7 +391,9 @@ static void sweep_tile(const AqmSweep *whole, const AqmPlanes *planes, int batch
         whole, &tile, aqm_plane_h(planes, 0.5 * (planes->count - 1)), scratch->tile.sources);
     const AqmSweep *sweep = &for_tile;
     aqm_sweep_tile_load(sweep, &tile, &scratch->tile);
-    cast_tile(sweep, &tile, scratch);
+    /* a search is refined afterwards; the costs of a volume are used as they are, unblurred */
+    const int slab_planes = result->volume ? 0 : aqm_slab_planes(planes);
+    cast_tile(sweep, &tile, slab_planes > 0, scratch);
     clear_peaks(scratch);
     const int merge_planes = 1 + (int)ceil(1.0 / planes->step_px); /* a peak is 2 px wide or so */
     for (int first = 0; first < planes->count; first += batch) {
@@ -398,8 +401,8 @@ static void sweep_tile(const AqmSweep *whole, const AqmPlanes *planes, int batch
         for (size_t s = 0; s < sweep->source_count; s++)
             for (int k = first; k < end; k++) {
                 const size_t slot = (size_t)(k - first) * sweep->source_count + s;
-                scratch->is_seen[slot] = score_plane(sweep, &tile, planes, s, k, scratch,
-                                                     scratch->scores + slot * tile_area);
+                scratch->is_seen[slot] = score_plane(sweep, &tile, planes, slab_planes, s, k,
+                                                     scratch, scratch->scores + slot * tile_area);
             }
         if (!result->volume)
             search_planes(sweep, &tile, first, end, merge_planes, scratch);
