@@ -31,6 +31,7 @@ typedef struct Data {
     alignas(64) uint32_t holed_pairs[IMAGE_H * STRIDE];
     alignas(64) float u[PITCH];
     alignas(64) float v[PITCH];
+    AqmShift shifts[PITCH / AQM_ROW_MULTIPLE];
     alignas(64) int16_t i_new[PITCH]; /* some missing */
     alignas(64) int16_t j_new[PITCH];
     alignas(64) int16_t i_old[PITCH];
@@ -107,6 +108,16 @@ static void run_sample(const Job *job) {
 static void run_sample_masked(const Job *job) {
     const AqmGray gray = {job->data->holed, job->data->holed_pairs, STRIDE, IMAGE_W, IMAGE_H};
     job->kernels->sample_masked(&gray, job->data->u, job->data->v, PITCH, job->result->sample);
+}
+
+static void run_shift(const Job *job) {
+    const Data *d = job->data;
+    job->kernels->shift(d->image, STRIDE, d->shifts, PITCH, job->result->sample);
+}
+
+static void run_shift_masked(const Job *job) {
+    const Data *d = job->data;
+    job->kernels->shift_masked(d->holed, STRIDE, d->shifts, PITCH, job->result->sample);
 }
 
 static void run_gaps(const Job *job) {
@@ -245,6 +256,9 @@ static void fill(Data *d) {
         d->Y[c] = aqm_rng_uniform(&rng) - 0.5;
         d->Z[c] = 1.0 + 0.5 * aqm_rng_uniform(&rng);
     }
+    for (int b = 0; b < PITCH / AQM_ROW_MULTIPLE; b++) /* by some pixels, a little more each */
+        d->shifts[b] =
+            (AqmShift){203 * STRIDE + 103 + b / 4, (int16_t)(2000 * b), (int16_t)(20000 - 500 * b)};
     for (int k = 0; k < 4; k++)
         for (int c = 0; c <= PITCH / 8; c++)
             d->knots[k][c] = (float)(100.0 + 7.8 * c + aqm_rng_uniform(&rng));
@@ -270,6 +284,8 @@ static const struct {
     {"spread", run_spread, PITCH, {4, 0, 1, 0}},
     {"sample", run_sample, PITCH, {10, 1, 4, 0}},
     {"sample_masked", run_sample_masked, PITCH, {10, 1, 7, 0}},
+    {"shift", run_shift, PITCH, {4, 0, 2.25, 0}},
+    {"shift_masked", run_shift_masked, PITCH, {4, 0, 3.5, 0}},
     {"gaps", run_gaps, 2 * PITCH, {2, 0, 0.25, 0}},
     {"columns", run_columns, 4 * PITCH, {32, 0, 5, 0}},
     {"columns_masked", run_columns_masked, 4 * PITCH, {56, 0, 10, 0}},

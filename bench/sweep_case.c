@@ -10,7 +10,7 @@
 #include "base/cpu.h"
 #include "base/trace.h"
 #include "bench.h"
-#include "stages/stereo/sweep.h"
+#include "stages/stereo/slab.h"
 
 enum { VIEWS = 5 };
 static const double water_z = 0.6, bed_z = 0.8;
@@ -95,10 +95,14 @@ static bool create_scene(Scene *scene, const BenchOptions *options) {
 
 typedef bool (*Search)(const Scene *scene, int threads, float *depth);
 
+static bool create_sweep(const Scene *scene, int threads, AqmSweep **sweep) {
+    return aqm_sweep_create(sweep, scene->stereo, 0, sources, VIEWS - 1, 0, AQM_COST_NCC, 11,
+                            threads, NULL) == AQM_OK;
+}
+
 static bool search_exhaustively(const Scene *scene, int threads, float *depth) {
     AqmSweep *sweep = NULL;
-    if (aqm_sweep_create(&sweep, scene->stereo, 0, sources, VIEWS - 1, 0, AQM_COST_NCC, 11, threads,
-                         NULL) != AQM_OK)
+    if (!create_sweep(scene, threads, &sweep))
         return false;
     const size_t pixels = (size_t)scene->views[0].width * (size_t)scene->views[0].height;
     float *confidence = malloc(pixels * sizeof *confidence);
@@ -164,18 +168,33 @@ static const char *mask_for(const AqmKernels *kernels) {
     return "0";
 }
 
+/* How many planes of the sweep share a picture of a source; 1: none does. */
+static int planes_of_slab(const Scene *scene) {
+    AqmSweep *sweep = NULL;
+    if (!create_sweep(scene, 1, &sweep))
+        return 1;
+    const AqmPlanes planes = aqm_planes(sweep, range.min_m, range.max_m, scene->depths);
+    const int count = aqm_slab_planes(&planes);
+    aqm_sweep_destroy(&sweep);
+    return count > 0 ? count : 1;
+}
+
 /* What a pixel x plane x source of whole windows takes when each kernel runs at its ceiling, one
- * after the other: those on rows of pixels with the halo of a tile, those on all sources shared. */
-static double sweep_ceiling_ns(const char *variant) {
-    const double area = AQM_TILE_WIDTH * AQM_TILE_HEIGHT;
-    const double halo = (AQM_TILE_WIDTH + 16) * (AQM_TILE_HEIGHT + 10) / area;
-    const double knots = (AQM_TILE_WIDTH / AQM_KNOT + 3) * (AQM_TILE_HEIGHT / AQM_KNOT + 3) / area;
+ * after the other: those on rows of pixels with the halo of a tile, those on the picture of a slab
+ * shared by its planes, those on all sources by these. */
+static double sweep_ceiling_ns(const char *variant, int slab_planes) {
+    const double area = AQM_TILE_WIDTH * AQM_TILE_HEIGHT, rows = AQM_TILE_HEIGHT + 10;
+    const double halo = (AQM_TILE_WIDTH + 16) * rows / area, margins = 2 * AQM_SLAB_MARGIN;
+    const double picture =
+        (AQM_TILE_WIDTH + 16 + margins) * (rows + margins) / (area * slab_planes);
+    const double knots = picture / (AQM_KNOT * AQM_KNOT);
     const struct {
         const char *kernel;
         double share;
-    } parts[] = {{"project", knots},          {"spread", 2 * halo}, {"sample", halo},
-                 {"columns", halo},           {"ncc", 1.0},         {"join", 1.0 / (VIEWS - 1)},
-                 {"track", 1.0 / (VIEWS - 1)}};
+    } parts[] = {{"project", knots},          {"spread", 2 * picture},
+                 {"sample", picture},         {"shift", halo},
+                 {"columns", halo},           {"ncc", 1.0},
+                 {"join", 1.0 / (VIEWS - 1)}, {"track", 1.0 / (VIEWS - 1)}};
     double ns = 0.0;
     for (size_t k = 0; k < sizeof parts / sizeof parts[0]; k++)
         ns += parts[k].share * bench_ceiling(variant, bench_demand(parts[k].kernel)).ns;
@@ -189,7 +208,7 @@ static bool run_search(const Scene *scene, const char *name, Search search, int 
     const int count = aqm_kernel_tables(aqm_cpu_features(), variants), runs = count + 1;
     const size_t pixels = (size_t)scene->views[0].width * (size_t)scene->views[0].height;
     const double items = (double)pixels * scene->depths * (VIEWS - 1);
-    const bool is_sweep = search == search_exhaustively;
+    const int slab_planes = search == search_exhaustively ? planes_of_slab(scene) : 0;
     double reference_s = 0.0, one_wall_s = 0.0;
     for (int k = 0; k < runs; k++) {
         const int v = k < count ? k : count - 1, threads = k < count ? 1 : 2;
@@ -209,7 +228,8 @@ static bool run_search(const Scene *scene, const char *name, Search search, int 
         reference_s = k == 0 ? cpu_s : reference_s;
         one_wall_s = threads == 1 ? wall_s : one_wall_s;
         snprintf(label, sizeof label, "%s_%d", variants[v]->name, threads);
-        const BenchCeiling ceiling = {is_sweep ? sweep_ceiling_ns(variants[v]->name) : 0.0, "sum"};
+        const BenchCeiling ceiling = {
+            slab_planes > 0 ? sweep_ceiling_ns(variants[v]->name, slab_planes) : 0.0, "sum"};
         bench_print(name, label, 1e9 * cpu_s / items, cpu_s / reference_s, &ceiling);
         if (threads == 2)
             printf("# %s: 2 threads are %.2f times as fast as 1 by the wall clock\n", name,

@@ -46,6 +46,13 @@ typedef struct AqmGray {
     int width, height;
 } AqmGray;
 
+/* Where a block of AQM_ROW_MULTIPLE pixels lies in an image: `offset` pixels after the place of the
+ * block itself, and from there to the right and down by weights of 1 / 2^15 px, 0..2^15 - 1. */
+typedef struct AqmShift {
+    int32_t offset;
+    int16_t across, down;
+} AqmShift;
+
 /* Vertical sums over the rows of a window, one entry per column. The masked sums count only pixels
  * present in both images. */
 typedef struct AqmColumnSums {
@@ -92,6 +99,16 @@ typedef struct AqmKernels {
      * outside or one of the four neighbours of the rounded position is missing. */
     void (*sample_masked)(const AqmGray *image, const float *u, const float *v, size_t n,
                           int16_t *out);
+
+    /* Bilinear samples of blocks of pixels, each moved as a whole, out of an image of grays that
+     * are all present: first across, in both rows, then down, rounding each time (a gray level of
+     * this scale in all). `row`: the place of the first block before it moves; `stride` in pixels.
+     * n a multiple of 16; shifts: n / 16. */
+    void (*shift)(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts, size_t n,
+                  int16_t *out);
+    /* The same out of an image with missing pixels: missing where one of the four neighbours is. */
+    void (*shift_masked)(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts, size_t n,
+                         int16_t *out);
 
     /* The blocks of 16 pixels of a row that miss one, a bit each. n a multiple of 16, at most 512.
      */

@@ -114,6 +114,48 @@ static void variants_sample_the_same_and_stay_in_bounds(void **state) {
     }
 }
 
+static void shifts_are_bilinear_and_variants_agree(void **state) {
+    (void)state;
+    static int16_t data[(IMAGE_H + 1) * STRIDE];
+    AqmRng rng = aqm_rng(10, 1);
+    for (int trial = 0; trial < 60; trial++) {
+        const bool is_masked = trial & 1;
+        const size_t n = AQM_ROW_MULTIPLE * (1 + aqm_rng_u32(&rng) % 4);
+        AqmShift shifts[4];
+        fill_image(&rng, trial / 2 % 3, is_masked ? 0.02 : 0.0, data);
+        for (int b = 0; b < 4; b++)
+            shifts[b] =
+                (AqmShift){(int32_t)(aqm_rng_u32(&rng) % 40 * STRIDE + aqm_rng_u32(&rng) % 16),
+                           (int16_t)(aqm_rng_u32(&rng) & 32767),
+                           (int16_t)(b == 0 ? 0 : aqm_rng_u32(&rng) & 32767)};
+        const int16_t *row = data + aqm_rng_u32(&rng) % 8 * STRIDE;
+        int16_t expected[64], out[64 + GUARD];
+        for (int variant = 0; variant < variant_count; variant++) {
+            const AqmKernels *kernels = variants[variant];
+            memset(out, 0x5a, sizeof out);
+            (is_masked ? kernels->shift_masked : kernels->shift)(row, STRIDE, shifts, n, out);
+            for (int k = 0; k < GUARD; k++)
+                assert_int_equal(out[n + (size_t)k], 0x5a5a);
+            if (variant > 0) {
+                assert_memory_equal(out, expected, n * sizeof *out);
+                continue;
+            }
+            memcpy(expected, out, sizeof expected);
+            for (size_t k = 0; k < n; k++) {
+                const AqmShift *s = &shifts[k / AQM_ROW_MULTIPLE];
+                const int16_t *p = row + (ptrdiff_t)k + s->offset, *q = p + STRIDE;
+                const double a = s->across / 32768.0, b = s->down / 32768.0;
+                const double exact =
+                    (1 - b) * ((1 - a) * p[0] + a * p[1]) + b * ((1 - a) * q[0] + a * q[1]);
+                const bool has_hole = p[0] == AQM_GRAY_MISSING || p[1] == AQM_GRAY_MISSING ||
+                                      q[0] == AQM_GRAY_MISSING || q[1] == AQM_GRAY_MISSING;
+                assert_true(has_hole ? out[k] == AQM_GRAY_MISSING
+                                     : fabs(out[k] - exact) <= 1.0 + 1e-9);
+            }
+        }
+    }
+}
+
 typedef struct Rows {
     int16_t i[MAX_WINDOW + 3][MAX_ROW], j[MAX_WINDOW + 3][MAX_ROW];
     int window, rows;
@@ -441,6 +483,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_are_bilinear),
         cmocka_unit_test(variants_sample_the_same_and_stay_in_bounds),
+        cmocka_unit_test(shifts_are_bilinear_and_variants_agree),
         cmocka_unit_test(scores_are_the_definitions),
         cmocka_unit_test(whole_windows_score_the_same_by_either_sums),
         cmocka_unit_test(gaps_are_found),

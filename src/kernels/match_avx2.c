@@ -6,6 +6,7 @@
 
 #include "kernels/boxes_avx2.h"
 #include "kernels/match_loops.h"
+#include "kernels/shift_avx2.h"
 
 /* ---- positions and samples ------------------------------------------------------------------- */
 
@@ -43,8 +44,9 @@ static void spread_avx2(const float *top, const float *bottom, float down, size_
 /* The texels of two positions, eight bytes each; `at` holds both offsets. */
 static inline __m128i load_texels(const uint32_t *pairs, uint64_t at) {
     const uint32_t *first = pairs + (uint32_t)at, *second = pairs + (at >> 32);
-    return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *)(const void *)first),
-                              _mm_loadl_epi64((const __m128i *)(const void *)second));
+    const __m128i low = _mm_loadl_epi64((const __m128i *)(const void *)first);
+    return _mm_castpd_si128(
+        _mm_loadh_pd(_mm_castsi128_pd(low), (const double *)(const void *)second));
 }
 
 /* The texels of eight positions, four 16-bit values each: 0 1 4 5 and 2 3 6 7. Loads beat a gather
@@ -272,7 +274,8 @@ static inline __m256i load_shorts(const int16_t *p) {
     return _mm256_cvtepi16_epi32(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 
-/* Statistics of eight windows; window_stats.h. */
+/* Statistics of eight windows; window_stats.h. Means and counts fit 16 bits, so a product of pairs
+ * (the upper half of a count is 0) does what the slower one of 32 bits would. */
 typedef struct Stats {
     __m256i sum, mean, rest;
     __m256 variance;
@@ -280,7 +283,7 @@ typedef struct Stats {
 
 static inline Stats stats_of(__m256i sum, __m256i squares, __m256i count, __m256 inverse) {
     const __m256i mean = _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), inverse));
-    const __m256i rest = _mm256_sub_epi32(sum, _mm256_mullo_epi32(count, mean));
+    const __m256i rest = _mm256_sub_epi32(sum, _mm256_madd_epi16(count, mean));
     const __m256 r = _mm256_cvtepi32_ps(rest);
     const __m256i whole =
         _mm256_sub_epi32(squares, _mm256_mullo_epi32(mean, _mm256_add_epi32(sum, rest)));
@@ -296,16 +299,16 @@ static inline __m256 covariance_of(__m256i ij, __m256i mean_i, __m256i rest_i, S
     return _mm256_sub_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(_mm256_cvtepi32_ps(j.rest), r));
 }
 
+/* What a variance that is not usable makes of the quotient is dropped at the end. */
 static inline __m256 ncc_of(__m256 covariance, __m256 inverse_i, __m256 variance_j, __m256 flat) {
     const __m256 usable = _mm256_cmp_ps(variance_j, flat, _CMP_GT_OQ);
-    const __m256 deviation =
-        _mm256_sqrt_ps(_mm256_blendv_ps(_mm256_set1_ps(1.0f), variance_j, usable));
+    const __m256 deviation = _mm256_sqrt_ps(variance_j);
     return _mm256_and_ps(_mm256_div_ps(_mm256_mul_ps(covariance, inverse_i), deviation), usable);
 }
 
 static inline __m256 inverse_deviation_of(__m256 variance, __m256 flat) {
     const __m256 usable = _mm256_cmp_ps(variance, flat, _CMP_GT_OQ), one = _mm256_set1_ps(1.0f);
-    const __m256 deviation = _mm256_sqrt_ps(_mm256_blendv_ps(one, variance, usable));
+    const __m256 deviation = _mm256_sqrt_ps(variance);
     return _mm256_and_ps(_mm256_div_ps(one, deviation), usable);
 }
 
@@ -520,6 +523,8 @@ const AqmKernels aqm_kernels_avx2 = {
     .spread = spread_avx2,
     .sample = sample_avx2,
     .sample_masked = sample_masked_avx2,
+    .shift = shift_avx2,
+    .shift_masked = shift_masked_avx2,
     .gaps = gaps_avx2,
     .columns = columns_avx2,
     .columns_masked = columns_masked_avx2,

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "kernels/match_loops.h"
+#include "kernels/shift_avx2.h"
 
 static const __mmask32 odd_halves = 0xaaaaaaaau; /* the high 16 bits of each 32 */
 
@@ -521,6 +522,8 @@ const AqmKernels aqm_kernels_avx512 = {
     .spread = spread_avx512,
     .sample = sample_avx512,
     .sample_masked = sample_masked_avx512,
+    .shift = shift_avx2,
+    .shift_masked = shift_masked_avx2,
     .gaps = gaps_avx512,
     .columns = columns_avx512,
     .columns_masked = columns_masked_avx512,

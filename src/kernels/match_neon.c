@@ -95,6 +95,47 @@ static void sample_masked_neon(const AqmGray *image, const float *u, const float
     }
 }
 
+/* from + (to - from) weight / 2^15, rounded. */
+static inline int16x8_t shift_between(int16x8_t from, int16x8_t to, int16x8_t weight) {
+    return vaddq_s16(from, vqrdmulhq_s16(vsubq_s16(to, from), weight));
+}
+
+/* Eight pixels of a block; `is_masked`: neighbours may be missing. */
+static inline void shift_8(const int16_t *p, ptrdiff_t stride, const AqmShift *shift,
+                           bool is_masked, int16_t *out) {
+    const int16_t *q = p + stride;
+    const int16x8_t left = vld1q_s16(p), right = vld1q_s16(p + 1);
+    const int16x8_t lower_left = vld1q_s16(q), lower_right = vld1q_s16(q + 1);
+    const int16x8_t across = vdupq_n_s16(shift->across), down = vdupq_n_s16(shift->down);
+    int16x8_t value = shift_between(shift_between(left, right, across),
+                                    shift_between(lower_left, lower_right, across), down);
+    if (is_masked) {
+        const int16x8_t missing = vdupq_n_s16(AQM_GRAY_MISSING);
+        const int16x8_t least =
+            vminq_s16(vminq_s16(left, right), vminq_s16(lower_left, lower_right));
+        value = vbslq_s16(vceqq_s16(least, missing), missing, value);
+    }
+    vst1q_s16(out, value);
+}
+
+static inline void shift_row(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts, size_t n,
+                             bool is_masked, int16_t *out) {
+    for (size_t k = 0; k < n; k += 8) {
+        const AqmShift *shift = &shifts[k / AQM_ROW_MULTIPLE];
+        shift_8(row + k + shift->offset, stride, shift, is_masked, out + k);
+    }
+}
+
+static void shift_neon(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts, size_t n,
+                       int16_t *out) {
+    shift_row(row, stride, shifts, n, false, out);
+}
+
+static void shift_masked_neon(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts,
+                              size_t n, int16_t *out) {
+    shift_row(row, stride, shifts, n, true, out);
+}
+
 static uint32_t gaps_neon(const int16_t *row, size_t n) {
     uint32_t gaps = 0;
     for (size_t k = 0; k < n; k += 16) {
@@ -424,6 +465,8 @@ const AqmKernels aqm_kernels_neon = {
     .spread = spread_neon,
     .sample = sample_neon,
     .sample_masked = sample_masked_neon,
+    .shift = shift_neon,
+    .shift_masked = shift_masked_neon,
     .gaps = gaps_neon,
     .columns = columns_neon,
     .columns_masked = columns_masked_neon,

@@ -6,13 +6,15 @@
  * by about the same amount everywhere (h_c: camera over the water; n: refractive index).
  *
  * The reference image is cut into tiles; each tile is one thread's work from first to last plane,
- * so no cost volume is ever held, only `batch` planes of a tile's scores. Per plane and source the
- * warp is exact at knots 8 px apart and linear between them (at most 0.008 px off on a ring of
- * twelve). Scores of the sources are joined plane by plane (kernels.h, join); what survives at each
- * pixel are the two best local maxima over the planes. The answer is the better one, refined by a
- * parabola through its neighbours; how far it stands above the other and how sharp it is make the
- * confidence. A pixel whose best score lies on the first or last plane has no answer: its depth is
- * outside.
+ * so no cost volume is ever held, only `batch` planes of a tile's scores. The warp is exact at
+ * knots 8 px apart and linear between them (at most 0.009 px off on a ring of twelve). A source is
+ * sampled through it once for a slab of neighbouring planes, which then are that picture moved
+ * block by block (slab.c); where pixels are missing, and where planes lie too far apart, each plane
+ * is sampled through its own warp. Scores of the sources are joined plane by plane (kernels.h,
+ * join); what survives at each pixel are the two best local maxima over the planes. The answer is
+ * the better one, refined by a parabola through its neighbours; how far it stands above the other
+ * and how sharp it is make the confidence. A pixel whose best score lies on the first or last plane
+ * has no answer: its depth is outside.
  *
  * Cost: pixels * planes * sources samples; the sums do not depend on the window. */
 #include "stages/stereo/sweep.h"
@@ -22,6 +24,7 @@
 #include "aquamvs/geometry.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "stages/stereo/slab.h"
 
 /* A tile may have that many sources more than asked for, where several see but a part of it. */
 enum { MORE = 2 };
@@ -132,26 +135,14 @@ double aqm_plane_h(const AqmPlanes *planes, double index) {
 
 /* ---- one tile -------------------------------------------------------------------------------- */
 
-enum {
-    KNOTS_X = (AQM_TILE_WIDTH + 48) / AQM_KNOT + 1, /* windows up to 31 px, rounded up to 16 */
-    KNOTS_Y = (AQM_TILE_HEIGHT + 32) / AQM_KNOT + 2,
-    KNOTS = (KNOTS_X * KNOTS_Y + 7) / 8 * 8
-};
-
-/* A tile's knots: where the ray of each meets the plane h is (ox + h tx, oy + h ty). */
-typedef struct Knots {
-    int across, down;
-    size_t count; /* rounded up to 8 */
-    double ox[KNOTS], oy[KNOTS], tx[KNOTS], ty[KNOTS];
-    double X[KNOTS], Y[KNOTS], Z[KNOTS];
-    float u[KNOTS], v[KNOTS]; /* in the source at work */
-} Knots;
-
 typedef struct Scratch {
     AqmTileScratch tile;
-    Knots *knots;
-    float *scores; /* batch x sources x tile area */
-    float *peaks;  /* 6 x tile area */
+    AqmKnots *knots;
+    AqmSlabGrid *grid;
+    AqmSlab *slabs;    /* of each source */
+    int16_t *pictures; /* of all slabs */
+    float *scores;     /* batch x sources x tile area */
+    float *peaks;      /* 6 x tile area */
     int32_t *best_plane;
     float *joined; /* a row */
     bool *is_seen; /* batch x sources */
@@ -162,6 +153,9 @@ static const size_t tile_area = (size_t)AQM_TILE_WIDTH * AQM_TILE_HEIGHT;
 static void scratch_free(Scratch *scratch) {
     aqm_sweep_tile_scratch_free(&scratch->tile);
     aqm_free(scratch->knots);
+    aqm_free(scratch->grid);
+    aqm_free(scratch->slabs);
+    aqm_free(scratch->pictures);
     aqm_free(scratch->scores);
     aqm_free(scratch->peaks);
     aqm_free(scratch->best_plane);
@@ -173,78 +167,119 @@ static AqmStatus scratch_create(Scratch *scratch, const AqmSweep *sweep, int bat
     const size_t slots = (size_t)batch * sweep->most;
     *scratch = (Scratch){0};
     const AqmStatus status = aqm_sweep_tile_scratch_create(&scratch->tile, sweep, diag);
+    const size_t picture = aqm_slab_picture_size(sweep);
     scratch->knots = aqm_alloc(1, sizeof *scratch->knots);
+    scratch->grid = aqm_alloc(1, sizeof *scratch->grid);
+    scratch->slabs = aqm_calloc(sweep->most, sizeof *scratch->slabs);
+    scratch->pictures = aqm_alloc(sweep->most * picture, sizeof *scratch->pictures);
     scratch->scores = aqm_alloc(slots * tile_area, sizeof(float));
     scratch->peaks = aqm_alloc(6 * tile_area, sizeof(float));
     scratch->best_plane = aqm_alloc(tile_area, sizeof(int32_t));
     scratch->joined = aqm_alloc(AQM_TILE_WIDTH, sizeof(float));
     scratch->is_seen = aqm_alloc(slots, sizeof(bool));
-    if (status == AQM_OK && scratch->knots && scratch->scores && scratch->peaks &&
-        scratch->best_plane && scratch->joined && scratch->is_seen)
-        return AQM_OK;
-    scratch_free(scratch);
-    return aqm_fail_memory(diag, "a tile of the plane sweep", slots * tile_area, sizeof(float));
+    if (status != AQM_OK || !scratch->knots || !scratch->grid || !scratch->slabs ||
+        !scratch->pictures || !scratch->scores || !scratch->peaks || !scratch->best_plane ||
+        !scratch->joined || !scratch->is_seen) {
+        scratch_free(scratch);
+        return aqm_fail_memory(diag, "a tile of the plane sweep", slots * tile_area, sizeof(float));
+    }
+    for (size_t s = 0; s < sweep->most; s++)
+        scratch->slabs[s].picture = scratch->pictures + s * picture;
+    return AQM_OK;
 }
 
-static void cast_knots(const AqmView *view, const AqmTile *tile, Knots *knots) {
-    knots->across = (int)(tile->pitch / AQM_KNOT) + 1;
-    knots->down = (tile->rows + AQM_KNOT - 1) / AQM_KNOT + 1;
-    const int count = knots->across * knots->down;
-    knots->count = (size_t)((count + 7) / 8 * 8);
-    for (int k = 0; k < (int)knots->count; k++) {
-        const double u = tile->x0 - tile->radius + k % knots->across * AQM_KNOT;
-        const double v = tile->y0 - tile->radius + k / knots->across * AQM_KNOT;
-        AqmRay ray;
-        const bool hits = k < count && aqm_view_cast(view, u, v, &ray);
-        knots->ox[k] = hits ? ray.origin[0] : (double)NAN;
-        knots->oy[k] = hits ? ray.origin[1] : (double)NAN;
-        knots->tx[k] = hits ? ray.direction[0] / ray.direction[2] : (double)NAN;
-        knots->ty[k] = hits ? ray.direction[1] / ray.direction[2] : (double)NAN;
-    }
-}
-
-/* Projects the knots of plane h into a source. Says whether any of the tile can be seen there
- * (is_seen) and whether all of it lies on present pixels (returned). */
-static bool warp_knots(const AqmSweep *sweep, const AqmSweepSource *source, double h, Knots *knots,
-                       bool *is_seen) {
-    for (size_t k = 0; k < knots->count; k++) {
-        knots->X[k] = knots->ox[k] + h * knots->tx[k];
-        knots->Y[k] = knots->oy[k] + h * knots->ty[k];
-        knots->Z[k] = source->projector.water_z + h;
-    }
-    sweep->kernels->project(&source->projector, knots->X, knots->Y, knots->Z, knots->count,
-                            knots->u, knots->v);
-    float u0 = INFINITY, v0 = INFINITY, u1 = -INFINITY, v1 = -INFINITY;
-    bool has_gap = false;
-    for (int k = 0; k < knots->across * knots->down; k++) {
-        const float u = knots->u[k], v = knots->v[k];
-        has_gap |= isnan(u);
-        u0 = u < u0 ? u : u0;
-        v0 = v < v0 ? v : v0;
-        u1 = u > u1 ? u : u1;
-        v1 = v > v1 ? v : v1;
-    }
-    const float right = (float)(source->image->width - 1),
-                last = (float)(source->image->height - 1);
-    *is_seen = u1 >= 0.0f && v1 >= 0.0f && u0 <= right && v0 <= last;
-    return !has_gap && u0 >= 0.0f && v0 >= 0.0f && u1 <= right && v1 <= last &&
-           aqm_stereo_image_is_whole(source->image, (int)u0, (int)v0, (int)fminf(u1 + 1.0f, right),
-                                     (int)fminf(v1 + 1.0f, last));
+/* Casts the rays of a tile; no slab of the tile before it counts any more. */
+static void cast_tile(const AqmSweep *sweep, const AqmTile *tile, bool has_slabs,
+                      Scratch *scratch) {
+    aqm_knots_cast(scratch->knots, sweep->view, tile->x0 - tile->radius, tile->y0 - tile->radius,
+                   AQM_KNOT, (int)(tile->pitch / AQM_KNOT) + 1,
+                   (tile->rows + AQM_KNOT - 1) / AQM_KNOT + 1);
+    if (has_slabs)
+        aqm_slab_grid_cast(scratch->grid, sweep->view, tile);
+    for (size_t s = 0; s < sweep->most; s++)
+        scratch->slabs[s] = (AqmSlab){.picture = scratch->slabs[s].picture};
 }
 
 typedef struct KnotRows {
     const AqmKernels *kernels;
-    const Knots *knots;
+    const AqmKnots *knots;
 } KnotRows;
 
 static void positions_from_knots(const void *context, int row, float *u, float *v) {
     const KnotRows *rows = context;
-    const Knots *knots = rows->knots;
-    const int top = row / AQM_KNOT * knots->across, bottom = top + knots->across;
-    const float down = (float)(row % AQM_KNOT) / AQM_KNOT;
-    const size_t cells = (size_t)knots->across - 1;
-    rows->kernels->spread(knots->u + top, knots->u + bottom, down, cells, u);
-    rows->kernels->spread(knots->v + top, knots->v + bottom, down, cells, v);
+    aqm_knots_row(rows->knots, rows->kernels, row, 0, (size_t)rows->knots->across - 1, u, v);
+}
+
+/* What a row of a slab is sampled from. */
+typedef struct SlabRows {
+    const AqmKernels *kernels;
+    const AqmTile *tile;
+    const AqmSlab *slab;
+    const AqmKnots *knots; /* of the plane, where the slab is not whole */
+    AqmGray gray;
+    float *u, *v; /* a row's */
+} SlabRows;
+
+/* A gap takes one pixel more on every side from a picture that was resampled than from the source:
+ * the blocks with one are sampled anew. */
+static uint32_t sample_slab(const void *context, int row, int16_t *out) {
+    const SlabRows *rows = context;
+    const AqmTile *tile = rows->tile;
+    const size_t blocks = tile->pitch / AQM_ROW_MULTIPLE;
+    const uint32_t gaps = aqm_slab_row(rows->slab, rows->kernels, tile, row, out);
+    if (gaps == 0)
+        return 0;
+    for (size_t b = 0, end; b < blocks; b = end) {
+        const size_t at = b * AQM_ROW_MULTIPLE;
+        end = aqm_run_end(gaps, b, blocks);
+        const size_t n = end * AQM_ROW_MULTIPLE - at;
+        if (!(gaps >> b & 1))
+            continue;
+        aqm_knots_row(rows->knots, rows->kernels, row, at / AQM_KNOT, n / AQM_KNOT, rows->u,
+                      rows->v);
+        rows->kernels->sample_masked(&rows->gray, rows->u, rows->v, n, out + at);
+    }
+    for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
+        out[c] = 0;
+    return rows->kernels->gaps(out, tile->pitch);
+}
+
+/* Scores a source at plane k of its slab. */
+static void score_slab(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
+                       AqmSlab *slab, int k, double h, Scratch *scratch, float *score) {
+    const SlabRows rows = {
+        sweep->kernels,  tile,           slab, scratch->knots, aqm_stereo_image_gray(source->image),
+        scratch->tile.u, scratch->tile.v};
+    aqm_slab_move(slab, k);
+    if (!slab->is_whole)
+        aqm_knots_warp(scratch->knots, sweep->kernels, source, h);
+    aqm_sweep_tile_score_rows(sweep, tile, sample_slab, &rows, &scratch->tile, score);
+}
+
+/* Scores source s at plane k; false where it sees nothing of the tile. slab_planes: 0 = none. */
+static bool score_plane(const AqmSweep *sweep, const AqmTile *tile, const AqmPlanes *planes,
+                        int slab_planes, size_t s, int k, Scratch *scratch, float *score) {
+    const AqmSweepSource *source = &sweep->sources[s];
+    AqmSlab *slab = &scratch->slabs[s];
+    if (slab_planes > 0 && (k < slab->first || k >= slab->end)) {
+        const int first = k / slab_planes * slab_planes, end = first + slab_planes;
+        aqm_slab_load(slab, scratch->grid, sweep, tile, source, planes, first,
+                      end < planes->count ? end : planes->count);
+    }
+    const double h = aqm_plane_h(planes, k);
+    if (slab->is_usable) {
+        if (slab->is_seen)
+            score_slab(sweep, tile, source, slab, k, h, scratch, score);
+        return slab->is_seen;
+    }
+    const KnotRows rows = {sweep->kernels, scratch->knots};
+    bool is_seen;
+    aqm_knots_warp(scratch->knots, sweep->kernels, source, h);
+    const bool is_inside = aqm_knots_are_inside(scratch->knots, source, &is_seen);
+    if (is_seen)
+        aqm_sweep_tile_score(sweep, tile, source, is_inside, positions_from_knots, &rows,
+                             &scratch->tile, score);
+    return is_seen;
 }
 
 static AqmPeaks peaks_at(const Scratch *scratch, size_t at) {
@@ -356,21 +391,18 @@ static void sweep_tile(const AqmSweep *whole, const AqmPlanes *planes, int batch
         whole, &tile, aqm_plane_h(planes, 0.5 * (planes->count - 1)), scratch->tile.sources);
     const AqmSweep *sweep = &for_tile;
     aqm_sweep_tile_load(sweep, &tile, &scratch->tile);
-    cast_knots(sweep->view, &tile, scratch->knots);
+    /* a search is refined afterwards; the costs of a volume are used as they are, unblurred */
+    const int slab_planes = result->volume ? 0 : aqm_slab_planes(planes);
+    cast_tile(sweep, &tile, slab_planes > 0, scratch);
     clear_peaks(scratch);
     const int merge_planes = 1 + (int)ceil(1.0 / planes->step_px); /* a peak is 2 px wide or so */
-    const KnotRows rows = {sweep->kernels, scratch->knots};
     for (int first = 0; first < planes->count; first += batch) {
         const int end = first + batch < planes->count ? first + batch : planes->count;
         for (size_t s = 0; s < sweep->source_count; s++)
             for (int k = first; k < end; k++) {
                 const size_t slot = (size_t)(k - first) * sweep->source_count + s;
-                const bool is_inside = warp_knots(sweep, &sweep->sources[s], aqm_plane_h(planes, k),
-                                                  scratch->knots, &scratch->is_seen[slot]);
-                if (scratch->is_seen[slot])
-                    aqm_sweep_tile_score(sweep, &tile, &sweep->sources[s], is_inside,
-                                         positions_from_knots, &rows, &scratch->tile,
-                                         scratch->scores + slot * tile_area);
+                scratch->is_seen[slot] = score_plane(sweep, &tile, planes, slab_planes, s, k,
+                                                     scratch, scratch->scores + slot * tile_area);
             }
         if (!result->volume)
             search_planes(sweep, &tile, first, end, merge_planes, scratch);

@@ -138,11 +138,18 @@ void aqm_masks_move(AqmMasks *masks, int r, int window);
 /* The end of the run of equal bits that starts at `first`, at most `count`. */
 size_t aqm_run_end(uint32_t bits, size_t first, size_t count);
 
+/* Samples row `row` (0 .. tile->rows - 1) of a source: tile->pitch grays. Returns its gaps. */
+typedef uint32_t (*AqmSampleRow)(const void *context, int row, int16_t *out);
+
+/* Scores of all windows of the tile against what is sampled. score: height x AQM_TILE_WIDTH. */
+void aqm_sweep_tile_score_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
+                               const void *context, AqmTileScratch *scratch, float *score);
+
 /* Fills u, v of one row (0 .. tile->rows - 1) of positions in the source. */
 typedef void (*AqmRowPositions)(const void *context, int row, float *u, float *v);
 
-/* Scores of all windows of the tile against a source sampled at the given positions. `is_inside`:
- * all positions lie inside the source and on present pixels. score: height x AQM_TILE_WIDTH. */
+/* The same against a source sampled at the given positions. `is_inside`: all positions lie inside
+ * the source and on present pixels. */
 void aqm_sweep_tile_score(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
                           bool is_inside, AqmRowPositions positions, const void *context,
                           AqmTileScratch *scratch, float *score);

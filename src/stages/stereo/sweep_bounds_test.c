@@ -12,7 +12,7 @@
 
 #include "aquamvs/geometry.h"
 #include "base/cpu.h"
-#include "stages/stereo/sweep.h"
+#include "stages/stereo/slab.h"
 
 enum { CELLS = 6, SPAN = CELLS * AQM_KNOT };
 static const double water_z = 0.978, ring_radius = 0.635, tilt_rad = 0.2618;
@@ -149,9 +149,99 @@ static void the_second_look_is_linear_within_a_hundredth_of_a_pixel(void **state
     }
 }
 
+/* Where the warped knots are at (x, y), pixels from the first. */
+static void knots_at(const AqmKnots *knots, double x, double y, double out[2]) {
+    const int i = (int)(x / AQM_KNOT), j = (int)(y / AQM_KNOT);
+    const double a = x / AQM_KNOT - i, b = y / AQM_KNOT - j;
+    for (int axis = 0; axis < 2; axis++) {
+        const float *t = (axis ? knots->v : knots->u) + j * knots->across + i;
+        const float *l = t + knots->across;
+        out[axis] = (1 - b) * ((1 - a) * (double)t[0] + a * (double)t[1]) +
+                    b * ((1 - a) * (double)l[0] + a * (double)l[1]);
+    }
+}
+
+/* Worst distance of a slab's samples, at the plane it was moved to, from the exact projection. */
+static double slab_error(const AqmView *reference, const AqmView *source, const AqmTile *tile,
+                         const AqmSlab *slab, const AqmSlabGrid *grid, double h) {
+    double worst = 0.0;
+    for (int y = 0; y < tile->rows; y += 5)
+        for (int x = 0; x < tile->columns; x += 5) {
+            const AqmShift *shift =
+                &slab->shifts[y / AQM_SLAB_BLOCK * slab->blocks_x + x / AQM_SLAB_BLOCK];
+            double point[3], exact[2], used[2];
+            point_at(reference, tile->x0 - tile->radius + x, tile->y0 - tile->radius + y, h, point);
+            assert_true(aqm_view_project(source, point, exact));
+            const int right = (int)(shift->offset % slab->stride);
+            const int down = (int)(shift->offset / slab->stride);
+            knots_at(&grid->wide, x + right + shift->across / 32768.0,
+                     y + down + shift->down / 32768.0, used);
+            worst = fmax(worst, hypot(used[0] - exact[0], used[1] - exact[1]));
+        }
+    return worst;
+}
+
+/* The worst of all planes of a source in a few tiles. Counts the slabs that could not be used. */
+static double source_error(const AqmSweep *sweep, const AqmView *source, const AqmPlanes *planes,
+                           AqmSlab *slab, AqmSlabGrid *grid, int *unusable) {
+    const int count = aqm_slab_planes(planes);
+    double worst = 0.0;
+    for (size_t index = 0; index < aqm_sweep_tile_count(sweep->view); index += 13) {
+        const AqmTile tile = aqm_sweep_tile(sweep, index);
+        aqm_slab_grid_cast(grid, sweep->view, &tile);
+        for (int first = 0; first < planes->count; first += count) {
+            const int end = first + count < planes->count ? first + count : planes->count;
+            aqm_slab_load(slab, grid, sweep, &tile, &sweep->sources[0], planes, first, end);
+            *unusable += !slab->is_usable;
+            for (int k = first; k < end && slab->is_usable; k++) {
+                aqm_slab_move(slab, k);
+                worst = fmax(worst, slab_error(sweep->view, source, &tile, slab, grid,
+                                               aqm_plane_h(planes, k)));
+            }
+        }
+    }
+    return worst;
+}
+
+static void slabs_are_warped_within_a_twentieth_of_a_pixel(void **state) {
+    (void)state;
+    static const int others[] = {1, 2, 6, -1};
+    static AqmSlabGrid grid;
+    AqmView views[2] = {ring_view(0), ring_view(1)};
+    AqmImage *blank = NULL;
+    AqmStereoImage *image = NULL;
+    assert_int_equal(aqm_image_create(&blank, 1600, 1200, 1, AQM_U8, NULL), AQM_OK);
+    memset(blank->data, 0, blank->stride * 1200);
+    const AqmImageView borrowed = aqm_image_view(blank);
+    assert_int_equal(aqm_stereo_image_create(&image, &borrowed, NULL, 255.0, NULL), AQM_OK);
+    const AqmStereoView stereo[2] = {{&views[0], image, false}, {&views[1], image, false}};
+    const size_t sources[1] = {1};
+    for (size_t k = 0; k < sizeof others / sizeof others[0]; k++) {
+        views[1] = ring_view(others[k]);
+        AqmSweep *sweep = NULL;
+        assert_int_equal(
+            aqm_sweep_create(&sweep, stereo, 0, sources, 1, 0, AQM_COST_NCC, 11, 1, NULL), AQM_OK);
+        const double h_min = 0.05, h_max = 0.62;
+        const AqmPlanes planes =
+            aqm_planes(sweep, h_min, h_max, aqm_plane_count_for(sweep, h_min, h_max, 1.0));
+        static int16_t picture[320 * 240];
+        assert_true(aqm_slab_picture_size(sweep) <= sizeof picture / sizeof picture[0]);
+        AqmSlab slab = {.picture = picture};
+        int unusable = 0;
+        const double worst = source_error(sweep, &views[1], &planes, &slab, &grid, &unusable);
+        print_message("camera %d: %.4f px, %d of the slabs cannot be used\n", others[k], worst,
+                      unusable);
+        assert_true(worst > 0.0 && worst < 0.05);
+        aqm_sweep_destroy(&sweep);
+    }
+    aqm_stereo_image_destroy(&image);
+    aqm_image_destroy(&blank);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(planes_are_warped_within_a_hundredth_of_a_pixel),
+        cmocka_unit_test(slabs_are_warped_within_a_twentieth_of_a_pixel),
         cmocka_unit_test(the_second_look_is_linear_within_a_hundredth_of_a_pixel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

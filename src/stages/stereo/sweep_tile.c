@@ -335,38 +335,55 @@ static void score_row(const AqmSweep *sweep, const AqmTile *tile, uint32_t maske
     }
 }
 
-/* Samples row r of the source; returns its gaps. */
-static uint32_t sample_row(const AqmSweep *sweep, const AqmTile *tile, const AqmGray *gray,
-                           bool is_inside, int r, AqmTileScratch *scratch) {
-    int16_t *out = scratch->source + (size_t)r * tile->pitch;
-    if (is_inside) {
-        sweep->kernels->sample(gray, scratch->u, scratch->v, tile->pitch, out);
-        return 0;
-    }
-    sweep->kernels->sample_masked(gray, scratch->u, scratch->v, tile->pitch, out);
-    for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
-        out[c] = 0;
-    return sweep->kernels->gaps(out, tile->pitch);
-}
-
-void aqm_sweep_tile_score(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
-                          bool is_inside, AqmRowPositions positions, const void *context,
-                          AqmTileScratch *scratch, float *score) {
-    const AqmGray gray = aqm_stereo_image_gray(source->image);
+void aqm_sweep_tile_score_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
+                               const void *context, AqmTileScratch *scratch, float *score) {
     const int window = sweep->window;
     AqmMasks masks;
     aqm_masks_start(&masks, window);
     memset(scratch->sums.j, 0, scratch->sums_size);
     for (int r = 0; r < tile->rows; r++) {
         const uint32_t masked_before = masks.columns;
-        positions(context, r, scratch->u, scratch->v);
-        masks.gaps[r] =
-            scratch->reference_gaps[r] | sample_row(sweep, tile, &gray, is_inside, r, scratch);
+        masks.gaps[r] = scratch->reference_gaps[r] |
+                        sample(context, r, scratch->source + (size_t)r * tile->pitch);
         aqm_masks_move(&masks, r, window);
         move_columns(sweep, tile, r, masked_before, masks.columns, scratch);
         if (r >= window - 1)
             score_row(sweep, tile, masks.windows, (size_t)(r - window + 1), scratch, score);
     }
+}
+
+/* A source and the positions it is to be sampled at. */
+typedef struct PositionRows {
+    const AqmKernels *kernels;
+    const AqmTile *tile;
+    AqmGray gray;
+    bool is_inside;
+    AqmRowPositions positions;
+    const void *context;
+    float *u, *v; /* a row's */
+} PositionRows;
+
+static uint32_t sample_positions(const void *context, int row, int16_t *out) {
+    const PositionRows *rows = context;
+    const size_t pitch = rows->tile->pitch;
+    rows->positions(rows->context, row, rows->u, rows->v);
+    if (rows->is_inside) {
+        rows->kernels->sample(&rows->gray, rows->u, rows->v, pitch, out);
+        return 0;
+    }
+    rows->kernels->sample_masked(&rows->gray, rows->u, rows->v, pitch, out);
+    for (size_t c = (size_t)rows->tile->columns; c < pitch; c++)
+        out[c] = 0;
+    return rows->kernels->gaps(out, pitch);
+}
+
+void aqm_sweep_tile_score(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
+                          bool is_inside, AqmRowPositions positions, const void *context,
+                          AqmTileScratch *scratch, float *score) {
+    const PositionRows rows = {sweep->kernels, tile,      aqm_stereo_image_gray(source->image),
+                               is_inside,      positions, context,
+                               scratch->u,     scratch->v};
+    aqm_sweep_tile_score_rows(sweep, tile, sample_positions, &rows, scratch, score);
 }
 
 float aqm_parabola_peak(float below, float best, float above) {

@@ -1,0 +1,161 @@
+/* Slabs of planes.
+ *
+ * Sampling a source at the positions of a plane means fetching four pixels from a computed place,
+ * for every sample. Of neighbouring planes these places lie near each other, so a slab of planes
+ * shares the work: the source is resampled once, at the positions p_m of the plane in the middle of
+ * the slab, which gives a picture T of it on the grid of the reference, with a margin. Plane k then
+ * is T a little aside,
+ *
+ *     I(p_k(x)) = T(x + d_k(x))  with  p_m(x + d_k(x)) = p_k(x),
+ *
+ * and d_k, at most some pixels, hardly changes from pixel to pixel: it is taken to be the same all
+ * over a block of 16 x 16 pixels, so that samples are contiguous loads (kernels.h, shift). At the
+ * middle of each block the equation is solved for the first and the last plane of the slab, by
+ * Newton on the same bilinear p_m that T was sampled with; the planes between follow by a parabola
+ * through these two and 0. sweep_bounds_test.c holds all of it against the exact projection.
+ *
+ * Interpolating twice blurs a little more than once, and about as much at every plane: it takes a
+ * little off all scores.
+ *
+ * Cost: the picture is 1.7 times as large as the tile, its samples are shared by the planes of the
+ * slab; a shift takes a sixth of the time of a sample. */
+#include "stages/stereo/slab.h"
+
+#include <math.h>
+
+enum { NEWTON_STEPS = 2 };
+/* Below the least the picture costs more than it saves. */
+enum { LEAST_PLANES = 3, MOST_PLANES = 32 };
+static const double span_px = 8.0; /* of the farthest source, from the first plane to the last */
+/* so that the four pixels of a moved sample lie in the margin */
+static const float most_px = AQM_SLAB_MARGIN - 2;
+
+void aqm_slab_grid_cast(AqmSlabGrid *grid, const AqmView *view, const AqmTile *tile) {
+    const int x0 = tile->x0 - tile->radius, y0 = tile->y0 - tile->radius;
+    const int across = (int)(tile->pitch / AQM_KNOT) + 1;
+    const int down = (tile->rows + AQM_KNOT - 1) / AQM_KNOT + 1;
+    aqm_knots_cast(&grid->wide, view, x0 - AQM_SLAB_MARGIN, y0 - AQM_SLAB_MARGIN, AQM_KNOT,
+                   across + 2 * AQM_KNOT_MARGIN, down + 2 * AQM_KNOT_MARGIN);
+    aqm_knots_cast(&grid->centers, view, x0 + AQM_SLAB_BLOCK / 2, y0 + AQM_SLAB_BLOCK / 2,
+                   AQM_SLAB_BLOCK, (int)(tile->pitch / AQM_SLAB_BLOCK),
+                   (tile->rows + AQM_SLAB_BLOCK - 1) / AQM_SLAB_BLOCK);
+}
+
+int aqm_slab_planes(const AqmPlanes *planes) {
+    const int count = 1 + (int)(span_px / planes->step_px);
+    return count > MOST_PLANES ? MOST_PLANES : count < LEAST_PLANES ? 0 : count;
+}
+
+size_t aqm_slab_picture_size(const AqmSweep *sweep) {
+    const size_t margins = 2 * AQM_SLAB_MARGIN, halo = (size_t)sweep->window - 1;
+    return (AQM_TILE_WIDTH + halo + AQM_ROW_MULTIPLE + margins) *
+           (AQM_TILE_HEIGHT + halo + AQM_KNOT + margins);
+}
+
+/* Where, from (x, y), the warped knots have the position (u, v): in units of AQM_KNOT from the
+ * first knot, all of them. */
+static void find_position(const AqmKnots *knots, float u, float v, float *x, float *y) {
+    for (int step = 0; step < NEWTON_STEPS; step++) {
+        const int i = *x > 0.0f ? *x < (float)(knots->across - 2) ? (int)*x : knots->across - 2 : 0;
+        const int j = *y > 0.0f ? *y < (float)(knots->down - 2) ? (int)*y : knots->down - 2 : 0;
+        const float a = *x - (float)i, b = *y - (float)j;
+        const float *tu = knots->u + j * knots->across + i, *bu = tu + knots->across;
+        const float *tv = knots->v + j * knots->across + i, *bv = tv + knots->across;
+        const float left_u = tu[0] + b * (bu[0] - tu[0]), right_u = tu[1] + b * (bu[1] - tu[1]);
+        const float left_v = tv[0] + b * (bv[0] - tv[0]), right_v = tv[1] + b * (bv[1] - tv[1]);
+        const float ux = right_u - left_u, vx = right_v - left_v;
+        const float uy = bu[0] - tu[0] + a * (bu[1] - bu[0] - tu[1] + tu[0]);
+        const float vy = bv[0] - tv[0] + a * (bv[1] - bv[0] - tv[1] + tv[0]);
+        const float du = u - (left_u + a * ux), dv = v - (left_v + a * vx);
+        const float inverse = 1.0f / (ux * vy - uy * vx);
+        *x += (du * vy - dv * uy) * inverse;
+        *y += (dv * ux - du * vx) * inverse;
+    }
+}
+
+/* How far the blocks of plane h, in the middle of each, lie from their places in the picture. False
+ * where that is too far, or nowhere. */
+static bool find_shifts(AqmSlabGrid *grid, const AqmKernels *kernels, const AqmSweepSource *source,
+                        double h, float *right, float *down) {
+    AqmKnots *centers = &grid->centers;
+    aqm_knots_warp(centers, kernels, source, h);
+    bool is_near = true;
+    for (int k = 0; k < centers->across * centers->down; k++) {
+        const float x0 = AQM_KNOT_MARGIN + (float)(k % centers->across * 2 + 1);
+        const float y0 = AQM_KNOT_MARGIN + (float)(k / centers->across * 2 + 1);
+        float x = x0, y = y0;
+        find_position(&grid->wide, centers->u[k], centers->v[k], &x, &y);
+        right[k] = AQM_KNOT * (x - x0);
+        down[k] = AQM_KNOT * (y - y0);
+        is_near &= fabsf(right[k]) < most_px && fabsf(down[k]) < most_px;
+    }
+    return is_near;
+}
+
+static void resample(AqmSlab *slab, AqmSlabGrid *grid, const AqmSweep *sweep, const AqmTile *tile,
+                     const AqmSweepSource *source) {
+    const AqmGray gray = aqm_stereo_image_gray(source->image);
+    const AqmKernels *kernels = sweep->kernels;
+    for (int r = 0; r < tile->rows + 2 * AQM_SLAB_MARGIN; r++) {
+        aqm_knots_row(&grid->wide, kernels, r, 0, (size_t)slab->stride / AQM_KNOT, grid->u,
+                      grid->v);
+        (slab->is_whole ? kernels->sample : kernels->sample_masked)(
+            &gray, grid->u, grid->v, (size_t)slab->stride, slab->picture + r * slab->stride);
+    }
+}
+
+void aqm_slab_load(AqmSlab *slab, AqmSlabGrid *grid, const AqmSweep *sweep, const AqmTile *tile,
+                   const AqmSweepSource *source, const AqmPlanes *planes, int first, int end) {
+    float right[2][AQM_SLAB_BLOCKS], down[2][AQM_SLAB_BLOCKS];
+    slab->first = first;
+    slab->end = end;
+    slab->middle = 0.5 * (first + end - 1);
+    slab->half = end - first > 1 ? 0.5 * (end - first - 1) : 0.5;
+    slab->blocks_x = grid->centers.across;
+    slab->blocks_y = grid->centers.down;
+    slab->stride = (ptrdiff_t)tile->pitch + 2 * AQM_SLAB_MARGIN;
+    aqm_knots_warp(&grid->wide, sweep->kernels, source, aqm_plane_h(planes, slab->middle));
+    slab->is_usable = true;
+    for (int k = 0; k < 2 && slab->is_usable; k++)
+        slab->is_usable = find_shifts(grid, sweep->kernels, source,
+                                      aqm_plane_h(planes, slab->middle + (2 * k - 1) * slab->half),
+                                      right[k], down[k]);
+    if (!slab->is_usable)
+        return;
+    for (int k = 0; k < slab->blocks_x * slab->blocks_y; k++) {
+        slab->odd[0][k] = 0.5f * (right[1][k] - right[0][k]);
+        slab->odd[1][k] = 0.5f * (down[1][k] - down[0][k]);
+        slab->even[0][k] = 0.5f * (right[1][k] + right[0][k]);
+        slab->even[1][k] = 0.5f * (down[1][k] + down[0][k]);
+    }
+    slab->is_whole = aqm_knots_are_inside(&grid->wide, source, &slab->is_seen);
+    if (slab->is_seen)
+        resample(slab, grid, sweep, tile, source);
+}
+
+void aqm_slab_move(AqmSlab *slab, int plane) {
+    const float t = (float)((plane - slab->middle) / slab->half), t2 = t * t;
+    const int stride = (int)slab->stride;
+    for (int k = 0; k < slab->blocks_x * slab->blocks_y; k++) {
+        /* from the corner of the margin, so that both are positive */
+        const float x = AQM_SLAB_MARGIN + t * slab->odd[0][k] + t2 * slab->even[0][k];
+        const float y = AQM_SLAB_MARGIN + t * slab->odd[1][k] + t2 * slab->even[1][k];
+        const int across = (int)(32768.0f * x), down = (int)(32768.0f * y);
+        slab->shifts[k] = (AqmShift){(down >> 15) * stride + (across >> 15),
+                                     (int16_t)(across & 32767), (int16_t)(down & 32767)};
+    }
+}
+
+uint32_t aqm_slab_row(const AqmSlab *slab, const AqmKernels *kernels, const AqmTile *tile, int row,
+                      int16_t *out) {
+    const int16_t *from = slab->picture + row * slab->stride;
+    const AqmShift *shifts = slab->shifts + row / AQM_SLAB_BLOCK * slab->blocks_x;
+    if (slab->is_whole) {
+        kernels->shift(from, slab->stride, shifts, tile->pitch, out);
+        return 0;
+    }
+    kernels->shift_masked(from, slab->stride, shifts, tile->pitch, out);
+    for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
+        out[c] = 0;
+    return kernels->gaps(out, tile->pitch);
+}
