@@ -62,7 +62,7 @@ static const AqmOption options[] = {
         "", "pipeline_mode", pipeline_mode, "full|sparse", full, 0,
         "full: depth maps, cloud and surface; sparse: a cloud and surface of triangulated matches"),
     CHOICE("", "matcher_type", matcher_type, "sift|lightglue|dense|roma", sift, 0,
-           "sift, lightglue: sparse matches, then plane sweep; dense, roma: a dense warp for each "
+           "sift, lightglue: sparse matches, then plane sweep; dense, roma: a warp for each "
            "pair"),
     CHOICE("", "quality_preset", quality_preset, "null|fast|balanced|quality", null, 0,
            "numbers for the keys that neither the file nor --set gives"),
