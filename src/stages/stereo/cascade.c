@@ -170,7 +170,8 @@ static AqmStatus search(const Cascade *cascade, const AqmLevel *level, const Ans
                                       answer->disparity, answer->confidence, diag);
     if (status == AQM_OK) {
         aqm_fill_holes(answer->disparity, answer->width, answer->height);
-        status = aqm_align_steps(sweep->image, answer->disparity, sweep->threads, diag);
+        status = aqm_align_steps(sweep->image, answer->confidence, answer->disparity,
+                                 sweep->threads, diag);
     }
     aqm_sweep_destroy(&sweep);
     return status;

@@ -5,10 +5,11 @@
 #include "stages/stereo/stereo_image.h"
 
 /* Within reach of a step of the map (a pixel or more between neighbours) every pixel takes the
- * weighted median of the disparities around it if that lies across the step. `disparity`: the
- * image's size, px (near_warp.h); NaN = none, which stays and has no say. Where the map has no
+ * weighted median of the disparities around it if that lies across the step. `disparity` and
+ * `confidence`: the image's size, px (near_warp.h) and 0..1; where one is NaN or the other 0 there
+ * is no disparity, which stays and has no say. Where the map has no
  * steps it costs a pass over it and changes nothing. MEMORY; the map is as before then. */
-AqmStatus aqm_align_steps(const AqmStereoImage *image, float *disparity, int threads,
-                          AqmDiag *diag);
+AqmStatus aqm_align_steps(const AqmStereoImage *image, const float *confidence, float *disparity,
+                          int threads, AqmDiag *diag);
 
 #endif

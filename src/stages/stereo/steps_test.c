@@ -17,7 +17,7 @@ enum { WIDTH = 120, HEIGHT = 60, EDGE = 60, GROWN = 2 };
 
 typedef struct Scene {
     AqmStereoImage *image;
-    float map[WIDTH * HEIGHT];
+    float map[WIDTH * HEIGHT], confidence[WIDTH * HEIGHT];
 } Scene;
 
 /* Left of EDGE a textured foreground of 40 px, right of it a blank background of 30 px; the map has
@@ -34,6 +34,7 @@ static Scene make_scene(bool is_level) {
         scene.map[k] = x < EDGE + GROWN || is_bar ? 40.0f : 30.0f;
         if (is_level)
             scene.map[k] = 30.0f + 0.3f * (float)x;
+        scene.confidence[k] = 0.5f;
         scene.map[k] += (float)(0.05 * aqm_rng_normal(&rng));
     }
     const AqmImageView view = {WIDTH, HEIGHT, 1, AQM_U8, WIDTH, gray};
@@ -55,7 +56,7 @@ static void a_step_moves_to_the_edge_and_a_thin_bar_stays(void **state) {
     (void)state;
     Scene scene = make_scene(false);
     assert_int_equal(wrong_pixels(scene.map), GROWN * HEIGHT);
-    assert_int_equal(aqm_align_steps(scene.image, scene.map, 2, NULL), AQM_OK);
+    assert_int_equal(aqm_align_steps(scene.image, scene.confidence, scene.map, 2, NULL), AQM_OK);
     print_message("%d of %d pixels on the wrong side\n", wrong_pixels(scene.map), GROWN * HEIGHT);
     assert_true(wrong_pixels(scene.map) <
                 HEIGHT * 11 / 10); /* a pixel from the edge is near enough */
@@ -68,7 +69,7 @@ static void a_surface_without_steps_stays_as_it_was(void **state) {
     scene.map[700] = NAN;
     float before[WIDTH * HEIGHT];
     memcpy(before, scene.map, sizeof before);
-    assert_int_equal(aqm_align_steps(scene.image, scene.map, 1, NULL), AQM_OK);
+    assert_int_equal(aqm_align_steps(scene.image, scene.confidence, scene.map, 1, NULL), AQM_OK);
     assert_memory_equal(before, scene.map, sizeof before);
     aqm_stereo_image_destroy(&scene.image);
 }
@@ -76,25 +77,30 @@ static void a_surface_without_steps_stays_as_it_was(void **state) {
 static void threads_holes_and_failed_allocations_change_nothing_else(void **state) {
     (void)state;
     Scene one = make_scene(false), three = make_scene(false);
-    for (int k = 0; k < WIDTH * HEIGHT; k += 37)
+    for (int k = 0; k < WIDTH * HEIGHT; k += 37) {
         one.map[k] = three.map[k] = NAN;
+        one.confidence[k + 1] = three.confidence[k + 1] = 0.0f;
+    }
     const size_t before = aqm_alloc_count().live_bytes;
     float untouched[WIDTH * HEIGHT];
     memcpy(untouched, one.map, sizeof untouched);
     for (size_t n = 1; n < 5; n++) {
         AqmDiag diag = {0};
         aqm_alloc_fail_from(n);
-        const AqmStatus status = aqm_align_steps(one.image, one.map, 1, &diag);
+        const AqmStatus status = aqm_align_steps(one.image, one.confidence, one.map, 1, &diag);
         aqm_alloc_fail_from(0);
         assert_int_equal(status, AQM_ERROR_MEMORY);
         assert_int_equal(aqm_alloc_count().live_bytes, before);
         assert_memory_equal(untouched, one.map, sizeof untouched);
     }
-    assert_int_equal(aqm_align_steps(one.image, one.map, 1, NULL), AQM_OK);
-    assert_int_equal(aqm_align_steps(three.image, three.map, 3, NULL), AQM_OK);
+    assert_int_equal(aqm_align_steps(one.image, one.confidence, one.map, 1, NULL), AQM_OK);
+    assert_int_equal(aqm_align_steps(three.image, three.confidence, three.map, 3, NULL), AQM_OK);
     assert_memory_equal(one.map, three.map, sizeof one.map);
     for (int k = 0; k < WIDTH * HEIGHT; k++)
-        assert_int_equal(isnan(one.map[k]), isnan(untouched[k]));
+        if (isnan(untouched[k]))
+            assert_true(isnan(one.map[k]));
+        else if (one.confidence[k] == 0.0f)
+            assert_true(one.map[k] == untouched[k]);
     aqm_stereo_image_destroy(&one.image);
     aqm_stereo_image_destroy(&three.image);
 }

@@ -188,10 +188,11 @@ static AqmStatus refine(const AqmSweep *sweep, int passes, AqmDepthMap *map, Aqm
         if (status == AQM_OK)
             status = aqm_refine(sweep, base, &refined, least_px, moves, diag);
     }
-    if (status == AQM_OK)
-        status = aqm_align_steps(sweep->image, map->depth_m, sweep->threads, diag);
     if (status == AQM_OK) {
         rate(sweep, refined.score, map->confidence);
+        status = aqm_align_steps(sweep->image, map->confidence, map->depth_m, sweep->threads, diag);
+    }
+    if (status == AQM_OK) {
         status = aqm_settle(&refined, map->width, map->height, sweep->threads, diag);
     }
     aqm_free(base);
