@@ -15,9 +15,8 @@ static void print_text(const AqmInfo *info) {
     printf("features          %s\n", *info->cpu_features ? info->cpu_features : "none known");
     printf("kernels           %s\n", info->kernels);
     printf("CUDA              %s\n", info->has_cuda ? "yes" : "no");
-    printf("matchers          sift: depth ranges from a coarse sweep, then the plane sweep; there "
-           "is no "
-           "feature matching yet\n");
+    printf("matchers          built in: sift, dense; with model files (docs/models.md): lightglue, "
+           "roma\n");
     if (*info->onnx_version)
         printf("ONNX Runtime      %s, %s\n", info->onnx_version, info->onnx_path);
     else

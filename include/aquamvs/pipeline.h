@@ -47,12 +47,13 @@ typedef struct AqmRunResult {
  * Before the first frame, nothing started: ARGUMENT for frames or a shard that cannot be; CONFIG
  * where the configuration does not fit the cameras (more views must agree than there are, two
  * cameras with the same files, no mask_dir), a path is not UTF-8, or the run would overwrite the
- * file the configuration was read from; UNSUPPORTED for what this version cannot do (a learned
- * matcher, pipeline_mode sparse, too many cameras), with the way out; DEVICE where require_device
- * asks for one that is not there; IO or FORMAT where the calibration or a mask cannot be read, the
- * output folder not be written, or another run is writing to it (shards go together); NO_DATA for
- * fewer than two usable cameras or no frame to do. Later: INTERRUPTED once `cancel` is set (what is
- * finished is kept), MEMORY. */
+ * file the configuration was read from; UNSUPPORTED for a learned matcher
+ * whose model files or ONNX Runtime are not there and for too many cameras, with the way out;
+ * FORMAT for a model that is not what it should be; DEVICE where require_device asks for one that
+ * is not there; IO or FORMAT where the calibration or a mask cannot be read, the output folder not
+ * be written, or another run is writing to it (shards go together); NO_DATA for fewer than two
+ * usable cameras or no frame to do. Later: INTERRUPTED once `cancel` is set (what is finished is
+ * kept), MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_run(const AqmConfig *config, const AqmRunOptions *options,
                                         AqmRunResult *result, AqmDiag *diag);
 

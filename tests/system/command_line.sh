@@ -15,7 +15,7 @@ for verb in "${verbs[@]}"; do
     ends 2 'nosuch' "$verb" --nosuch
 done
 ends 0 '^kernels ' info
-ends 0 '^matchers +sift: depth ranges from a coarse sweep' info
+ends 0 '^matchers +built in: sift, dense; with model files' info
 ends 0 '"cpu_features": ' info --json
 ends 0 '^ONNX Runtime +([0-9]+\.[0-9]+\.[0-9]+, /|none: .*tools/get-onnxruntime)' info
 AQUAMVS_ONNXRUNTIME=/nonexistent ends 0 '^ONNX Runtime +none: .*/nonexistent' info
