@@ -206,7 +206,8 @@ static AqmStatus fit(const Cascade *cascade, const AqmLevel *level, const Answer
     float *moves = aqm_calloc(aqm_sweep_tile_count(sweep->view), sizeof *moves);
     AqmStatus status =
         base && moves ? AQM_OK : aqm_fail_memory(diag, "a depth map", 3 * pixels, sizeof *base);
-    const AqmRefined refined = {answer->disparity, base + pixels, base + 2 * pixels};
+    const AqmRefined refined = {answer->disparity, base ? base + pixels : NULL,
+                                base ? base + 2 * pixels : NULL};
     if (status == AQM_OK)
         status = aqm_smooth_surface(answer->disparity, answer->width, answer->height,
                                     smooth_tolerance_px, 1, sweep->threads, base, diag);

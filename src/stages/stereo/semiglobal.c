@@ -228,9 +228,10 @@ static AqmStatus find_surface(const AqmSweep *sweep, const AqmPlanes *planes,
                               const float *disparity, int16_t *surface, AqmDiag *diag) {
     const int width = sweep->view->width, height = sweep->view->height;
     const size_t pixels = (size_t)width * (size_t)height;
-    float *maps = aqm_alloc(2 * pixels, sizeof *maps), *filled = maps, *smooth = maps + pixels;
+    float *maps = aqm_alloc(2 * pixels, sizeof *maps);
     if (!maps)
         return aqm_fail_memory(diag, "a disparity map", 2 * pixels, sizeof *maps);
+    float *filled = maps, *smooth = maps + pixels;
     memcpy(filled, disparity, pixels * sizeof *filled);
     aqm_fill_holes(filled, width, height);
     const AqmStatus status = aqm_smooth_surface(filled, width, height, surface_tolerance_px,

@@ -178,7 +178,7 @@ static AqmStatus refine(const AqmSweep *sweep, int passes, AqmDepthMap *map, Aqm
     const size_t pixels = (size_t)map->width * (size_t)map->height;
     float *base = aqm_alloc(2 * pixels, sizeof *base);
     float *moves = aqm_calloc(aqm_sweep_tile_count(sweep->view), sizeof *moves);
-    const AqmRefined refined = {map->depth_m, map->sigma_m, base + pixels};
+    const AqmRefined refined = {map->depth_m, map->sigma_m, base ? base + pixels : NULL};
     AqmStatus status =
         base && moves ? AQM_OK : aqm_fail_memory(diag, "a depth map", 2 * pixels, sizeof *base);
     for (int pass = 0; status == AQM_OK && pass < passes + MORE_PASSES; pass++) {
