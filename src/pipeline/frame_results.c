@@ -128,15 +128,21 @@ AqmStatus aqm_frame_draw_results(AqmFrameWork *work, AqmDiag *diag) {
     return AQM_OK;
 }
 
-AqmStatus aqm_frame_write_results(AqmFrameWork *work, AqmDiag *diag) {
+static AqmStatus write_mesh(AqmFrameWork *work, AqmDiag *diag) {
     char path[PATH_MAX];
-    aqm_frame_remove_stale(work);
-    if (!work->mesh)
-        return aqm_background_wait(work->writer, diag); /* for the cloud */
     AQM_TRY(aqm_frame_folder(work, "mesh", diag));
     aqm_frame_path(work, path, "mesh/surface.ply");
     AQM_TRY(aqm_ply_write_mesh(path, work->mesh, aqm_frame_rotation(work), diag));
     work->report->vertices = work->mesh->vertex_count;
     work->report->triangles = work->mesh->triangle_count;
-    return aqm_background_wait(work->writer, diag);
+    return AQM_OK;
+}
+
+AqmStatus aqm_frame_write_results(AqmFrameWork *work, AqmDiag *diag) {
+    if (work->mesh)
+        AQM_TRY(write_mesh(work, diag));
+    AQM_TRY(aqm_background_wait(work->writer, diag)); /* for the cloud */
+    /* last: a folder that the writer has just made is empty, and would go */
+    aqm_frame_remove_stale(work);
+    return AQM_OK;
 }
