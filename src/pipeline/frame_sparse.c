@@ -203,6 +203,7 @@ static AqmStatus match_by_curves(AqmFrameWork *work, AqmDiag *diag) {
     options.filter_threshold = config->sparse_matching.filter_threshold;
     options.threads = 1;
     AqmStatus worst = AQM_OK;
+    AqmDiag worst_why = {0};
     size_t worst_pair = work->pair_count;
     fill_match_views(work);
 #pragma omp parallel for schedule(dynamic, 1) num_threads(aqm_thread_count(config->runtime.threads))
@@ -216,10 +217,10 @@ static AqmStatus match_by_curves(AqmFrameWork *work, AqmDiag *diag) {
         if (status != AQM_OK && p < worst_pair) {
             worst = status;
             worst_pair = p;
-            *diag = why;
+            worst_why = why;
         }
     }
-    return worst;
+    return worst == AQM_OK ? AQM_OK : aqm_fail(diag, worst, "%s", worst_why.message);
 }
 
 /* ---- files and pictures ---------------------------------------------------------------------- */
