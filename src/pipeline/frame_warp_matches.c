@@ -6,12 +6,12 @@
 #include "pipeline/frame_warps.h"
 
 /* The side of the blocks of cells of which one is taken each, so that about max_correspondences
- * are. */
+ * are; 0 where no cell is certain. */
 static int block_side(const AqmWarp *warp, double threshold, int most) {
     size_t certain = 0;
     for (size_t k = 0; k < (size_t)warp->width * (size_t)warp->height; k++)
         certain += (double)warp->certainty[k] >= threshold;
-    return (int)ceil(sqrt((double)certain / (double)most - 1e-9));
+    return certain == 0 ? 0 : (int)ceil(sqrt((double)certain / (double)most));
 }
 
 /* The most certain cell of a block; false where none is certain enough. */
