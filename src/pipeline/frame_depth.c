@@ -38,7 +38,7 @@ static AqmStatus choose_ranges(AqmFrameWork *work, const char **from, AqmDiag *d
     if (config->matcher_type == AQM_MATCHER_ROMA) { /* which looks everywhere by itself */
         for (size_t v = 0; v < work->view_count; v++)
             work->ranges[v] = (AqmDepthRange){0};
-        *from = "any";
+        *from = "everywhere";
         return AQM_OK;
     }
     *from = "from matches";
@@ -56,10 +56,9 @@ AqmStatus aqm_frame_find_ranges(AqmFrameWork *work, AqmDiag *diag) {
     const char *from;
     AQM_TRY(choose_ranges(work, &from, diag));
     for (size_t v = 0; v < work->view_count; v++) {
-        if (work->views[v].is_auxiliary)
+        if (work->views[v].is_auxiliary || !(work->ranges[v].max_m > 0.0))
             continue;
-        if (work->ranges[v].max_m > 0.0)
-            work->report->ranges[work->camera_of[v]] = work->ranges[v];
+        work->report->ranges[work->camera_of[v]] = work->ranges[v];
         aqm_log(&work->log, AQM_LOG_INFO, "frame %d: camera %s: depth range %.4f..%.4f m, %s",
                 work->job->frame, aqm_frame_view_name(work, v), work->ranges[v].min_m,
                 work->ranges[v].max_m, from);
