@@ -4,6 +4,7 @@
  * next is computed. */
 #include "pipeline/frame.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -140,6 +141,14 @@ const AqmInput *aqm_frame_input(const AqmFrameWork *work, size_t view) {
 
 const char *aqm_frame_view_name(const AqmFrameWork *work, size_t view) {
     return aqm_frame_input(work, view)->camera->name;
+}
+
+bool aqm_frame_is_masked(const AqmFrameWork *work, size_t view, const float position[2]) {
+    const AqmImage *mask = aqm_frame_input(work, view)->mask;
+    const float x = floorf(position[0] + 0.5f), y = floorf(position[1] + 0.5f);
+    if (!(x >= 0.0f && y >= 0.0f && x < (float)mask->width && y < (float)mask->height))
+        return true;
+    return ((const uint8_t *)mask->data)[(size_t)y * mask->stride + (size_t)x] == 0;
 }
 
 static AqmStatus write_cloud(const char *path, const void *cloud, const void *rotation,

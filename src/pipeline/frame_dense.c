@@ -3,6 +3,8 @@
  *
  * A pair serves both of its views. Depth maps of pairs wait only until the other view's turn comes:
  * of a ring of 12 views with 4 neighbours and a centre camera some ten at a time. */
+#include <math.h>
+
 #include "aquamvs/dense.h"
 #include "base/alloc.h"
 #include "base/diag.h"
@@ -60,6 +62,18 @@ static AqmStatus match_pair(Dense *dense, size_t p, AqmDiag *diag) {
     return status;
 }
 
+/* Pixels beside the mask have the depth of their cell, which may lie within it. */
+static void drop_masked(const AqmFrameWork *work, size_t v, AqmDepthMap *map) {
+    for (int y = 0; y < map->height; y++)
+        for (int x = 0; x < map->width; x++) {
+            const size_t at = (size_t)y * (size_t)map->width + (size_t)x;
+            if (!aqm_frame_is_masked(work, v, (const float[]){(float)x, (float)y}))
+                continue;
+            map->depth_m[at] = map->sigma_m[at] = NAN;
+            map->confidence[at] = 0.0f;
+        }
+}
+
 /* What the pairs of a view agree on. */
 static AqmStatus merge(Dense *dense, size_t v, AqmDiag *diag) {
     AqmFrameWork *work = dense->work;
@@ -80,6 +94,7 @@ static AqmStatus merge(Dense *dense, size_t v, AqmDiag *diag) {
     for (size_t k = 0; k < pending->count; k++)
         aqm_depth_map_destroy(&pending->maps[k]);
     pending->count = 0;
+    drop_masked(work, v, map);
     return aqm_frame_take_map(work, v, map, diag);
 }
 

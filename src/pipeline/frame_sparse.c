@@ -125,20 +125,13 @@ static AqmStatus adopt(AqmFeatures **kept, const float *position, uint32_t *numb
     return AQM_OK;
 }
 
-static bool is_masked(const AqmFrameWork *work, size_t v, const float position[2]) {
-    const AqmImage *mask = aqm_frame_input(work, v)->mask;
-    const int x = (int)(position[0] + 0.5f), y = (int)(position[1] + 0.5f);
-    return x < 0 || y < 0 || x >= mask->width || y >= mask->height ||
-           ((const uint8_t *)mask->data)[(size_t)y * mask->stride + (size_t)x] == 0;
-}
-
 /* A joined model knows nothing of masks. */
 static void drop_masked(const AqmFrameWork *work, const AqmFramePair *pair) {
     AqmMatches *m = pair->matches;
     size_t kept = 0;
     for (size_t k = 0; k < m->count; k++) {
-        if (is_masked(work, pair->first, m->first_position + 2 * k) ||
-            is_masked(work, pair->second, m->second_position + 2 * k))
+        if (aqm_frame_is_masked(work, pair->first, m->first_position + 2 * k) ||
+            aqm_frame_is_masked(work, pair->second, m->second_position + 2 * k))
             continue;
         m->first[kept] = m->first[k];
         m->second[kept] = m->second[k];

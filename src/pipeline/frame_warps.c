@@ -76,15 +76,17 @@ static AqmStatus model_image(const AqmFrameWork *work, size_t v, AqmImage **made
     return AQM_OK;
 }
 
-/* The mask of a view says which of its cells have a say. */
-static void drop_masked(const AqmFrameWork *work, size_t v, AqmWarp *warp) {
-    const AqmImage *mask = aqm_frame_input(work, v)->mask;
+/* A model knows nothing of masks: cells of what the mask of either view leaves out have no say. */
+static void drop_masked(const AqmFrameWork *work, size_t from, size_t to, AqmWarp *warp) {
+    const AqmView *view = work->views[from].view;
     for (int j = 0; j < warp->height; j++)
         for (int i = 0; i < warp->width; i++) {
             const size_t cell = (size_t)j * (size_t)warp->width + (size_t)i;
-            const int x = (int)((i + 0.5) * mask->width / warp->width);
-            const int y = (int)((j + 0.5) * mask->height / warp->height);
-            if (((const uint8_t *)mask->data)[(size_t)y * mask->stride + (size_t)x] != 0)
+            const float center[2] = {
+                ((float)i + 0.5f) * (float)view->width / (float)warp->width - 0.5f,
+                ((float)j + 0.5f) * (float)view->height / (float)warp->height - 0.5f};
+            if (!aqm_frame_is_masked(work, from, center) &&
+                !aqm_frame_is_masked(work, to, warp->target + 2 * cell))
                 continue;
             warp->target[2 * cell] = warp->target[2 * cell + 1] = NAN;
             warp->certainty[cell] = 0.0f;
@@ -107,8 +109,8 @@ static AqmStatus learned_warps(const AqmFrameWork *work, size_t a, size_t b, Aqm
     if (status == AQM_OK)
         status = aqm_learned_warp(&warps->back, model, &second, &first, width, height, diag);
     if (status == AQM_OK) {
-        drop_masked(work, a, warps->there);
-        drop_masked(work, b, warps->back);
+        drop_masked(work, a, b, warps->there);
+        drop_masked(work, b, a, warps->back);
     }
     aqm_image_destroy(&made[0]);
     aqm_image_destroy(&made[1]);

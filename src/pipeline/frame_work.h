@@ -57,6 +57,8 @@ AqmStatus aqm_frame_folder(const AqmFrameWork *work, const char *name, AqmDiag *
 const double *aqm_frame_rotation(const AqmFrameWork *work);
 const char *aqm_frame_view_name(const AqmFrameWork *work, size_t view);
 const AqmInput *aqm_frame_input(const AqmFrameWork *work, size_t view);
+/* Does the mask of a view leave out what lies at a position (px)? What lies outside is left out. */
+bool aqm_frame_is_masked(const AqmFrameWork *work, size_t view, const float position[2]);
 /* Writes `cloud` while the frame goes on; it stays as it is from here on. */
 AqmStatus aqm_frame_write_cloud(AqmFrameWork *work, const char *folder, const char *file,
                                 const AqmCloud *cloud, AqmDiag *diag);
