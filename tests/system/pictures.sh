@@ -1,5 +1,5 @@
 #!/bin/bash
-# runtime.viz_enabled draws depth maps, the surface and the rig: whole PNG files of the right sizes, the same bytes for any
+# runtime.viz_enabled draws depth maps, features, matches, the surface and the rig: whole PNG files of the right sizes, the same bytes for any
 # number of threads, only those that viz_stages names, and none of an earlier run that it no longer names.
 # usage: pictures.sh AQUAMVS
 . "$(dirname "$0")/common.sh" "$1"
@@ -26,9 +26,15 @@ done
 pass_if same_tree "$work/1" "$work/3" "1 and 3 threads draw the same bytes"
 
 viz=$work/1/frame_000000/viz
-pass_if test "$(pictures "$work/1")" = \
-    "depth_cam00.png depth_cam01.png depth_cam02.png depth_cam03.png depth_cam04.png rig.png scene.png " \
-    "the pictures are: $(pictures "$work/1")"
+expected=
+for kind in depth features; do
+    for camera in cam00 cam01 cam02 cam03 cam04; do expected+="${kind}_$camera.png "; done
+done
+for a in 0 1 2 3; do
+    for ((b = a + 1; b < 5; b++)); do expected+="matches_cam0${a}_cam0$b.png "; done
+done
+expected+="rig.png scene.png "
+pass_if test "$(pictures "$work/1")" = "$expected" "the pictures are: $(pictures "$work/1")"
 # 240 x 180, magnified by 2, twice, each with 116 pixels of bar, in a margin of 20; 98 pixels above and below
 for camera in cam00 cam01 cam02 cam03 cam04; do
     pass_if test "$(size "$viz/depth_$camera.png")" = "1212 458" "depth_$camera.png: $(size "$viz/depth_$camera.png")"
@@ -42,9 +48,9 @@ pass_if test "$width" -gt 1000 -a "$width" -le 1868 -a "$height" -gt 500 -a "$he
 
 # Fewer pictures, over the frame that has all
 sed 's/^runtime:.*//' "$work/scene/config.yaml" >"$work/scene/few.yaml"
-printf 'runtime:\n  viz_enabled: true\n  viz_stages: [rig, features]\n' >>"$work/scene/few.yaml"
+printf 'runtime:\n  viz_enabled: true\n  viz_stages: [rig, summary]\n' >>"$work/scene/few.yaml"
 pass_if reconstruct "$work/scene/few.yaml" "$work/1" --force "a run with one picture"
-pass_if grep -q '^warning: runtime.viz_stages: .*not drawn: features;' "$work/run.log" "features, asked for by name, warn"
+pass_if grep -q '^warning: runtime.viz_stages: summary is not in this version' "$work/run.log" "the summary, asked for by name, warn"
 pass_if test "$(pictures "$work/1")" = "rig.png " "only the rig is there: $(pictures "$work/1")"
 pass_if reconstruct "$work/scene/config.yaml" "$work/1" --force "a run without pictures"
 pass_if test ! -e "$work/1/frame_000000/viz" "no folder without pictures"
