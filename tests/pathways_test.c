@@ -6,7 +6,6 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <jansson.h>
 
 #include "base/alloc.h"
 #include "pathways_util.h"
@@ -56,17 +55,6 @@ static void clouds_are_near_the_truth(void **state) {
             fail_msg("%s %s is too far from the truth", p->matcher, p->mode);
         assert_true(strcmp(p->mode, "sparse") == 0 || found.coverage_pct[3] > 90.0);
     }
-}
-
-/* Changes calibration.json of a scene, camera by camera. */
-static void edit_cameras(const char *dir, void (*edit)(json_t *camera, const char *name)) {
-    char path[PATH_MAX];
-    const char *name;
-    json_t *camera, *root = json_load_file(in_folder(path, dir, "calibration.json"), 0, NULL);
-    assert_non_null(root);
-    json_object_foreach(json_object_get(root, "cameras"), name, camera) edit(camera, name);
-    assert_int_equal(json_dump_file(root, path, 0), 0);
-    json_decref(root);
 }
 
 static void move_half_a_pixel(json_t *camera, const char *name) {
@@ -240,51 +228,6 @@ static void ranges_hold_all_true_depths(void **state) {
 
 /* ---- masks and auxiliary cameras ------------------------------------------------------------- */
 
-/* Masks that leave what lies at X > 0. */
-static void write_masks(const char *dir, const char *masks) {
-    char path[PATH_MAX], name[96];
-    AqmConfig *config = read_config(dir, masks, "sift", "full", NULL);
-    AqmInputs *inputs = open_inputs(config);
-    const Known known = know(dir, 0);
-    assert_int_equal(aqm_make_folders(masks, NULL), AQM_OK);
-    for (size_t c = 0; c < inputs->camera_count; c++) {
-        const AqmView *view = &inputs->cameras[c].view;
-        AqmImage *mask = NULL;
-        assert_int_equal(aqm_image_create(&mask, view->width, view->height, 1, AQM_U8, NULL),
-                         AQM_OK);
-        for (int y = 0; y < view->height; y++)
-            for (int x = 0; x < view->width; x++) {
-                double depth = 0.0, point[3] = {0};
-                assert_true(true_point(&known, view, x, y, &depth, point));
-                ((uint8_t *)mask->data)[(size_t)y * mask->stride + (size_t)x] =
-                    point[0] > 0.0 ? 255 : 0;
-            }
-        const AqmImageView picture = aqm_image_view(mask);
-        snprintf(name, sizeof name, "%s.png", inputs->cameras[c].camera->name);
-        assert_int_equal(aqm_png_write(in_folder(path, masks, name), &picture, NULL), AQM_OK);
-        aqm_image_destroy(&mask);
-    }
-    AqmTruth *truth = known.truth;
-    aqm_truth_destroy(&truth);
-    aqm_inputs_close(&inputs);
-    aqm_config_destroy(&config);
-}
-
-/* The least X of a cloud, metres. */
-static double least_x(const char *output, const char *cloud_name, size_t *count) {
-    char path[PATH_MAX], name[96];
-    AqmCloud *cloud = NULL;
-    AqmMesh *mesh = NULL;
-    double least = INFINITY;
-    snprintf(name, sizeof name, "frame_000000/point_cloud/%s.ply", cloud_name);
-    assert_int_equal(aqm_ply_read(in_folder(path, output, name), &cloud, &mesh, NULL), AQM_OK);
-    for (size_t k = 0; k < cloud->count; k++)
-        least = fmin(least, (double)cloud->position[3 * k]);
-    *count = cloud->count;
-    aqm_cloud_destroy(&cloud);
-    return least;
-}
-
 static void what_is_masked_stays_out(void **state) {
     (void)state;
     char masks[PATH_MAX], output[PATH_MAX];
@@ -360,6 +303,19 @@ static void frames_without_texture_fail_with_a_sentence(void **state) {
     }
 }
 
+static void warps_without_a_certain_cell_fail_with_a_sentence(void **state) {
+    (void)state;
+    char output[PATH_MAX];
+    AqmRunResult result;
+    Heard heard = {""};
+    const Settings strict = {"dense_matching.certainty_threshold", "1"};
+    assert_int_equal(run_scene(little, in_folder(output, folder, "strict"), "dense", "sparse",
+                               strict, &result, &heard, NULL),
+                     AQM_OK);
+    assert_int_equal(result.frames_failed, 1);
+    assert_true(was_heard(&heard, "no point could be triangulated from 0 matches"));
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 static void failed_allocations_are_survived(void **state) {
@@ -411,6 +367,7 @@ int main(void) {
         cmocka_unit_test(what_is_masked_stays_out),
         cmocka_unit_test(an_auxiliary_camera_helps_and_has_no_depths),
         cmocka_unit_test(frames_without_texture_fail_with_a_sentence),
+        cmocka_unit_test(warps_without_a_certain_cell_fail_with_a_sentence),
         cmocka_unit_test(failed_allocations_are_survived),
     };
     return cmocka_run_group_tests(tests, set_up, remove_test_folder);

@@ -7,6 +7,7 @@
 #ifndef AQM_TESTS_PATHWAYS_UTIL_H
 #define AQM_TESTS_PATHWAYS_UTIL_H
 
+#include <jansson.h>
 #include <math.h>
 
 #include "aquamvs/evaluate.h"
@@ -148,6 +149,64 @@ static inline AqmInputs *open_inputs(const AqmConfig *config) {
     if (aqm_inputs_open(&inputs, config, NULL, &diag) != AQM_OK)
         fail_msg("%s", diag.message);
     return inputs;
+}
+
+/* ---- masks, clouds, calibrations ------------------------------------------------------------- */
+
+/* Masks that leave what lies at X > 0. */
+static inline void write_masks(const char *dir, const char *masks) {
+    char path[PATH_MAX], name[96];
+    AqmConfig *config = read_config(dir, masks, "sift", "full", NULL);
+    AqmInputs *inputs = open_inputs(config);
+    const Known known = know(dir, 0);
+    assert_int_equal(aqm_make_folders(masks, NULL), AQM_OK);
+    for (size_t c = 0; c < inputs->camera_count; c++) {
+        const AqmView *view = &inputs->cameras[c].view;
+        AqmImage *mask = NULL;
+        assert_int_equal(aqm_image_create(&mask, view->width, view->height, 1, AQM_U8, NULL),
+                         AQM_OK);
+        for (int y = 0; y < view->height; y++)
+            for (int x = 0; x < view->width; x++) {
+                double depth = 0.0, point[3] = {0};
+                assert_true(true_point(&known, view, x, y, &depth, point));
+                ((uint8_t *)mask->data)[(size_t)y * mask->stride + (size_t)x] =
+                    point[0] > 0.0 ? 255 : 0;
+            }
+        const AqmImageView picture = aqm_image_view(mask);
+        snprintf(name, sizeof name, "%s.png", inputs->cameras[c].camera->name);
+        assert_int_equal(aqm_png_write(in_folder(path, masks, name), &picture, NULL), AQM_OK);
+        aqm_image_destroy(&mask);
+    }
+    AqmTruth *truth = known.truth;
+    aqm_truth_destroy(&truth);
+    aqm_inputs_close(&inputs);
+    aqm_config_destroy(&config);
+}
+
+/* The least X of a cloud, metres. */
+static inline double least_x(const char *output, const char *cloud_name, size_t *count) {
+    char path[PATH_MAX], name[96];
+    AqmCloud *cloud = NULL;
+    AqmMesh *mesh = NULL;
+    double least = INFINITY;
+    snprintf(name, sizeof name, "frame_000000/point_cloud/%s.ply", cloud_name);
+    assert_int_equal(aqm_ply_read(in_folder(path, output, name), &cloud, &mesh, NULL), AQM_OK);
+    for (size_t k = 0; k < cloud->count; k++)
+        least = fmin(least, (double)cloud->position[3 * k]);
+    *count = cloud->count;
+    aqm_cloud_destroy(&cloud);
+    return least;
+}
+
+/* Changes calibration.json of a scene, camera by camera. */
+static inline void edit_cameras(const char *dir, void (*edit)(json_t *camera, const char *name)) {
+    char path[PATH_MAX];
+    const char *name;
+    json_t *camera, *root = json_load_file(in_folder(path, dir, "calibration.json"), 0, NULL);
+    assert_non_null(root);
+    json_object_foreach(json_object_get(root, "cameras"), name, camera) edit(camera, name);
+    assert_int_equal(json_dump_file(root, path, 0), 0);
+    json_decref(root);
 }
 
 /* ---- folders --------------------------------------------------------------------------------- */

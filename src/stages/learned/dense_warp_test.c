@@ -194,7 +194,7 @@ static void a_table_knows_its_images(void **state) {
         for (int k = 0; k < 2 * CELLS; k++)
             targets[r * 2 * CELLS + k] = 0.1f * (float)r + 0.0001f * (float)(k % 977);
     }
-    const TestWarps table = {ROWS, W, H, keys[0], targets, NULL, NULL};
+    const TestWarps table = {ROWS, W, H, keys[0], targets, NULL, NULL, 0};
     AqmModel *model = test_open_model(t, test_write_dense_table(t->path, &table), AQM_MODEL_DENSE);
     for (int r = 0; r < ROWS; r++) {
         AqmWarp *warp = warp_of(model, images[r], images[r + 1], 0, 0);

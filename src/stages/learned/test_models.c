@@ -295,7 +295,8 @@ bool test_write_dense_table(const char *path, const TestWarps *table) {
     add_pair_inputs(g, height, width);
     test_graph_node(g, "ReduceMean", "both", "key", "axes=[2,3] keepdims=0");
     add_choice(g, table->rows, 6, table->keys);
-    add_table(g, "all_targets", table->rows, h, w, 2, table->targets);
+    const size_t answers = table->rows - table->lacks;
+    add_table(g, "all_targets", answers, h, w, 2, table->targets);
     test_graph_node(g, "Gather", "all_targets row", "warp_AB", "axis=0");
     float *full = NULL;
     if (!table->overlap) {
@@ -303,11 +304,11 @@ bool test_write_dense_table(const char *path, const TestWarps *table) {
         for (size_t i = 0; full && i < table->rows * cells; i++)
             full[i] = 1.0f;
     }
-    add_table(g, "all_overlap", table->rows, h, w, 1, table->overlap ? table->overlap : full);
+    add_table(g, "all_overlap", answers, h, w, 1, table->overlap ? table->overlap : full);
     free(full);
     test_graph_node(g, "Gather", "all_overlap row", "overlap_AB", "axis=0");
     if (table->precision) {
-        add_table(g, "all_precision", table->rows, h, w, 4, table->precision);
+        add_table(g, "all_precision", answers, h, w, 4, table->precision);
         test_graph_int64s(g, "square", 5, (const int64_t[]){1, table->height, table->width, 2, 2});
         test_graph_node(g, "Gather", "all_precision row", "precision_flat", "axis=0");
         test_graph_node(g, "Reshape", "precision_flat square", "precision_AB", "");

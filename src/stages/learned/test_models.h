@@ -61,6 +61,7 @@ typedef struct TestWarps {
     const float *targets;   /* rows x height x width x 2 */
     const float *overlap;   /* rows x height x width; NULL = 1 everywhere */
     const float *precision; /* rows x height x width x 4; NULL = the model gives none */
+    size_t lacks; /* of the last rows there is nothing but the keys: there the model fails */
 } TestWarps;
 
 bool test_write_dense_table(const char *path, const TestWarps *table);
