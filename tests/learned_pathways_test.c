@@ -11,6 +11,7 @@
 #include "aquamvs/undistort.h"
 #include "pathways_util.h"
 #include "stages/learned/test_models.h"
+#include "stages/picture/fontconfig_leak.h"
 
 enum { WIDTH = 192, HEIGHT = 160, CAMERAS = 5, ORDERED_PAIRS = CAMERAS * (CAMERAS - 1) };
 

@@ -45,12 +45,20 @@ static bool write_dense(char **arguments) {
     float *values = read_floats(arguments[3], &count);
     TestWarps table = {.width = atoi(arguments[1]), .height = atoi(arguments[2])};
     const size_t stride = 6 + 2 * (size_t)table.width * (size_t)table.height;
-    if (!values || count == 0 || count % stride)
+    if (!values || count == 0 || count % stride) {
+        free(values);
         return false;
+    }
     table.rows = count / stride;
-    table.keys = columns(values, table.rows, stride, 0, 6);
-    table.targets = columns(values, table.rows, stride, 6, stride);
-    return table.keys && table.targets && test_write_dense_table(arguments[0], &table);
+    float *keys = columns(values, table.rows, stride, 0, 6);
+    float *targets = columns(values, table.rows, stride, 6, stride);
+    table.keys = keys;
+    table.targets = targets;
+    const bool is_written = keys && targets && test_write_dense_table(arguments[0], &table);
+    free(values);
+    free(keys);
+    free(targets);
+    return is_written;
 }
 
 static bool write_extractor(char **arguments) {
@@ -61,19 +69,29 @@ static bool write_extractor(char **arguments) {
                            .descriptor_size = atoi(arguments[3])};
     const size_t channels = (size_t)table.channels, size = 3 + (size_t)table.descriptor_size;
     const size_t stride = channels + table.count * size;
-    if (!values || count == 0 || count % stride || (channels != 1 && channels != 3))
+    if (!values || count == 0 || count % stride || (channels != 1 && channels != 3)) {
+        free(values);
         return false;
+    }
     table.rows = count / stride;
-    table.keys = columns(values, table.rows, stride, 0, channels);
-    const float *features = columns(values, table.rows, stride, channels, stride);
-    if (!table.keys || !features)
-        return false;
-    table.positions = columns(features, table.rows * table.count, size, 0, 2);
-    table.scores = columns(features, table.rows * table.count, size, 2, 3);
-    table.descriptors = columns(features, table.rows * table.count, size, 3, size);
-    return table.positions && table.scores && table.descriptors &&
-           test_write_extractor(arguments[0], &table, channels == 3 ? "1 3 H W" : "1 1 H W", false,
-                                true);
+    float *features = columns(values, table.rows, stride, channels, stride);
+    float *parts[4] = {columns(values, table.rows, stride, 0, channels)};
+    for (size_t k = 0; features && k < 3; k++)
+        parts[1 + k] =
+            columns(features, table.rows * table.count, size, k ? k + 1 : 0, k == 2 ? size : k + 2);
+    table.keys = parts[0];
+    table.positions = parts[1];
+    table.scores = parts[2];
+    table.descriptors = parts[3];
+    const bool is_written =
+        parts[0] && parts[1] && parts[2] && parts[3] &&
+        test_write_extractor(arguments[0], &table, channels == 3 ? "1 3 H W" : "1 1 H W", false,
+                             true);
+    free(values);
+    free(features);
+    for (size_t k = 0; k < 4; k++)
+        free(parts[k]);
+    return is_written;
 }
 
 int main(int argc, char **argv) {

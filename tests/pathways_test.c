@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "pathways_util.h"
+#include "stages/picture/fontconfig_leak.h"
 
 static char folder[PATH_MAX], scene[PATH_MAX], little[PATH_MAX];
 
