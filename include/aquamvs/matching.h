@@ -60,6 +60,12 @@ AQM_API size_t aqm_pairs_by_distance(const AqmView *const *views, const bool *is
                                      size_t view_count, int num_neighbors, bool include_center,
                                      size_t (*pairs)[2]);
 
+/* The same choice for one view: its nearest of its kind, nearest first, then with include_center
+ * the auxiliary ones. sources: room for view_count indices. Returns how many there are. */
+AQM_API size_t aqm_sources_by_distance(const AqmView *const *views, const bool *is_auxiliary,
+                                       size_t view_count, size_t view, int num_neighbors,
+                                       bool include_center, size_t *sources);
+
 typedef struct AqmTrackOptions {
     double max_error_px;  /* 0.01..100, default 1.5: largest reprojection error of an observation */
     double min_angle_deg; /* 0..90, default 1.5: least angle in water between two of its rays */

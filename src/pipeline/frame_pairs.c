@@ -1,32 +1,21 @@
 /* Which views are compared: by overlap and angle (stages/stereo/sources.c), or the nearest by
- * camera centre, as AquaMVS has it. */
+ * camera centre, as AquaMVS has it (stages/matching/pairs.c). */
 #include <string.h>
 
 #include "base/alloc.h"
-#include "math/vec.h"
 #include "pipeline/frame_work.h"
 
-static double distance_m(const AqmFrameWork *work, size_t a, size_t b) {
-    const double *p = work->views[a].view->C, *q = work->views[b].view->C;
-    const double between[3] = {p[0] - q[0], p[1] - q[1], p[2] - q[2]};
-    return aqm_norm3(between);
-}
-
-/* The num_neighbors nearest non-auxiliary views, nearest first. */
 static size_t nearest(const AqmFrameWork *work, size_t view, size_t *sources) {
-    const size_t wanted = (size_t)work->job->config->sparse_matching.num_neighbors;
-    size_t count = 0;
-    for (size_t k = 0; k < work->view_count; k++) {
-        if (k == view || work->views[k].is_auxiliary)
-            continue;
-        size_t at = count;
-        while (at > 0 && distance_m(work, view, k) < distance_m(work, view, sources[at - 1]))
-            at--;
-        memmove(sources + at + 1, sources + at, (count - at) * sizeof *sources);
-        sources[at] = k;
-        count++;
+    const AqmConfig *config = work->job->config;
+    const AqmView *views[AQM_CAMERAS_MAX];
+    bool is_auxiliary[AQM_CAMERAS_MAX];
+    for (size_t v = 0; v < work->view_count; v++) {
+        views[v] = work->views[v].view;
+        is_auxiliary[v] = work->views[v].is_auxiliary;
     }
-    return count < wanted ? count : wanted;
+    return aqm_sources_by_distance(views, is_auxiliary, work->view_count, view,
+                                   config->sparse_matching.num_neighbors,
+                                   config->sparse_matching.include_center, sources);
 }
 
 static bool has(const size_t *list, size_t count, size_t value) {
@@ -50,9 +39,6 @@ void aqm_frame_sources(const AqmFrameWork *work, size_t view, const AqmDepthRang
         return;
     }
     *count = nearest(work, view, sources);
-    for (size_t k = 0; config->sparse_matching.include_center && k < work->view_count; k++)
-        if (work->views[k].is_auxiliary && k != view)
-            sources[(*count)++] = k;
     *spare_count = 0;
     for (size_t k = 0; k < best_count + best_spares; k++)
         if (!has(sources, *count, best[k]))

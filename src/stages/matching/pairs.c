@@ -24,6 +24,27 @@ static bool is_near(const AqmView *const *views, const bool *is_auxiliary, size_
     return nearer < count;
 }
 
+size_t aqm_sources_by_distance(const AqmView *const *views, const bool *is_auxiliary,
+                               size_t view_count, size_t view, int num_neighbors,
+                               bool include_center, size_t *sources) {
+    size_t count = 0;
+    for (size_t k = 0; k < view_count; k++) {
+        if (k == view || is_auxiliary[k] ||
+            !is_near(views, is_auxiliary, view_count, view, k, num_neighbors))
+            continue;
+        size_t at = count++;
+        for (; at > 0 &&
+               distance2(views[view], views[k]) < distance2(views[view], views[sources[at - 1]]);
+             at--)
+            sources[at] = sources[at - 1];
+        sources[at] = k;
+    }
+    for (size_t k = 0; include_center && k < view_count; k++)
+        if (is_auxiliary[k] && k != view)
+            sources[count++] = k;
+    return count;
+}
+
 size_t aqm_pairs_by_distance(const AqmView *const *views, const bool *is_auxiliary,
                              size_t view_count, int num_neighbors, bool include_center,
                              size_t (*pairs)[2]) {

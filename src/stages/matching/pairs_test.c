@@ -50,6 +50,26 @@ static void a_ring_pairs_with_its_neighbours_and_the_centre(void **state) {
     assert_int_equal(find(&rig, 13, 0, true), 12);
 }
 
+static void sources_come_nearest_first_and_the_centre_last(void **state) {
+    (void)state;
+    Rig rig;
+    size_t sources[MOST];
+    build(&rig, 12);
+    for (size_t view = 0; view < 12; view++) {
+        assert_int_equal(
+            aqm_sources_by_distance(rig.views, rig.is_auxiliary, 13, view, 4, true, sources), 5);
+        for (size_t k = 0; k < 4; k++) {
+            const size_t apart = (sources[k] + 12 - view) % 12, steps = k < 2 ? 1 : 2;
+            assert_true(apart == steps || apart == 12 - steps);
+        }
+        assert_int_equal(sources[4], 12);
+    }
+    assert_int_equal(aqm_sources_by_distance(rig.views, rig.is_auxiliary, 13, 3, 2, false, sources),
+                     2);
+    assert_int_equal(
+        aqm_sources_by_distance(rig.views, rig.is_auxiliary, 13, 3, 100, true, sources), 12);
+}
+
 static void more_neighbours_than_there_are_give_all_pairs(void **state) {
     (void)state;
     Rig rig;
@@ -94,6 +114,7 @@ static void fewer_than_two_views_have_no_pair(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ring_pairs_with_its_neighbours_and_the_centre),
+        cmocka_unit_test(sources_come_nearest_first_and_the_centre_last),
         cmocka_unit_test(more_neighbours_than_there_are_give_all_pairs),
         cmocka_unit_test(one_side_is_enough_and_ties_go_to_the_first),
         cmocka_unit_test(auxiliary_views_are_not_matched_with_each_other),
