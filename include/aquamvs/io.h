@@ -122,17 +122,34 @@ AQM_API AQM_NODISCARD AqmStatus aqm_matches_read(const char *path, AqmMatches **
 /* ---- PLY --------------------------------------------------------------------------------------
  */
 
-/* Binary little-endian: x y z, nx ny nz (float), red green blue (uchar), confidence (float), views
- * (uchar). `rotation` (3x3, NULL = identity) is applied to positions and normals on the way. */
+/* Binary little-endian: x y z, nx ny nz (float), red green blue (uchar), of clouds confidence
+ * (float), sigma (float), views (uchar). `rotation` (3x3, NULL = identity) is applied to positions
+ * and normals on the way. */
 AQM_API AQM_NODISCARD AqmStatus aqm_ply_write_cloud(const char *path, const AqmCloud *cloud,
                                                     const double *rotation, AqmDiag *diag);
 AQM_API AQM_NODISCARD AqmStatus aqm_ply_write_mesh(const char *path, const AqmMesh *mesh,
                                                    const double *rotation, AqmDiag *diag);
 /* Any PLY (ascii, binary, either byte order); polygons are fanned. Exactly one of cloud and mesh is
- * set: a mesh if the file has faces. Missing properties read as zeros, but x y z must be there.
- * Colours of floats (0..1) and 16-bit colours are brought to 0..255. */
+ * set: a mesh if the file has faces. Missing properties read as zeros (sigma as NaN), but x y z
+ * must be there. Colours of floats (0..1) and 16-bit colours are brought to 0..255. */
 AQM_API AQM_NODISCARD AqmStatus aqm_ply_read(const char *path, AqmCloud **cloud, AqmMesh **mesh,
                                              AqmDiag *diag);
+
+/* ---- height maps ------------------------------------------------------------------------------
+ */
+
+/* .npz: z and sigma (rows x columns, float32, metres, NaN = not known), x (columns) and y (rows),
+ * float64, the metres of the nodes, and world_from_rig (3x3, float64; NULL = identity), for water
+ * that is tilted in the world. */
+AQM_API AQM_NODISCARD AqmStatus aqm_height_map_write(const char *path, const AqmHeightMap *map,
+                                                     const double *world_from_rig, AqmDiag *diag);
+/* Such a file; FORMAT for nodes that are not multiples of one step in X and Y. */
+AQM_API AQM_NODISCARD AqmStatus aqm_height_map_read(const char *path, AqmHeightMap **out,
+                                                    AqmDiag *diag);
+/* GeoTIFF of two float32 bands, Z and sigma, in metres, NaN = no data; placed by X and Y in a local
+ * coordinate system (the rig frame), first row at the largest Y as GIS programs expect. */
+AQM_API AQM_NODISCARD AqmStatus aqm_height_map_write_tiff(const char *path, const AqmHeightMap *map,
+                                                          AqmDiag *diag);
 
 /* Text, written whole: temporary name, flush, rename. */
 AQM_API AQM_NODISCARD AqmStatus aqm_text_write(const char *path, const char *text, AqmDiag *diag);

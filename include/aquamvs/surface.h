@@ -1,4 +1,7 @@
-/* Stage: from the fused cloud to a surface mesh. */
+/* Stage: from a cloud to a surface mesh, and what is done to meshes afterwards. All functions give
+ * the same bytes for any number of threads, leave *out untouched on failure, and pass over points
+ * that are not finite. Statuses: ARGUMENT for a bad option, which the message names; NO_DATA where
+ * the cloud supports no triangle at all, and why; MEMORY. */
 #ifndef AQUAMVS_SURFACE_H
 #define AQUAMVS_SURFACE_H
 
@@ -7,6 +10,8 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+
+/* ---- a height over the horizontal plane ------------------------------------------------------ */
 
 typedef struct AqmHeightfieldOptions {
     double grid_resolution_m; /* spacing of the vertices in X and Y; default 0.002 */
@@ -23,11 +28,64 @@ aqm_heightfield_options_validate(const AqmHeightfieldOptions *options, AqmDiag *
  * holes of up to four cells filled where neighbours support them, others left open; nothing more
  * than half a cell outside the points. Nodes lie at multiples of grid_resolution_m. Where surfaces
  * hang over each other, the one with more points near the node is taken. Colours and normals (to
- * the cameras) are those of the fit. NO_DATA if the cloud supports no triangle at all, ARGUMENT for
- * bad options, MEMORY; *out is then untouched. Same bytes for any number of threads. */
+ * the cameras) are those of the fit. */
 AQM_API AQM_NODISCARD AqmStatus aqm_surface_heightfield(const AqmCloud *cloud,
                                                         const AqmHeightfieldOptions *options,
                                                         AqmMesh **out, AqmDiag *diag);
+
+/* The same heights as a map: the smallest one that holds all nodes with a fit. Nodes that the mesh
+ * fills from their neighbours are filled here too. */
+AQM_API AQM_NODISCARD AqmStatus aqm_surface_height_map(const AqmCloud *cloud,
+                                                       const AqmHeightfieldOptions *options,
+                                                       AqmHeightMap **out, AqmDiag *diag);
+
+/* ---- a closed surface, cut where there is no data -------------------------------------------- */
+
+typedef struct AqmPoissonOptions {
+    int depth;               /* levels of the octree; 1..16; default 9 */
+    double point_weight;     /* how closely points are met (screening); 0..1000; default 4 */
+    double samples_per_node; /* points that a finest cell should hold; 1..100; default 1.5 */
+    double trim_m; /* what is farther than this from every point is cut away; 0 = twice the spacing
+                      of the points or of the finest cells, whichever is larger; default 0 */
+    int threads;   /* 0 = all cores */
+} AqmPoissonOptions;
+
+AQM_API AqmPoissonOptions aqm_poisson_options_default(void);
+AQM_API AQM_NODISCARD AqmStatus aqm_poisson_options_validate(const AqmPoissonOptions *options,
+                                                             AqmDiag *diag);
+
+/* Screened Poisson reconstruction (Kazhdan and Hoppe 2013) of the points with a normal. Colour and
+ * sigma of a vertex are those of the points around it. */
+AQM_API AQM_NODISCARD AqmStatus aqm_surface_poisson(const AqmCloud *cloud,
+                                                    const AqmPoissonOptions *options, AqmMesh **out,
+                                                    AqmDiag *diag);
+
+/* ---- triangles between the points themselves ------------------------------------------------- */
+
+typedef struct AqmBpaOptions {
+    const double *radii_m; /* of the balls, each > 0; borrowed; NULL = chosen from the spacing of
+                              the points */
+    size_t radius_count;   /* 0 with NULL */
+    int threads;           /* 0 = all cores */
+} AqmBpaOptions;
+
+AQM_API AqmBpaOptions aqm_bpa_options_default(void);
+AQM_API AQM_NODISCARD AqmStatus aqm_bpa_options_validate(const AqmBpaOptions *options,
+                                                         AqmDiag *diag);
+
+/* Ball pivoting (Bernardini et al. 1999): vertices are points of the cloud, with all that is known
+ * of them. */
+AQM_API AQM_NODISCARD AqmStatus aqm_surface_bpa(const AqmCloud *cloud, const AqmBpaOptions *options,
+                                                AqmMesh **out, AqmDiag *diag);
+
+/* ---- fewer triangles ------------------------------------------------------------------------- */
+
+/* A mesh of about `target_triangles` (>= 1; more where the shape does not allow so few, none lost
+ * where there are no more already), its vertices a subset of those of `mesh` with all that is known
+ * of them; borders keep their place. error_m (may be NULL): the largest distance between the two
+ * that was accepted, metres. */
+AQM_API AQM_NODISCARD AqmStatus aqm_mesh_simplify(const AqmMesh *mesh, size_t target_triangles,
+                                                  AqmMesh **out, double *error_m, AqmDiag *diag);
 
 #ifdef __cplusplus
 }

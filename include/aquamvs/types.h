@@ -194,6 +194,7 @@ typedef struct AqmCloud {
     float *normal;     /* unit, towards the cameras; 0 0 0 = not known */
     uint8_t *color;    /* R G B */
     float *confidence; /* 0..1 */
+    float *sigma_m;    /* standard deviation along the normal, metres; NaN = not known */
     uint8_t *views;    /* cameras that agree on the point, the reference counted */
 } AqmCloud;
 
@@ -209,13 +210,32 @@ typedef struct AqmMesh {
     float *position;     /* 3 x vertex_count, metres */
     float *normal;       /* 3 x vertex_count, unit */
     uint8_t *color;      /* 3 x vertex_count, R G B */
+    float *sigma_m;      /* standard deviation along the normal, metres; NaN = not known */
+    uint8_t *views;      /* cameras that see the vertex and gave its colour; 0 = no camera does */
     uint32_t *triangles; /* 3 x triangle_count, vertex indices */
 } AqmMesh;
 
-/* Zeroed arrays of these lengths (0 is fine) for the caller to fill. MEMORY. */
+/* Arrays of these lengths (0 is fine) for the caller to fill: sigma_m all NaN, the others zero.
+ * MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_mesh_create(AqmMesh **out, size_t vertex_count,
                                                 size_t triangle_count, AqmDiag *diag);
 AQM_API void aqm_mesh_destroy(AqmMesh **mesh);
+
+/* Heights over a regular horizontal grid of the rig frame; owns its planes, each rows x columns,
+ * row-major, no padding. Node (i, j) lies at X = (first_column + i) step_m, Y = (first_row + j)
+ * step_m: maps of one step share their nodes, whatever they cover. */
+typedef struct AqmHeightMap {
+    int32_t first_column, first_row;
+    int columns, rows;
+    double step_m;
+    float *z_m;     /* Z of the surface, metres (down); NaN = not measured */
+    float *sigma_m; /* standard deviation of z_m, metres; NaN = not known */
+} AqmHeightMap;
+
+/* All NaN, first_column, first_row and step_m 0. ARGUMENT if a side is below 1; MEMORY. */
+AQM_API AQM_NODISCARD AqmStatus aqm_height_map_create(AqmHeightMap **out, int columns, int rows,
+                                                      AqmDiag *diag);
+AQM_API void aqm_height_map_destroy(AqmHeightMap **map);
 
 #ifdef __cplusplus
 }

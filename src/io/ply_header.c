@@ -57,8 +57,9 @@ static bool parse_type(const char *word, AqmPlyType *type) {
 }
 
 static AqmPlyRole role_of(AqmPlyKind kind, bool is_list, const char *name) {
-    static const char *const names[] = {"x",   "y",     "z",    "nx",         "ny",    "nz",
-                                        "red", "green", "blue", "confidence", "views", NULL};
+    static const char *const names[] = {"x",     "y",     "z",     "nx",   "ny",
+                                        "nz",    "red",   "green", "blue", "confidence",
+                                        "sigma", "views", NULL};
     static const char *const colors[] = {"diffuse_red", "diffuse_green", "diffuse_blue", NULL};
     if (kind == AQM_PLY_FACE && is_list)
         return strcmp(name, "vertex_indices") == 0 || strcmp(name, "vertex_index") == 0

@@ -35,6 +35,7 @@ typedef enum AqmPlyRole {
     AQM_PLY_GREEN,
     AQM_PLY_BLUE,
     AQM_PLY_CONFIDENCE,
+    AQM_PLY_SIGMA,
     AQM_PLY_VIEWS,
     AQM_PLY_INDICES, /* the list of a face */
     AQM_PLY_OTHER    /* read and dropped */

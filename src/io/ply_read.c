@@ -105,6 +105,8 @@ static void store(AqmCloud *cloud, size_t row, const AqmPlyProperty *property, d
             to_byte(value, color_scale(property->type));
     else if (role == AQM_PLY_CONFIDENCE)
         cloud->confidence[row] = (float)value;
+    else if (role == AQM_PLY_SIGMA)
+        cloud->sigma_m[row] = (float)value;
     else if (role == AQM_PLY_VIEWS)
         cloud->views[row] = to_byte(value, 1);
 }
@@ -193,6 +195,8 @@ static AqmStatus create_vertices(Reader *reader, size_t count) {
     memset(cloud->color, 0, count * 3);
     memset(cloud->confidence, 0, count * sizeof(float));
     memset(cloud->views, 0, count);
+    for (size_t i = 0; i < count; i++)
+        cloud->sigma_m[i] = NAN;
     return AQM_OK;
 }
 
@@ -218,10 +222,10 @@ static AqmStatus make_mesh(Reader *reader, AqmMesh **out) {
     if (!mesh)
         return aqm_fail_memory(reader->diag, "a mesh", 1, sizeof *mesh);
     AqmCloud *cloud = reader->cloud;
-    *mesh = (AqmMesh){cloud->count,  reader->triangle_count, cloud->position,
-                      cloud->normal, cloud->color,           reader->triangles};
-    cloud->position = cloud->normal = NULL;
-    cloud->color = NULL;
+    *mesh = (AqmMesh){cloud->count, reader->triangle_count, cloud->position, cloud->normal,
+                      cloud->color, cloud->sigma_m,         cloud->views,    reader->triangles};
+    cloud->position = cloud->normal = cloud->sigma_m = NULL;
+    cloud->color = cloud->views = NULL;
     reader->triangles = NULL;
     *out = mesh;
     return AQM_OK;

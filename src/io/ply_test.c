@@ -23,6 +23,7 @@ static AqmCloud *make_cloud(size_t count) {
             cloud->color[j] = (uint8_t)aqm_rng_u32(&rng);
         }
         cloud->confidence[i] = (float)aqm_rng_uniform(&rng);
+        cloud->sigma_m[i] = (float)aqm_rng_uniform(&rng);
         cloud->views[i] = (uint8_t)(aqm_rng_u32(&rng) % 14);
     }
     return cloud;
@@ -52,6 +53,7 @@ static void clouds_come_back(void **state) {
         assert_memory_equal(cloud->normal, again->normal, counts[c] * 12);
         assert_memory_equal(cloud->color, again->color, counts[c] * 3);
         assert_memory_equal(cloud->confidence, again->confidence, counts[c] * 4);
+        assert_memory_equal(cloud->sigma_m, again->sigma_m, counts[c] * sizeof(float));
         assert_memory_equal(cloud->views, again->views, counts[c]);
         aqm_cloud_destroy(&cloud);
         aqm_cloud_destroy(&again);
@@ -66,6 +68,10 @@ static AqmMesh *make_mesh(void) {
         mesh->position[i] = (float)aqm_rng_normal(&rng);
         mesh->normal[i] = (float)aqm_rng_normal(&rng);
         mesh->color[i] = (uint8_t)aqm_rng_u32(&rng);
+    }
+    for (size_t i = 0; i < 5000; i++) {
+        mesh->sigma_m[i] = (float)aqm_rng_uniform(&rng);
+        mesh->views[i] = (uint8_t)aqm_rng_u32(&rng);
     }
     for (size_t i = 0; i < 27000; i++)
         mesh->triangles[i] = aqm_rng_u32(&rng) % 5000;
@@ -86,6 +92,8 @@ static void meshes_come_back(void **state) {
     assert_memory_equal(mesh->position, again->position, 60000);
     assert_memory_equal(mesh->normal, again->normal, 60000);
     assert_memory_equal(mesh->color, again->color, 15000);
+    assert_memory_equal(mesh->sigma_m, again->sigma_m, 20000);
+    assert_memory_equal(mesh->views, again->views, 5000);
     assert_memory_equal(mesh->triangles, again->triangles, 27000 * 4);
     aqm_mesh_destroy(&mesh);
     aqm_mesh_destroy(&again);

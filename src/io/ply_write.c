@@ -9,7 +9,7 @@
 
 /* Rows gathered before they are written. The files are little endian, as are the machines that this
  * library is built for. */
-enum { CHUNK_ROWS = 4096, ROW_MAX = 32 };
+enum { CHUNK_ROWS = 4096, ROW_MAX = 40 };
 
 static const char *const vertex_lines = "property float x\nproperty float y\nproperty float z\n"
                                         "property float nx\nproperty float ny\n"
@@ -33,6 +33,7 @@ typedef struct RowSource {
     const float *position, *normal;
     const uint8_t *color;
     const float *confidence; /* NULL for meshes */
+    const float *sigma;
     const uint8_t *views;
 } RowSource;
 
@@ -41,9 +42,11 @@ static unsigned char *put_vertex(unsigned char *p, const RowSource *source, size
     p = put_rotated(p, source->rotation, source->normal + 3 * i);
     memcpy(p, source->color + 3 * i, 3);
     p += 3;
-    if (!source->confidence)
-        return p;
-    memcpy(p, source->confidence + i, 4);
+    if (source->confidence) {
+        memcpy(p, source->confidence + i, 4);
+        p += 4;
+    }
+    memcpy(p, source->sigma + i, 4);
     p[4] = source->views[i];
     return p + 5;
 }
@@ -77,20 +80,16 @@ static AqmStatus write_triangles(AqmAtomicFile *file, const AqmMesh *mesh, unsig
 /* A point cloud where `mesh` is NULL. */
 static AqmStatus write_file(AqmAtomicFile *file, const RowSource *source, size_t count,
                             const AqmMesh *mesh, AqmDiag *diag) {
-    char header[1024];
-    int length = snprintf(header, sizeof header,
-                          "ply\nformat binary_little_endian 1.0\ncomment aquamvs, metres\n"
-                          "element vertex %zu\n%s",
-                          count, vertex_lines);
-    char *end = header + length;
-    const size_t room = sizeof header - (size_t)length;
+    char header[1024], faces[128] = "";
     if (mesh)
-        length += snprintf(end, room,
-                           "element face %zu\nproperty list uchar int vertex_indices\nend_header\n",
-                           mesh->triangle_count);
-    else
-        length +=
-            snprintf(end, room, "property float confidence\nproperty uchar views\nend_header\n");
+        snprintf(faces, sizeof faces, "element face %zu\nproperty list uchar int vertex_indices\n",
+                 mesh->triangle_count);
+    const int length =
+        snprintf(header, sizeof header,
+                 "ply\nformat binary_little_endian 1.0\ncomment aquamvs, metres\n"
+                 "element vertex %zu\n%s%sproperty float sigma\nproperty uchar views\n%s"
+                 "end_header\n",
+                 count, vertex_lines, mesh ? "" : "property float confidence\n", faces);
     unsigned char *chunk = aqm_alloc(CHUNK_ROWS, ROW_MAX);
     if (!chunk)
         return aqm_fail_memory(diag, file->path, CHUNK_ROWS, ROW_MAX);
@@ -105,8 +104,8 @@ static AqmStatus write_file(AqmAtomicFile *file, const RowSource *source, size_t
 
 AqmStatus aqm_ply_write_cloud(const char *path, const AqmCloud *cloud, const double *rotation,
                               AqmDiag *diag) {
-    const RowSource source = {rotation,     cloud->position,   cloud->normal,
-                              cloud->color, cloud->confidence, cloud->views};
+    const RowSource source = {rotation,          cloud->position, cloud->normal, cloud->color,
+                              cloud->confidence, cloud->sigma_m,  cloud->views};
     AqmAtomicFile file;
     AQM_TRY(aqm_atomic_open(&file, path, diag));
     return aqm_atomic_finish(&file, write_file(&file, &source, cloud->count, NULL, diag), diag);
@@ -117,7 +116,8 @@ AqmStatus aqm_ply_write_mesh(const char *path, const AqmMesh *mesh, const double
     if (mesh->vertex_count > INT32_MAX)
         return aqm_fail(diag, AQM_ERROR_ARGUMENT, "%s: %zu vertices, at most %d can be written",
                         path, mesh->vertex_count, INT32_MAX);
-    const RowSource source = {rotation, mesh->position, mesh->normal, mesh->color, NULL, NULL};
+    const RowSource source = {rotation, mesh->position, mesh->normal, mesh->color,
+                              NULL,     mesh->sigma_m,  mesh->views};
     AqmAtomicFile file;
     AQM_TRY(aqm_atomic_open(&file, path, diag));
     return aqm_atomic_finish(&file, write_file(&file, &source, mesh->vertex_count, mesh, diag),

@@ -114,6 +114,7 @@ void aqm_cloud_destroy(AqmCloud **cloud) {
     aqm_free((*cloud)->normal);
     aqm_free((*cloud)->color);
     aqm_free((*cloud)->confidence);
+    aqm_free((*cloud)->sigma_m);
     aqm_free((*cloud)->views);
     aqm_free(*cloud);
     *cloud = NULL;
@@ -135,8 +136,9 @@ AqmStatus aqm_cloud_reserve(AqmCloud *cloud, size_t capacity, AqmDiag *diag) {
         !grow((void **)&cloud->normal, capacity, 3 * sizeof(float)) ||
         !grow((void **)&cloud->color, capacity, 3) ||
         !grow((void **)&cloud->confidence, capacity, sizeof(float)) ||
+        !grow((void **)&cloud->sigma_m, capacity, sizeof(float)) ||
         !grow((void **)&cloud->views, capacity, 1))
-        return aqm_fail_memory(diag, "a point cloud", capacity, 6 * sizeof(float) + 8);
+        return aqm_fail_memory(diag, "a point cloud", capacity, 8 * sizeof(float) + 4);
     cloud->capacity = capacity;
     return AQM_OK;
 }
@@ -152,13 +154,17 @@ AqmStatus aqm_mesh_create(AqmMesh **out, size_t vertex_count, size_t triangle_co
         .position = aqm_calloc(vertex_count, 3 * sizeof(float)),
         .normal = aqm_calloc(vertex_count, 3 * sizeof(float)),
         .color = aqm_calloc(vertex_count, 3),
+        .sigma_m = aqm_alloc(vertex_count, sizeof(float)),
+        .views = aqm_calloc(vertex_count, 1),
         .triangles = aqm_calloc(triangle_count, 3 * sizeof(uint32_t)),
     };
-    if (!mesh->position || !mesh->normal || !mesh->color || !mesh->triangles) {
+    if (!mesh->position || !mesh->normal || !mesh->color || !mesh->sigma_m || !mesh->views ||
+        !mesh->triangles) {
         aqm_mesh_destroy(&mesh);
-        return aqm_fail_memory(diag, "a mesh", vertex_count + triangle_count,
-                               6 * sizeof(float) + 3);
+        return aqm_fail_memory(diag, "a mesh", vertex_count + triangle_count, 8 * sizeof(float));
     }
+    for (size_t i = 0; i < vertex_count; i++)
+        mesh->sigma_m[i] = NAN;
     *out = mesh;
     return AQM_OK;
 }
@@ -169,7 +175,38 @@ void aqm_mesh_destroy(AqmMesh **mesh) {
     aqm_free((*mesh)->position);
     aqm_free((*mesh)->normal);
     aqm_free((*mesh)->color);
+    aqm_free((*mesh)->sigma_m);
+    aqm_free((*mesh)->views);
     aqm_free((*mesh)->triangles);
     aqm_free(*mesh);
     *mesh = NULL;
+}
+
+AqmStatus aqm_height_map_create(AqmHeightMap **out, int columns, int rows, AqmDiag *diag) {
+    if (columns < 1 || rows < 1)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
+                        "height map of %d x %d nodes: sides must be at least 1", columns, rows);
+    const size_t count = (size_t)columns * (size_t)rows;
+    AqmHeightMap *map = aqm_calloc(1, sizeof *map);
+    float *z = aqm_alloc(count, sizeof *z), *sigma = aqm_alloc(count, sizeof *sigma);
+    if (!map || !z || !sigma) {
+        aqm_free(map);
+        aqm_free(z);
+        aqm_free(sigma);
+        return aqm_fail_memory(diag, "a height map", count, 2 * sizeof *z);
+    }
+    for (size_t i = 0; i < count; i++)
+        z[i] = sigma[i] = NAN;
+    *map = (AqmHeightMap){.columns = columns, .rows = rows, .z_m = z, .sigma_m = sigma};
+    *out = map;
+    return AQM_OK;
+}
+
+void aqm_height_map_destroy(AqmHeightMap **map) {
+    if (!map || !*map)
+        return;
+    aqm_free((*map)->z_m);
+    aqm_free((*map)->sigma_m);
+    aqm_free(*map);
+    *map = NULL;
 }

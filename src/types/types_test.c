@@ -43,6 +43,7 @@ static AqmStatus create_all(void) {
     AqmMatches *matches = NULL;
     AqmWarp *warp = NULL;
     AqmTracks *tracks = NULL;
+    AqmHeightMap *heights = NULL;
     AqmStatus status = aqm_image_create(&image, 4, 4, 3, AQM_U16, NULL);
     if (status == AQM_OK)
         status = aqm_rig_create(&rig, 2, NULL);
@@ -60,6 +61,8 @@ static AqmStatus create_all(void) {
         status = aqm_warp_create(&warp, 3, 2, NULL);
     if (status == AQM_OK)
         status = aqm_tracks_create(&tracks, 3, 7, NULL);
+    if (status == AQM_OK)
+        status = aqm_height_map_create(&heights, 3, 2, NULL);
     aqm_image_destroy(&image);
     aqm_rig_destroy(&rig);
     aqm_cloud_destroy(&cloud);
@@ -68,6 +71,7 @@ static AqmStatus create_all(void) {
     aqm_matches_destroy(&matches);
     aqm_warp_destroy(&warp);
     aqm_tracks_destroy(&tracks);
+    aqm_height_map_destroy(&heights);
     return status;
 }
 

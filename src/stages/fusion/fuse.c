@@ -358,6 +358,7 @@ static void copy_part(const AqmCloud *part, AqmCloud *cloud, size_t at) {
     memcpy(cloud->normal + 3 * at, part->normal, part->count * 3 * sizeof(float));
     memcpy(cloud->color + 3 * at, part->color, part->count * 3);
     memcpy(cloud->confidence + at, part->confidence, part->count * sizeof(float));
+    memcpy(cloud->sigma_m + at, part->sigma_m, part->count * sizeof(float));
     memcpy(cloud->views + at, part->views, part->count);
 }
 

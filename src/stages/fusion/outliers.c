@@ -55,6 +55,7 @@ static void move_point(AqmCloud *cloud, size_t to, size_t from) {
     memmove(cloud->normal + 3 * to, cloud->normal + 3 * from, 3 * sizeof(float));
     memmove(cloud->color + 3 * to, cloud->color + 3 * from, 3);
     cloud->confidence[to] = cloud->confidence[from];
+    cloud->sigma_m[to] = cloud->sigma_m[from];
     cloud->views[to] = cloud->views[from];
 }
 

@@ -31,6 +31,7 @@ static AqmCloud *make_cloud(void) {
         for (int k = 0; k < 3; k++)
             cloud->color[3 * i + (size_t)k] = (uint8_t)(i >> (8 * k));
         cloud->confidence[i] = (float)i;
+        cloud->sigma_m[i] = 0.0f;
         cloud->views[i] = stray ? 1 : 3;
         grid += !stray;
     }

@@ -284,6 +284,7 @@ static void put_point(const AqmVoxelGrid *grid, const Voxel *voxel, AqmCloud *cl
         cloud->color[3 * at + k] = (uint8_t)(sums[COLOR + k] / weight + 0.5f);
     }
     cloud->confidence[at] = sums[CONFIDENCE] / weight;
+    cloud->sigma_m[at] = NAN;
     cloud->views[at] = (uint8_t)voxel->views;
 }
 

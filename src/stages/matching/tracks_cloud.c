@@ -67,6 +67,7 @@ static void add_point(AqmCloud *cloud, const AqmTracks *tracks, size_t i,
     }
     point_normal(position, centers, count, cloud->normal + 3 * i);
     cloud->confidence[i] = 1.0f / (1.0f + tracks->error_px[i] * tracks->error_px[i]);
+    cloud->sigma_m[i] = tracks->sigma_m[i];
     cloud->views[i] = (uint8_t)(count < MOST_VIEWS ? count : MOST_VIEWS);
 }
 

@@ -31,6 +31,7 @@ static void add_point(AqmCloud *cloud, double x, double y, double z) {
     cloud->color[3 * i] = 100, cloud->color[3 * i + 1] = x < 0.0 ? 50 : 200;
     cloud->color[3 * i + 2] = 7;
     cloud->confidence[i] = 0.5f;
+    cloud->sigma_m[i] = 0.0003f;
     cloud->views[i] = 3;
 }
 
