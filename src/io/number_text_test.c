@@ -139,7 +139,7 @@ static void base64_of_the_standard(void **state) {
             char text[32];
             assert_true(AQM_BASE64_ROOM(size) <= sizeof text);
             char *p = aqm_base64_put(&base64, "foobar", first, text);
-            p = aqm_base64_put(&base64, "foobar" + first, size - first, p);
+            p = aqm_base64_put(&base64, &"foobar"[first], size - first, p);
             *aqm_base64_end(&base64, p) = '\0';
             assert_string_equal(text, known[size]);
         }
