@@ -135,19 +135,44 @@ AQM_API AQM_NODISCARD AqmStatus aqm_ply_write_mesh(const char *path, const AqmMe
 AQM_API AQM_NODISCARD AqmStatus aqm_ply_read(const char *path, AqmCloud **cloud, AqmMesh **mesh,
                                              AqmDiag *diag);
 
+/* ---- meshes for other programs ----------------------------------------------------------------
+ *
+ * All keep world coordinates: metres, Z down. `rotation` as for PLY. Normals are written with a
+ * length of 1; where a vertex has none, it is made from the triangles around it. NO_DATA for a mesh
+ * without triangles, ARGUMENT for a position that is not finite and for a mesh that is larger than
+ * the format holds. Numbers in text have a decimal point in every locale. The same mesh gives the
+ * same bytes. */
+
+/* OBJ: positions, each followed by its colour (0..1, sRGB; a widely read extension), normals. */
+AQM_API AQM_NODISCARD AqmStatus aqm_obj_write_mesh(const char *path, const AqmMesh *mesh,
+                                                   const double *rotation, AqmDiag *diag);
+/* Binary STL: triangles with the normals of their planes, and nothing else. */
+AQM_API AQM_NODISCARD AqmStatus aqm_stl_write_mesh(const char *path, const AqmMesh *mesh,
+                                                   const double *rotation, AqmDiag *diag);
+/* glTF 2.0 in one file: .gltf (JSON, the buffer in it as base64) or .glb (binary). Normals; colours
+ * as 16-bit linear light, as glTF has them; sigma (metres, -1 = not known) as attribute _SIGMA
+ * where any is known. The node turns the mesh so that up is +Y, as glTF has it: world Z becomes -Y,
+ * world Y becomes Z. At most 4 GiB. */
+AQM_API AQM_NODISCARD AqmStatus aqm_gltf_write_mesh(const char *path, const AqmMesh *mesh,
+                                                    const double *rotation, AqmDiag *diag);
+AQM_API AQM_NODISCARD AqmStatus aqm_glb_write_mesh(const char *path, const AqmMesh *mesh,
+                                                   const double *rotation, AqmDiag *diag);
+
 /* ---- height maps ------------------------------------------------------------------------------
  */
 
 /* .npz: z and sigma (rows x columns, float32, metres, NaN = not known), x (columns) and y (rows),
- * float64, the metres of the nodes, and world_from_rig (3x3, float64; NULL = identity), for water
- * that is tilted in the world. */
+ * float64, the metres of the nodes, step (1, float64), and world_from_rig (3x3, float64; NULL =
+ * identity), for water that is tilted in the world. ARGUMENT for a map without nodes or step. */
 AQM_API AQM_NODISCARD AqmStatus aqm_height_map_write(const char *path, const AqmHeightMap *map,
                                                      const double *world_from_rig, AqmDiag *diag);
-/* Such a file; FORMAT for nodes that are not multiples of one step in X and Y. */
+/* Such a file, step_m to the last bit; sigma and step may be missing. FORMAT for nodes that are not
+ * successive multiples of one step in X and Y. The caller destroys *out. */
 AQM_API AQM_NODISCARD AqmStatus aqm_height_map_read(const char *path, AqmHeightMap **out,
                                                     AqmDiag *diag);
 /* GeoTIFF of two float32 bands, Z and sigma, in metres, NaN = no data; placed by X and Y in a local
- * coordinate system (the rig frame), first row at the largest Y as GIS programs expect. */
+ * coordinate system (the rig frame), first row at the largest Y as GIS programs expect. Pixels are
+ * points: the centre of each is a node. ARGUMENT also for more than 4 GiB. */
 AQM_API AQM_NODISCARD AqmStatus aqm_height_map_write_tiff(const char *path, const AqmHeightMap *map,
                                                           AqmDiag *diag);
 

@@ -76,6 +76,25 @@ AQM_API AQM_NODISCARD AqmStatus aqm_config_discover(AqmConfig *config, const cha
                                                     const char *pattern, const AqmLog *log,
                                                     AqmDiag *diag);
 
+/* A mesh in a folder. */
+typedef struct AqmMeshFile {
+    char *path; /* {folder}/frame_000012/mesh/surface.ply, or {folder}/{name}.ply */
+    char *name; /* "frame_000012", or the file's name without .ply */
+} AqmMeshFile;
+
+typedef struct AqmMeshFiles {
+    size_t count;
+    AqmMeshFile *files;
+} AqmMeshFiles;
+
+/* Lists where the meshes of a run are: one for every frame folder, whether or not the frame has a
+ * mesh. Where a folder holds no frames, its .ply files (upper or lower case, hidden ones passed
+ * over). Numbers in names are ordered as numbers. IO where the folder cannot be read; NO_DATA where
+ * it holds neither; MEMORY. The caller destroys *out. */
+AQM_API AQM_NODISCARD AqmStatus aqm_mesh_files_find(const char *folder, AqmMeshFiles **out,
+                                                    AqmDiag *diag);
+AQM_API void aqm_mesh_files_destroy(AqmMeshFiles **files);
+
 #ifdef __cplusplus
 }
 #endif

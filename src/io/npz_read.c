@@ -1,4 +1,4 @@
-/* Arrays out of .npz files, whatever numpy has put there, as float. */
+/* Arrays out of .npz files, whatever numpy has put there, as float or double. */
 #include "io/npz_read.h"
 
 #include <math.h>
@@ -27,7 +27,8 @@ typedef struct Npy {
 typedef struct Reader {
     const char *path, *name;
     zip_file_t *member;
-    uint64_t left; /* unpacked bytes still to come */
+    uint64_t left;  /* unpacked bytes still to come */
+    bool as_double; /* what is given out; else float */
     AqmDiag *diag;
 } Reader;
 
@@ -132,39 +133,44 @@ static float half_to_float(uint16_t half) {
     for (size_t i = 0; i < count; i++) {                                                           \
         type item;                                                                                 \
         memcpy(&item, bytes + i * sizeof item, sizeof item);                                       \
-        out[i] = expression;                                                                       \
+        if (doubles)                                                                               \
+            doubles[i] = (double)(expression);                                                     \
+        else                                                                                       \
+            floats[i] = (float)(expression);                                                       \
     }                                                                                              \
     break
 
-static void convert(const Npy *npy, const unsigned char *bytes, size_t count, float *out) {
+/* One of floats and doubles is NULL. */
+static void convert(const Npy *npy, const unsigned char *bytes, size_t count, float *floats,
+                    double *doubles) {
     switch (npy->kind << 4 | (int)npy->item_size) {
     case 'f' << 4 | 2:
         CONVERT(uint16_t, half_to_float(item));
     case 'f' << 4 | 4:
         CONVERT(float, item);
     case 'f' << 4 | 8:
-        CONVERT(double, (float)item);
+        CONVERT(double, item);
     case 'u' << 4 | 2:
-        CONVERT(uint16_t, (float)item);
+        CONVERT(uint16_t, item);
     case 'u' << 4 | 4:
-        CONVERT(uint32_t, (float)item);
+        CONVERT(uint32_t, item);
     case 'u' << 4 | 8:
-        CONVERT(uint64_t, (float)item);
+        CONVERT(uint64_t, item);
     case 'i' << 4 | 1:
-        CONVERT(int8_t, (float)item);
+        CONVERT(int8_t, item);
     case 'i' << 4 | 2:
-        CONVERT(int16_t, (float)item);
+        CONVERT(int16_t, item);
     case 'i' << 4 | 4:
-        CONVERT(int32_t, (float)item);
+        CONVERT(int32_t, item);
     case 'i' << 4 | 8:
-        CONVERT(int64_t, (float)item);
+        CONVERT(int64_t, item);
     default:
-        CONVERT(uint8_t, (float)item);
+        CONVERT(uint8_t, item);
     }
 }
 
 /* All the data, and then the end: there the checksum is compared. */
-static AqmStatus read_items(Reader *reader, const Npy *npy, float *out) {
+static AqmStatus read_items(Reader *reader, const Npy *npy, void *out) {
     unsigned char *bytes = aqm_alloc(CHUNK_ITEMS, npy->item_size);
     if (!bytes)
         return aqm_fail_memory(reader->diag, reader->path, CHUNK_ITEMS, npy->item_size);
@@ -172,8 +178,10 @@ static AqmStatus read_items(Reader *reader, const Npy *npy, float *out) {
     for (size_t done = 0; status == AQM_OK && done < npy->count;) {
         const size_t part = npy->count - done < CHUNK_ITEMS ? npy->count - done : CHUNK_ITEMS;
         status = read_exactly(reader, bytes, part * npy->item_size);
-        if (status == AQM_OK)
-            convert(npy, bytes, part, out + done);
+        if (status == AQM_OK && reader->as_double)
+            convert(npy, bytes, part, NULL, (double *)out + done);
+        else if (status == AQM_OK)
+            convert(npy, bytes, part, (float *)out + done, NULL);
         done += part;
     }
     if (status == AQM_OK && zip_fread(reader->member, bytes, 1) != 0)
@@ -182,12 +190,13 @@ static AqmStatus read_items(Reader *reader, const Npy *npy, float *out) {
     return status;
 }
 
-static AqmStatus read_array(Reader *reader, float **data, size_t shape[3], int *dimensions) {
+static AqmStatus read_array(Reader *reader, void **data, size_t shape[3], int *dimensions) {
     Npy npy = {0};
     AQM_TRY(read_npy_header(reader, &npy));
-    float *items = aqm_alloc(npy.count, sizeof *items);
+    const size_t size = reader->as_double ? sizeof(double) : sizeof(float);
+    void *items = aqm_alloc(npy.count, size);
     if (!items)
-        return aqm_fail_memory(reader->diag, reader->path, npy.count, sizeof *items);
+        return aqm_fail_memory(reader->diag, reader->path, npy.count, size);
     const AqmStatus status = read_items(reader, &npy, items);
     if (status != AQM_OK) {
         aqm_free(items);
@@ -228,20 +237,36 @@ static AqmStatus fail_open(const char *path, int code, AqmDiag *diag) {
     return status;
 }
 
-AqmStatus aqm_npz_read(const char *path, const char *name, float **data, size_t shape[3],
-                       int *dimensions, AqmDiag *diag) {
+static AqmStatus read_file(Reader *reader, void **data, size_t shape[3], int *dimensions) {
     int code = 0;
-    zip_t *archive = zip_open(path, ZIP_RDONLY, &code);
+    zip_t *archive = zip_open(reader->path, ZIP_RDONLY, &code);
     if (!archive)
-        return fail_open(path, code, diag);
-    Reader reader = {.path = path, .name = name, .diag = diag};
-    AqmStatus status = open_member(archive, &reader);
+        return fail_open(reader->path, code, reader->diag);
+    AqmStatus status = open_member(archive, reader);
     if (status == AQM_OK)
-        status = read_array(&reader, data, shape, dimensions);
-    if (reader.member)
-        zip_fclose(reader.member);
+        status = read_array(reader, data, shape, dimensions);
+    if (reader->member)
+        zip_fclose(reader->member);
     zip_discard(archive);
     return status;
+}
+
+AqmStatus aqm_npz_read(const char *path, const char *name, float **data, size_t shape[3],
+                       int *dimensions, AqmDiag *diag) {
+    Reader reader = {.path = path, .name = name, .diag = diag};
+    void *items = NULL;
+    AQM_TRY(read_file(&reader, &items, shape, dimensions));
+    *data = items;
+    return AQM_OK;
+}
+
+AqmStatus aqm_npz_read_double(const char *path, const char *name, double **data, size_t shape[3],
+                              int *dimensions, AqmDiag *diag) {
+    Reader reader = {.path = path, .name = name, .diag = diag, .as_double = true};
+    void *items = NULL;
+    AQM_TRY(read_file(&reader, &items, shape, dimensions));
+    *data = items;
+    return AQM_OK;
 }
 
 bool aqm_npz_has(const char *path, const char *name) {

@@ -163,6 +163,37 @@ static void big_endian_is_read(void **state) {
     aqm_cloud_destroy(&cloud);
 }
 
+/* Faces and types of every size, the vertices after them. */
+static void big_endian_meshes_are_read(void **state) {
+    static const char text[] =
+        "ply\nformat binary_big_endian 1.0\nelement strip 1\n"
+        "property list ushort double values\nelement vertex 3\nproperty double x\n"
+        "property short y\nproperty char z\nproperty uint red\nproperty double green\n"
+        "property ushort blue\nelement face 2\nproperty list int ushort vertex_indices\n"
+        "property short flag\nend_header\n"
+        "\0\1\x40\x09\x21\xfb\x54\x44\x2d\x18"
+        "\x40\x59\0\0\0\0\0\0\1\2\x80\0\0\0\7\x3f\xe0\0\0\0\0\0\0\xff\xff"
+        "\0\0\0\0\0\0\0\0\x80\0\x7f\0\0\1\0\0\0\0\0\0\0\0\0\1\1"
+        "\xbf\xb9\x99\x99\x99\x99\x99\x9a\x7f\xff\0\0\0\0\xff\x3f\xf0\0\0\0\0\0\0\0\0"
+        "\0\0\0\3\0\0\0\1\0\2\xff\xff"
+        "\0\0\0\3\0\2\0\1\0\0\0\0";
+    char path[PATH_MAX];
+    AqmCloud *cloud = NULL;
+    AqmMesh *mesh = NULL;
+    AqmDiag diag = {0};
+    write_bytes(in_folder(path, *state, "b.ply"), text, sizeof text - 1);
+    if (aqm_ply_read(path, &cloud, &mesh, &diag) != AQM_OK)
+        fail_msg("%s", diag.message);
+    assert_true(mesh->vertex_count == 3 && mesh->triangle_count == 2);
+    const float position[9] = {100, 258, -128, 0, -32768, 127, -0.1f, 32767, 0};
+    assert_memory_equal(mesh->position, position, sizeof position);
+    const uint8_t color[9] = {7, 128, 255, 255, 0, 1, 255, 255, 0};
+    assert_memory_equal(mesh->color, color, sizeof color);
+    const uint32_t triangles[6] = {0, 1, 2, 2, 1, 0};
+    assert_memory_equal(mesh->triangles, triangles, sizeof triangles);
+    aqm_mesh_destroy(&mesh);
+}
+
 #define VERTEX "element vertex 1\nproperty float x\nproperty float y\nproperty float z\n"
 #define FACE "element face 1\nproperty list uchar int vertex_indices\n"
 
@@ -298,6 +329,7 @@ int main(void) {
         IN_FOLDER(positions_and_normals_are_rotated_on_the_way),
         IN_FOLDER(text_with_polygons_and_foreign_things_is_read),
         IN_FOLDER(big_endian_is_read),
+        IN_FOLDER(big_endian_meshes_are_read),
         IN_FOLDER(defects_are_named),
         IN_FOLDER(damaged_files_never_crash),
         IN_FOLDER(every_failed_allocation_is_survived),

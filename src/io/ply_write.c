@@ -5,7 +5,7 @@
 #include "aquamvs/io.h"
 #include "base/alloc.h"
 #include "io/atomic_file.h"
-#include "math/vec.h"
+#include "io/mesh_export.h"
 
 /* Rows gathered before they are written. The files are little endian, as are the machines that this
  * library is built for. */
@@ -17,13 +17,8 @@ static const char *const vertex_lines = "property float x\nproperty float y\npro
                                         "property uchar green\nproperty uchar blue\n";
 
 static unsigned char *put_rotated(unsigned char *p, const double *rotation, const float vector[3]) {
-    float turned[3] = {vector[0], vector[1], vector[2]};
-    if (rotation) {
-        double result[3] = {vector[0], vector[1], vector[2]};
-        aqm_mul33v(rotation, result, result);
-        for (int i = 0; i < 3; i++)
-            turned[i] = (float)result[i];
-    }
+    float turned[3];
+    aqm_turn(rotation, vector, turned);
     memcpy(p, turned, sizeof turned);
     return p + sizeof turned;
 }
