@@ -106,8 +106,8 @@ AQM_API AQM_NODISCARD AqmStatus aqm_tracks_remove_outliers(AqmTracks *tracks, Aq
  * level bed, or a plane where that fits much better, and what the bed may lie above and below it
  * along all rays of the image. Near points that is what they say; away from them, by so much more
  * as points that far apart differ; nowhere more than the range of all, without the outermost 0.5 %
- * where those lie apart and are no body of points. Both ranges are widened at either end by
- * margin_m and 5 % (more with few points) of themselves, for what lies between the points. NO_DATA,
+ * where those lie apart and are no body of points. Widened at either end by margin_m, and
+ * by 5 % along rays, 10 % at the points (more with few of them), for what lies between. NO_DATA,
  * and *range untouched, where fewer than 20 points lie in the image; MEMORY. */
 AQM_API AQM_NODISCARD AqmStatus aqm_tracks_depth_range(const AqmTracks *tracks, const AqmView *view,
                                                        double margin_m, AqmDepthRange *range,

@@ -26,7 +26,7 @@
 #include "base/diag.h"
 #include "math/solve.h"
 
-enum { BODY = 7, NEAREST = 8, PAIRED = 700, LEVELS = 256, FEWEST_PAIRS = 20 };
+enum { BODY = 7, NEAREST = 6, PAIRED = 700, LEVELS = 256, FEWEST_PAIRS = 20 };
 static const double CUT = 0.005, BODY_SHARE = 0.0025, GAP_SHARE = 0.05, GAPS = 10.0;
 static const double KEPT = 0.7, PERCENTILE = 0.98;
 

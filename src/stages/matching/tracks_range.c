@@ -7,11 +7,12 @@
  *     s = (a + r + g . O) / (d_z - g . (d_x, d_y)),      h = s d_z,
  *
  * for the lowest and the highest r that the place allows, and the place depends on s: a few rounds
- * find both. The points' own depths count too: a body that stands up may be smaller than the grid.
+ * find both; 5 % are added at either end for what a smooth bed does between the nodes.
  *
- * Points miss the very extremes: of N even values the outermost lies 1/N of the range from the end
- * in the mean, 4/N in 98 of 100 cases. With what a smooth bed does between points (5 %) that is
- * what is added at either end, besides the margin. */
+ * The points' own depths count too: a body that stands up may be smaller than the grid. They miss
+ * the very extremes: of N even values the outermost lies 1/N of the range from the end in the mean,
+ * 4/N in 98 of 100 cases; and the top of a mound lies between them: 10 % more hold all of 200
+ * views of random beds, 8 % all but one. The range holds both, and the margin. */
 #include <math.h>
 
 #include "aquamvs/geometry.h"
@@ -20,7 +21,7 @@
 #include "stages/matching/bed.h"
 
 enum { GRID = 16, ROUNDS = 3 };
-static const double MORE_SHARE = 0.05, MORE_POINTS = 4.0;
+static const double MORE_RAYS = 0.05, MORE_POINTS = 0.1, MORE_EACH = 4.0;
 
 static void include(AqmDepthRange *range, double depth_m, double fall) {
     const double s = fmax(depth_m, 0.0);
@@ -61,18 +62,21 @@ static void include_points(const AqmBed *bed, const AqmView *view, AqmDepthRange
     }
 }
 
-/* The depths over the image; false where no ray meets the bed. */
-static bool meet(const AqmBed *bed, const AqmView *view, AqmDepthRange *range) {
-    *range = (AqmDepthRange){(double)INFINITY, 0.0, (double)INFINITY, 0.0};
+/* No depth at all. */
+static AqmDepthRange nowhere(void) {
+    return (AqmDepthRange){(double)INFINITY, 0.0, (double)INFINITY, 0.0};
+}
+
+static AqmDepthRange range_of_rays(const AqmBed *bed, const AqmView *view) {
+    AqmDepthRange range = nowhere();
     for (int k = 0; k < (GRID + 1) * (GRID + 1); k++) {
         AqmRay ray;
         const double u = (double)(k % (GRID + 1)) * (view->width - 1) / GRID;
         const double v = (double)(k / (GRID + 1)) * (view->height - 1) / GRID;
         if (aqm_view_cast(view, u, v, &ray))
-            include_ray(bed, view, &ray, range);
+            include_ray(bed, view, &ray, &range);
     }
-    include_points(bed, view, range);
-    return range->max_m > 0.0;
+    return range;
 }
 
 static void widen(double margin_m, double share, double *low, double *high) {
@@ -81,19 +85,26 @@ static void widen(double margin_m, double share, double *low, double *high) {
     *high += more;
 }
 
+static void widen_both(double margin_m, double share, AqmDepthRange *range) {
+    widen(margin_m, share, &range->min_m, &range->max_m);
+    widen(margin_m, share, &range->down_min_m, &range->down_max_m);
+}
+
 AqmStatus aqm_tracks_depth_range(const AqmTracks *tracks, const AqmView *view, double margin_m,
                                  AqmDepthRange *range, AqmDiag *diag) {
     AqmBed bed;
-    AqmDepthRange found;
     AQM_TRY(aqm_bed_create(&bed, tracks, view, diag));
-    const double share = MORE_SHARE + MORE_POINTS / (double)bed.count;
-    const bool meets = meet(&bed, view, &found);
+    const double more = MORE_EACH / (double)bed.count;
+    AqmDepthRange rays = range_of_rays(&bed, view), points = nowhere();
+    include_points(&bed, view, &points);
     aqm_bed_free(&bed);
-    if (!meets)
+    if (!(rays.max_m > 0.0) || !(points.max_m > 0.0))
         return aqm_fail(diag, AQM_ERROR_NO_DATA,
                         "a depth range: no ray of the image meets the bed that the points tell");
-    widen(margin_m, share, &found.min_m, &found.max_m);
-    widen(margin_m, share, &found.down_min_m, &found.down_max_m);
-    *range = found;
+    widen_both(margin_m, MORE_RAYS + more, &rays);
+    widen_both(margin_m, MORE_POINTS + more, &points);
+    *range = (AqmDepthRange){fmin(rays.min_m, points.min_m), fmax(rays.max_m, points.max_m),
+                             fmin(rays.down_min_m, points.down_min_m),
+                             fmax(rays.down_max_m, points.down_max_m)};
     return AQM_OK;
 }
