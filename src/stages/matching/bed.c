@@ -5,9 +5,9 @@
  *
  * Robust ends of r. Sorted, the outermost 0.5 % (at least one) are looked through: what lies beyond
  * a gap is chance, unless it is itself a body, with no such gap in max(7, 0.25 %) points in a row.
- * A gap is 5 % of the range of the others, or ten times the mean distance of even values, which
- * chance exceeds once in e^10. The tail of a bed that rises and falls smoothly has no gap and stays
- * whole.
+ * A gap is 10 % of the range of the others (a mound may end in a few points 5 % apart), or ten
+ * times the mean distance of even values, which chance exceeds once in e^10. The tail of a bed that
+ * rises and falls smoothly has no gap and stays whole.
  *
  * Elsewhere. How far r may be from that of a point at a distance d is what pairs of points tell:
  * G(d) is the 98th percentile of |r_i - r_j| over the pairs at about that distance, and never falls
@@ -27,7 +27,7 @@
 #include "math/solve.h"
 
 enum { BODY = 7, NEAREST = 6, PAIRED = 700, LEVELS = 256, FEWEST_PAIRS = 20 };
-static const double CUT = 0.005, BODY_SHARE = 0.0025, GAP_SHARE = 0.05, GAPS = 10.0;
+static const double CUT = 0.005, BODY_SHARE = 0.0025, GAP_SHARE = 0.1, GAPS = 10.0;
 static const double KEPT = 0.7, PERCENTILE = 0.98;
 
 static bool is_in_image(const AqmView *view, const double point[3]) {
