@@ -93,17 +93,14 @@ static const char differences[] =
     "  one is missing it is an error that names it, never replaced in silence.\n"
     "- `pair_selection` is new: by `overlap` and angle, where AquaMVS takes the nearest cameras.\n"
     "- `dense` uses every pixel: `max_correspondences` is for `roma`, and for sparse clouds.\n"
-    "- `surface_method` is `heightfield` where the key is left out (AquaMVS: `poisson`). "
-    "`poisson`\n"
-    "  and `bpa` come later; until then they warn, and a heightfield is made.\n"
+    "- `surface_method` is `heightfield` where the key is left out (AquaMVS: `poisson`): a bed "
+    "seen\n"
+    "  from above is one, and each of its heights has a standard deviation.\n"
     "- `depth_range` is new. Left out, each camera's range is that of its sparse points, and "
     "where\n"
     "  those are too few, or with `dense`, that of a coarse sweep from the water surface down; "
     "widened\n"
-    "  by `depth_margin`.\n"
-    "- Keys of stages that this version does not have (simplification, comparison "
-    "of\n"
-    "  runs) are read and checked, and warn where they ask for something.\n";
+    "  by `depth_margin`.\n";
 
 static void print_range(const AqmOptionInfo *option) {
     printf("%s%s%s", option->range, *option->range && *option->unit ? " " : "", option->unit);

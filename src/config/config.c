@@ -91,12 +91,3 @@ bool aqm_config_fill_preset(AqmConfig *config, AqmPreset preset, const bool *kee
 void aqm_config_apply_preset(AqmConfig *config, AqmPreset preset) {
     (void)aqm_config_fill_preset(config, preset, NULL);
 }
-
-bool aqm_preset_gives(const AqmOption *option, double value) {
-    for (size_t i = 0; i < PRESET_ROWS; i++)
-        if (aqm_option_find(preset_rows[i].section, preset_rows[i].key) == option)
-            for (int p = 0; p < 3; p++)
-                if (preset_rows[i].values[p] == value)
-                    return true;
-    return false;
-}

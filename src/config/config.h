@@ -9,9 +9,6 @@
  * differ. */
 bool aqm_config_fill_preset(AqmConfig *config, AqmPreset preset, const bool *keep);
 
-/* Is `value` what some preset gives to this option? */
-bool aqm_preset_gives(const AqmOption *option, double value);
-
 /* Hands runtime.threads on to the options of every stage. */
 void aqm_config_share_threads(AqmConfig *config);
 

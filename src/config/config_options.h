@@ -22,9 +22,7 @@ typedef enum AqmOptionKind {
 enum {
     AQM_OPTION_NULLABLE = 1,
     AQM_OPTION_ODD = 2,      /* integers: only odd ones */
-    AQM_OPTION_REQUIRED = 4, /* must be in the file */
-    /* Belongs to a stage that this version does not have, and asks for it when it is set. */
-    AQM_OPTION_LATER = 8
+    AQM_OPTION_REQUIRED = 4  /* must be in the file */
 };
 
 typedef struct AqmOption {

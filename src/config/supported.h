@@ -4,9 +4,8 @@
 
 #include "aquamvs/config.h"
 
-/* To be called once before a run. Warnings through `log` for what is left out or done in another
- * way: surface_method poisson and bpa (a heightfield is made), viz_stages summary where it is
- * named, features to be saved or drawn of dense matching, which has none, target_faces. */
+/* To be called once before a run. Warnings through `log` for what is left out: viz_stages
+ * summary where it is named, features to be saved or drawn of dense matching, which has none. */
 void aqm_config_warn_unsupported(const AqmConfig *config, const AqmLog *log);
 
 /* Where the model files of learned matchers are looked for: runtime.models_dir, else

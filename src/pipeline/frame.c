@@ -67,6 +67,7 @@ static void work_free(AqmFrameWork *work) {
     aqm_cloud_destroy(&work->sparse_cloud);
     aqm_cloud_destroy(&work->cloud);
     aqm_mesh_destroy(&work->mesh);
+    aqm_height_map_destroy(&work->height_map);
 }
 
 static AqmStatus work_create(AqmFrameWork *work, const AqmFrameJob *job, AqmFrameReport *report,

@@ -32,7 +32,7 @@ typedef struct AqmFrameReport {
     AqmTraceSpan spans[AQM_STAGE_COUNT];
     size_t cameras_used, references;
     size_t matches, sparse_points;
-    size_t points, points_removed, vertices, triangles;
+    size_t points, points_removed, vertices, unseen_vertices, triangles;
     AqmDepthRange *ranges; /* of each camera of the run; NaN where it has none */
     char warnings[4096];   /* a line each */
 } AqmFrameReport;

@@ -1,4 +1,4 @@
-/* From depth maps to the files of a frame: cloud, surface, pictures. Memory is given back as soon
+/* From depth maps to the cloud of a frame, and from its results to files and pictures. Memory is given back as soon
  * as nothing needs it. */
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +22,7 @@ AqmStatus aqm_frame_draw_depths(AqmFrameWork *work, AqmDiag *diag) {
     return AQM_OK;
 }
 
-/* ---- cloud and surface ----------------------------------------------------------------------- */
+/* ---- the cloud -------------------------------------------------------------------------------- */
 
 static AqmStatus write_consistency(AqmFrameWork *work, const AqmFusionView *fusion, size_t count,
                                    const size_t *view_of, AqmDiag *diag) {
@@ -73,10 +73,8 @@ AqmStatus aqm_frame_fuse(AqmFrameWork *work, AqmDiag *diag) {
         AQM_TRY(write_consistency(work, fusion, count, view_of, diag));
     AQM_TRY(aqm_fuse(fusion, count, &work->job->config->reconstruction.fusion, &work->cloud, diag));
     AQM_TRY(aqm_background_wait(work->writer, diag)); /* for the maps */
-    for (size_t v = 0; v < work->count; v++) {
+    for (size_t v = 0; v < work->count; v++)
         aqm_depth_map_destroy(&work->maps[v]);
-        aqm_image_destroy(&work->images[v]);
-    }
     if (work->cloud->count == 0)
         return aqm_fail(
             diag, AQM_ERROR_NO_DATA,
@@ -90,26 +88,6 @@ AqmStatus aqm_frame_fuse(AqmFrameWork *work, AqmDiag *diag) {
 AqmStatus aqm_frame_remove_outliers(AqmFrameWork *work, AqmDiag *diag) {
     return aqm_cloud_remove_outliers(work->cloud, &work->job->config->reconstruction.fusion,
                                      &work->report->points_removed, diag);
-}
-
-AqmStatus aqm_frame_make_surface(AqmFrameWork *work, AqmDiag *diag) {
-    const bool is_sparse = work->job->config->pipeline_mode == AQM_MODE_SPARSE;
-    AqmDiag why = {0};
-    if (is_sparse) { /* the surface goes through the points that were triangulated */
-        work->cloud = work->sparse_cloud;
-        work->sparse_cloud = NULL;
-    }
-    work->report->points = work->cloud->count;
-    AQM_TRY(aqm_frame_write_cloud(work, "point_cloud", is_sparse ? "sparse.ply" : "fused.ply",
-                                  work->cloud, diag));
-    const AqmStatus status = aqm_surface_heightfield(
-        work->cloud, &work->job->config->reconstruction.heightfield, &work->mesh, &why);
-    if (status == AQM_ERROR_NO_DATA) {
-        aqm_log(&work->log, AQM_LOG_WARNING, "frame %d: no surface: %s", work->job->frame,
-                why.message);
-        return AQM_OK;
-    }
-    return status == AQM_OK ? AQM_OK : aqm_fail(diag, status, "%s", why.message);
 }
 
 AqmStatus aqm_frame_draw_results(AqmFrameWork *work, AqmDiag *diag) {
@@ -138,9 +116,19 @@ static AqmStatus write_mesh(AqmFrameWork *work, AqmDiag *diag) {
     return AQM_OK;
 }
 
+static AqmStatus write_height_map(AqmFrameWork *work, AqmDiag *diag) {
+    char path[PATH_MAX];
+    aqm_frame_path(work, path, "mesh/height_map.npz");
+    AQM_TRY(aqm_height_map_write(path, work->height_map, aqm_frame_rotation(work), diag));
+    aqm_frame_path(work, path, "mesh/height_map.tif");
+    return aqm_height_map_write_tiff(path, work->height_map, diag);
+}
+
 AqmStatus aqm_frame_write_results(AqmFrameWork *work, AqmDiag *diag) {
     if (work->mesh)
         AQM_TRY(write_mesh(work, diag));
+    if (work->height_map)
+        AQM_TRY(write_height_map(work, diag));
     AQM_TRY(aqm_background_wait(work->writer, diag)); /* for the cloud */
     /* last: a folder that the writer has just made is empty, and would go */
     aqm_frame_remove_stale(work);

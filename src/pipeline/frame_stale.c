@@ -81,6 +81,10 @@ void aqm_frame_remove_stale(const AqmFrameWork *work) {
     if (!aqm_stage_is_wanted(config, AQM_STAGE_TRIANGULATION))
         remove_file(work, "sparse", "sparse_cloud.ply");
     remove_file(work, "point_cloud", is_sparse ? "fused.ply" : "sparse.ply");
+    if (!work->height_map) {
+        remove_file(work, "mesh", "height_map.npz");
+        remove_file(work, "mesh", "height_map.tif");
+    }
     if (!work->mesh)
         remove_file(work, "mesh", "surface.ply");
 }

@@ -41,6 +41,7 @@ typedef struct AqmFrameWork {
     bool *has_map;         /* per camera: it has a depth map */
     AqmCloud *cloud;
     AqmMesh *mesh;
+    AqmHeightMap *height_map; /* NULL unless the surface is a heightfield */
     AqmBackground *writer; /* borrows maps and clouds */
 } AqmFrameWork;
 
@@ -97,7 +98,9 @@ AqmStatus aqm_frame_estimate_densely(AqmFrameWork *work, AqmDiag *diag);
 AqmStatus aqm_frame_draw_depths(AqmFrameWork *work, AqmDiag *diag);
 AqmStatus aqm_frame_fuse(AqmFrameWork *work, AqmDiag *diag);
 AqmStatus aqm_frame_remove_outliers(AqmFrameWork *work, AqmDiag *diag);
+/* frame_surface.c */
 AqmStatus aqm_frame_make_surface(AqmFrameWork *work, AqmDiag *diag);
+/* frame_results.c */
 AqmStatus aqm_frame_draw_results(AqmFrameWork *work, AqmDiag *diag);
 AqmStatus aqm_frame_write_results(AqmFrameWork *work, AqmDiag *diag);
 

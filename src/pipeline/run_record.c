@@ -208,12 +208,13 @@ static json_t *cameras_of(const AqmFrameJob *job, const AqmFrameReport *report) 
 AqmStatus aqm_frame_json_write(const AqmFrameJob *job, const AqmFrameReport *report,
                                const AqmFrameOrigin *origin, AqmDiag *diag) {
     json_t *root = json_pack(
-        "{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "frame", job->frame,
+        "{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "frame", job->frame,
         "version", aqm_version(), "configuration", origin->configuration, "inputs", origin->inputs,
         "cameras_used", (json_int_t)report->cameras_used, "matches", (json_int_t)report->matches,
         "sparse_points", (json_int_t)report->sparse_points, "points", (json_int_t)report->points,
         "outliers_removed", (json_int_t)report->points_removed, "mesh_vertices",
-        (json_int_t)report->vertices, "mesh_triangles", (json_int_t)report->triangles, "cameras",
+        (json_int_t)report->vertices, "mesh_vertices_unseen",
+        (json_int_t)report->unseen_vertices, "mesh_triangles", (json_int_t)report->triangles, "cameras",
         cameras_of(job, report), "warnings", lines_of(report->warnings));
     if (!root)
         return no_memory(diag);
@@ -255,6 +256,7 @@ static bool counts(const AqmOption *option) {
         "runtime.threads",
         "runtime.device",
         "runtime.quiet",
+        "runtime.icp_max_distance",
         "runtime.viz_enabled",
         "runtime.viz_stages",
     };
@@ -263,8 +265,7 @@ static bool counts(const AqmOption *option) {
     for (size_t k = 0; k < sizeof without / sizeof without[0]; k++)
         if (strcmp(name, without[k]) == 0)
             return false;
-    return option->kind != AQM_OPTION_PATH && option->kind != AQM_OPTION_CAMERAS &&
-           !(option->flags & AQM_OPTION_LATER);
+    return option->kind != AQM_OPTION_PATH && option->kind != AQM_OPTION_CAMERAS;
 }
 
 AqmStatus aqm_configuration_digest(const AqmConfig *config, char digest[17], AqmDiag *diag) {
