@@ -9,6 +9,7 @@
 #include "base/alloc.h"
 #include "base/diag.h"
 #include "stages/surface/bpa_grow.h"
+#include "stages/surface/bpa_holes.h"
 #include "stages/surface/bpa_mesh.h"
 
 AqmBpaOptions aqm_bpa_options_default(void) {
@@ -37,13 +38,28 @@ typedef struct Work {
     double *radii; /* ascending */
     size_t radius_count;
     AqmBpaSites sites;
+    uint32_t *which; /* sites still pivoted over */
+    size_t which_count;
     AqmBpaFront front;
 } Work;
 
+/* The sites for a larger ball: of those that the smaller ones did not use, none nearer than
+ * `apart_m` to another site. They lie below what was made already, or are too close to each other
+ * to matter to this ball. */
+static AqmStatus thin_sites(Work *work, double radius, double apart_m, AqmDiag *diag) {
+    AqmBpaGrid *grid = NULL;
+    AQM_TRY(aqm_bpa_grid_create(&grid, work->sites.position, work->sites.count, work->which,
+                                work->which_count, 2.0 * radius, work->threads, diag));
+    const AqmStatus status =
+        aqm_bpa_grid_thin(grid, apart_m, work->front.open, work->which, &work->which_count, diag);
+    aqm_bpa_grid_destroy(&grid);
+    return status;
+}
+
 static AqmStatus roll_ball(Work *work, double radius, AqmDiag *diag) {
     AqmBpaGrid *grid = NULL;
-    AQM_TRY(aqm_bpa_grid_create(&grid, work->sites.position, work->sites.count, 2.0 * radius,
-                                work->threads, diag));
+    AQM_TRY(aqm_bpa_grid_create(&grid, work->sites.position, work->sites.count, work->which,
+                                work->which_count, 2.0 * radius, work->threads, diag));
     AqmBpaBall ball = {.sites = &work->sites, .grid = grid, .radius_m = radius};
     ball.places = aqm_alloc(grid->most_around, sizeof *ball.places);
     AqmStatus status;
@@ -94,6 +110,15 @@ static AqmStatus choose_radii(Work *work, const AqmBpaOptions *options, AqmDiag 
 
 /* ---- the whole ------------------------------------------------------------------------------- */
 
+static AqmStatus check_sites(const Work *work, AqmDiag *diag) {
+    if (work->sites.count >= 3)
+        return AQM_OK;
+    return aqm_fail(diag, AQM_ERROR_NO_DATA,
+                    "ball pivoting: of %zu points only %zu are left, as the others are not finite "
+                    "or nearer than %g m (a quarter of the smallest of bpa_radii) to one of these",
+                    work->cloud->count, work->sites.count, APART * work->radii[0]);
+}
+
 static AqmStatus check_triangles(const Work *work, AqmDiag *diag) {
     if (work->front.triangle_count > 0)
         return AQM_OK;
@@ -104,13 +129,30 @@ static AqmStatus check_triangles(const Work *work, AqmDiag *diag) {
                     work->radii[0], work->radii[work->radius_count - 1], work->sites.count);
 }
 
-static AqmStatus make_mesh(Work *work, AqmMesh **out, AqmDiag *diag) {
+static AqmStatus make_sites(Work *work, AqmDiag *diag) {
     AQM_TRY(aqm_bpa_sites_create(&work->sites, work->cloud, 2.0 * work->radii[0],
                                  APART * work->radii[0], work->threads, diag));
-    AQM_TRY(aqm_bpa_front_create(&work->front, work->sites.count, diag));
-    for (size_t i = 0; i < work->radius_count; i++)
-        AQM_TRY(roll_ball(work, work->radii[i], diag));
+    AQM_TRY(check_sites(work, diag));
+    work->which_count = work->sites.count;
+    work->which = aqm_alloc(work->which_count, sizeof *work->which);
+    if (!work->which)
+        return aqm_fail_memory(diag, "ball pivoting: points", work->which_count, sizeof(uint32_t));
+    for (size_t i = 0; i < work->which_count; i++)
+        work->which[i] = (uint32_t)i;
+    return aqm_bpa_front_create(&work->front, work->sites.count, diag);
+}
+
+static AqmStatus make_mesh(Work *work, AqmMesh **out, AqmDiag *diag) {
+    AQM_TRY(make_sites(work, diag));
+    for (size_t i = 0; i < work->radius_count; i++) {
+        const double radius = work->radii[i];
+        if (i > 0)
+            AQM_TRY(thin_sites(work, radius, APART * radius, diag));
+        AQM_TRY(roll_ball(work, radius, diag));
+    }
     AQM_TRY(check_triangles(work, diag));
+    AQM_TRY(aqm_bpa_close_holes(&work->front, &work->sites,
+                                2.0 * work->radii[work->radius_count - 1], diag));
     return aqm_bpa_mesh(&work->front, &work->sites, work->cloud, out, diag);
 }
 
@@ -126,6 +168,7 @@ AqmStatus aqm_surface_bpa(const AqmCloud *cloud, const AqmBpaOptions *options, A
         status = make_mesh(&work, out, diag);
     aqm_bpa_sites_free(&work.sites);
     aqm_bpa_front_free(&work.front);
+    aqm_free(work.which);
     aqm_free(work.radii);
     return status;
 }

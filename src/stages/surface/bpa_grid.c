@@ -86,11 +86,11 @@ static bool cell_at(const float *position, double scale, AqmBpaCell *cell) {
 }
 
 /* Writes every point's cell to cell_of and counts the points of each. */
-static AqmStatus assign(Table *table, AqmBpaGrid *grid, const float *position, size_t count,
-                        AqmDiag *diag) {
-    for (size_t i = 0; i < count; i++) {
+static AqmStatus assign(Table *table, AqmBpaGrid *grid, const float *position,
+                        const uint32_t *which, size_t count, AqmDiag *diag) {
+    for (size_t k = 0; k < count; k++) {
+        const size_t i = which ? which[k] : k;
         AqmBpaCell cell;
-        grid->cell_of[i] = AQM_BPA_NONE;
         if (!cell_at(position + 3 * i, 1.0 / grid->cell_m, &cell))
             continue;
         AQM_TRY(find_or_add(table, &cell, &grid->cell_of[i], diag));
@@ -208,29 +208,32 @@ static AqmStatus sort_points(AqmBpaGrid *grid, const float *position, size_t cou
     return status;
 }
 
-AqmStatus aqm_bpa_grid_create(AqmBpaGrid **out, const float *position, size_t count, double cell_m,
-                              int threads, AqmDiag *diag) {
-    if (count >= AQM_BPA_NONE)
-        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "a cloud of %zu points: at most %u", count,
+AqmStatus aqm_bpa_grid_create(AqmBpaGrid **out, const float *position, size_t point_count,
+                              const uint32_t *which, size_t count, double cell_m, int threads,
+                              AqmDiag *diag) {
+    if (point_count >= AQM_BPA_NONE)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "a cloud of %zu points: at most %u", point_count,
                         (unsigned)AQM_BPA_NONE - 1u);
     AqmBpaGrid *grid = aqm_calloc(1, sizeof *grid);
     if (!grid)
         return aqm_fail_memory(diag, "ball pivoting: cells", 1, sizeof *grid);
     grid->cell_m = cell_m;
-    grid->cell_of = aqm_alloc(count, sizeof *grid->cell_of);
+    grid->cell_of = aqm_alloc(point_count, sizeof *grid->cell_of);
     Table table = {0};
     AqmStatus status = AQM_OK;
     if (!grid->cell_of)
-        status = aqm_fail_memory(diag, "ball pivoting: points", count, sizeof *grid->cell_of);
+        status = aqm_fail_memory(diag, "ball pivoting: points", point_count, sizeof *grid->cell_of);
+    else
+        memset(grid->cell_of, 0xff, point_count * sizeof *grid->cell_of);
     if (status == AQM_OK)
         status = grow(&table, diag);
     if (status == AQM_OK)
-        status = assign(&table, grid, position, count, diag);
+        status = assign(&table, grid, position, which, count, diag);
     grid->cells = table.cells;
     grid->cell_count = table.count;
     aqm_free(table.slots);
     if (status == AQM_OK)
-        status = sort_points(grid, position, count, diag);
+        status = sort_points(grid, position, point_count, diag);
     if (status != AQM_OK) {
         aqm_bpa_grid_destroy(&grid);
         return status;
@@ -304,24 +307,41 @@ static bool is_crowded(const AqmBpaGrid *grid, uint32_t cell, uint32_t place, do
     return false;
 }
 
-AqmStatus aqm_bpa_grid_thin(const AqmBpaGrid *grid, double distance_m, uint32_t *chosen,
-                            size_t *chosen_count, AqmDiag *diag) {
-    uint32_t *kept = aqm_alloc(grid->count, sizeof *kept);
-    uint32_t *kept_count = aqm_calloc(grid->cell_count, sizeof *kept_count);
-    const bool ready = kept && kept_count;
-    size_t count = 0;
-    for (size_t c = 0; ready && c < grid->cell_count; c++) {
-        const uint32_t first = grid->cells[c].first;
-        for (uint32_t place = first; place < grid->cells[c + 1].first; place++) {
-            if (is_crowded(grid, (uint32_t)c, place, distance_m * distance_m, kept, kept_count))
-                continue;
-            kept[first + kept_count[c]++] = place;
-            chosen[count++] = grid->point[place];
-        }
-    }
-    *chosen_count = count;
-    aqm_free(kept);
-    aqm_free(kept_count);
+/* The points that stay so far: those of a cell stand from its first place on. */
+typedef struct Kept {
+    uint32_t *places, *count; /* by place; by cell */
+} Kept;
+
+static void keep(const AqmBpaGrid *grid, Kept *kept, uint32_t cell, uint32_t place,
+                 uint32_t *chosen, size_t *chosen_count) {
+    kept->places[grid->cells[cell].first + kept->count[cell]++] = place;
+    chosen[(*chosen_count)++] = grid->point[place];
+}
+
+static void choose(const AqmBpaGrid *grid, double distance2, const uint32_t *fixed, Kept *kept,
+                   uint32_t *chosen, size_t *chosen_count) {
+    for (int round = fixed ? 0 : 1; round < 2; round++)
+        for (size_t c = 0; c < grid->cell_count; c++)
+            for (uint32_t i = grid->cells[c].first; i < grid->cells[c + 1].first; i++) {
+                const bool is_fixed = fixed && fixed[grid->point[i]] != AQM_BPA_NONE;
+                if (is_fixed != (round == 0) ||
+                    (!is_fixed &&
+                     is_crowded(grid, (uint32_t)c, i, distance2, kept->places, kept->count)))
+                    continue;
+                keep(grid, kept, (uint32_t)c, i, chosen, chosen_count);
+            }
+}
+
+AqmStatus aqm_bpa_grid_thin(const AqmBpaGrid *grid, double distance_m, const uint32_t *fixed,
+                            uint32_t *chosen, size_t *chosen_count, AqmDiag *diag) {
+    Kept kept = {.places = aqm_alloc(grid->count, sizeof *kept.places),
+                 .count = aqm_calloc(grid->cell_count, sizeof *kept.count)};
+    const bool ready = kept.places && kept.count;
+    *chosen_count = 0;
+    if (ready)
+        choose(grid, distance_m * distance_m, fixed, &kept, chosen, chosen_count);
+    aqm_free(kept.places);
+    aqm_free(kept.count);
     return ready ? AQM_OK
-                 : aqm_fail_memory(diag, "ball pivoting: points", grid->count, sizeof *kept);
+                 : aqm_fail_memory(diag, "ball pivoting: points", grid->count, sizeof(uint32_t));
 }

@@ -34,10 +34,12 @@ typedef struct AqmBpaGrid {
     uint32_t *cell_of;                 /* by point; AQM_BPA_NONE for one that is left out */
 } AqmBpaGrid;
 
-/* Points that are not finite or farther than 2^30 cells from the origin are left out. MEMORY;
- * ARGUMENT for 2^32 - 1 points or more. */
-AqmStatus aqm_bpa_grid_create(AqmBpaGrid **out, const float *position, size_t count, double cell_m,
-                              int threads, AqmDiag *diag);
+/* Of the points `which` (NULL = all), `count` of them; those that are not finite or farther than
+ * 2^30 cells from the origin are left out. point_count: how many there are in all. MEMORY; ARGUMENT
+ * for 2^32 - 1 points or more. */
+AqmStatus aqm_bpa_grid_create(AqmBpaGrid **out, const float *position, size_t point_count,
+                              const uint32_t *which, size_t count, double cell_m, int threads,
+                              AqmDiag *diag);
 void aqm_bpa_grid_destroy(AqmBpaGrid **grid);
 
 /* The places within `reach_m` of `center` (and perhaps a few just beyond) in the cells around
@@ -45,10 +47,12 @@ void aqm_bpa_grid_destroy(AqmBpaGrid **grid);
 size_t aqm_bpa_grid_within(const AqmBpaGrid *grid, uint32_t cell, const double center[3],
                            double reach_m, uint32_t *places);
 
-/* Chooses points no two of which are nearer than distance_m <= cell_m: a point stays unless one
- * that stays and stands before it in the order of the cells is nearer. Returns how many stay; their
- * indices, in that order, go to `chosen` (room for `count`). MEMORY. */
-AqmStatus aqm_bpa_grid_thin(const AqmBpaGrid *grid, double distance_m, uint32_t *chosen,
-                            size_t *chosen_count, AqmDiag *diag);
+/* Chooses points no two of which are nearer than distance_m <= cell_m, but that those with
+ * fixed[point] != AQM_BPA_NONE (NULL: there are none such) stay wherever they are: a point stays
+ * unless one that stays and is fixed, or stands before it in the order of the cells, is nearer.
+ * Their indices, in that order, go to `chosen` (room for `count`), how many to chosen_count.
+ * MEMORY. */
+AqmStatus aqm_bpa_grid_thin(const AqmBpaGrid *grid, double distance_m, const uint32_t *fixed,
+                            uint32_t *chosen, size_t *chosen_count, AqmDiag *diag);
 
 #endif

@@ -34,13 +34,14 @@ static AqmStatus copy_sites(AqmBpaSites *sites, const AqmCloud *cloud, int threa
 AqmStatus aqm_bpa_sites_create(AqmBpaSites *out, const AqmCloud *cloud, double cell_m,
                                double apart_m, int threads, AqmDiag *diag) {
     AqmBpaGrid *grid = NULL;
-    AQM_TRY(aqm_bpa_grid_create(&grid, cloud->position, cloud->count, cell_m, threads, diag));
+    AQM_TRY(aqm_bpa_grid_create(&grid, cloud->position, cloud->count, NULL, cloud->count, cell_m,
+                                threads, diag));
     AqmBpaSites sites = {.source = aqm_alloc(grid->count, sizeof *sites.source)};
     AqmStatus status = AQM_OK;
     if (!sites.source)
         status = aqm_fail_memory(diag, "ball pivoting: points", grid->count, sizeof(uint32_t));
     if (status == AQM_OK)
-        status = aqm_bpa_grid_thin(grid, apart_m, sites.source, &sites.count, diag);
+        status = aqm_bpa_grid_thin(grid, apart_m, NULL, sites.source, &sites.count, diag);
     aqm_bpa_grid_destroy(&grid);
     if (status == AQM_OK)
         status = copy_sites(&sites, cloud, threads, diag);
