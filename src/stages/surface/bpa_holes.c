@@ -37,11 +37,12 @@ static int walk_around(const AqmBpaFront *front, uint32_t first, uint32_t loop[H
     return 0;
 }
 
-static bool faces_as(const AqmBpaSites *sites, const double normal[3], const AqmBpaEdge *edge) {
+/* The cosine between a normal and that of the triangle at an edge. */
+static double agreement(const AqmBpaSites *sites, const double normal[3], const AqmBpaEdge *edge) {
     const uint32_t triangle[3] = {edge->vertex[0], edge->vertex[1], edge->opposite};
     double neighbor[3];
     aqm_bpa_triangle_normal(sites, triangle, neighbor);
-    return aqm_dot3(normal, neighbor) > 0.0;
+    return aqm_dot3(normal, neighbor) / (aqm_norm3(normal) * aqm_norm3(neighbor));
 }
 
 static double distance2(const AqmBpaSites *sites, uint32_t a, uint32_t b) {
@@ -54,37 +55,59 @@ static double distance2(const AqmBpaSites *sites, uint32_t a, uint32_t b) {
     return sum;
 }
 
-/* The squared diameter of the circle through the corners of the triangle that two edges of the loop
- * span; INFINITY where it must not be. */
-static double judge_ear(const AqmBpaFront *front, const AqmBpaSites *sites, const AqmBpaEdge *in,
-                        const AqmBpaEdge *out, double longest_m, uint32_t ear[3]) {
-    ear[0] = out->vertex[1], ear[1] = out->vertex[0], ear[2] = in->vertex[0];
-    const double new_side2 = distance2(sites, ear[0], ear[2]);
-    double normal[3];
-    aqm_bpa_triangle_normal(sites, ear, normal);
-    if (new_side2 > longest_m * longest_m || !aqm_bpa_front_fits(front, ear) ||
-        !aqm_bpa_triangle_faces_out(sites, ear) || !faces_as(sites, normal, in) ||
-        !faces_as(sites, normal, out))
-        return INFINITY;
-    return new_side2 * distance2(sites, ear[0], ear[1]) * distance2(sites, ear[1], ear[2]) /
-           aqm_dot3(normal, normal);
+/* A loop and what is asked of the triangles in it. */
+typedef struct Hole {
+    const AqmBpaFront *front;
+    const AqmBpaSites *sites;
+    double longest_m;
+    int count;
+    uint32_t loop[HOLE_EDGES];
+} Hole;
+
+static const AqmBpaEdge *edge_at(const Hole *hole, int i) {
+    return &hole->front->edges[hole->loop[i % hole->count]];
 }
 
-/* Cuts the best ear off the loop; sets *next to an edge of what is left, AQM_BPA_NONE where nothing
- * is left or can be cut. */
-static AqmStatus cut_ear(AqmBpaFront *front, const AqmBpaSites *sites, const uint32_t *loop,
-                         int count, double longest_m, uint32_t *next, AqmDiag *diag) {
+/* Whether the ear at edges i and i + 1 may be cut. The last triangle of a hole is what it is, often
+ * a sliver that noise has tilted over a little: it must only not lie back to back with its three
+ * neighbours, as it would under a lone triangle, whose rim is a loop of three as well. */
+static bool is_allowed(const Hole *hole, int i, const uint32_t ear[3], const double normal[3]) {
+    const double first = agreement(hole->sites, normal, edge_at(hole, i));
+    const double second = agreement(hole->sites, normal, edge_at(hole, i + 1));
+    if (!aqm_bpa_front_fits(hole->front, ear))
+        return false;
+    if (hole->count == 3)
+        return first + second + agreement(hole->sites, normal, edge_at(hole, i + 2)) > -1.0;
+    return first > 0.0 && second > 0.0 && aqm_bpa_triangle_faces_out(hole->sites, ear) &&
+           distance2(hole->sites, ear[0], ear[2]) <= hole->longest_m * hole->longest_m;
+}
+
+/* The squared diameter of the circle through the corners of the ear at edges i and i + 1; INFINITY
+ * where it must not be cut. */
+static double judge_ear(const Hole *hole, int i, uint32_t ear[3]) {
+    const AqmBpaEdge *in = edge_at(hole, i), *out = edge_at(hole, i + 1);
+    ear[0] = out->vertex[1], ear[1] = out->vertex[0], ear[2] = in->vertex[0];
+    double normal[3];
+    aqm_bpa_triangle_normal(hole->sites, ear, normal);
+    if (!is_allowed(hole, i, ear, normal))
+        return INFINITY;
+    return distance2(hole->sites, ear[0], ear[2]) * distance2(hole->sites, ear[0], ear[1]) *
+           distance2(hole->sites, ear[1], ear[2]) / aqm_dot3(normal, normal);
+}
+
+/* Cuts the best ear off; sets *next to an edge of what is left, AQM_BPA_NONE where nothing is left
+ * or can be cut. */
+static AqmStatus cut_ear(AqmBpaFront *front, const Hole *hole, uint32_t *next, AqmDiag *diag) {
     double least = INFINITY;
     uint32_t best[3] = {0};
     *next = AQM_BPA_NONE;
-    for (int i = 0; i < count; i++) {
+    for (int i = 0; i < hole->count; i++) {
         uint32_t ear[3];
-        const double size = judge_ear(front, sites, &front->edges[loop[i]],
-                                      &front->edges[loop[(i + 1) % count]], longest_m, ear);
+        const double size = judge_ear(hole, i, ear);
         if (!(size < least))
             continue;
         least = size;
-        *next = count > 3 ? loop[(i + 2) % count] : AQM_BPA_NONE;
+        *next = hole->count > 3 ? hole->loop[(i + 2) % hole->count] : AQM_BPA_NONE;
         memcpy(best, ear, sizeof best);
     }
     if (!(least < INFINITY))
@@ -98,14 +121,14 @@ static AqmStatus cut_ear(AqmBpaFront *front, const AqmBpaSites *sites, const uin
 
 AqmStatus aqm_bpa_close_holes(AqmBpaFront *front, const AqmBpaSites *sites, double longest_m,
                               AqmDiag *diag) {
+    Hole hole = {.front = front, .sites = sites, .longest_m = longest_m};
     for (size_t i = 0; i < front->edge_count; i++) {
         uint32_t edge = front->edges[i].state == AQM_BPA_BORDER ? (uint32_t)i : AQM_BPA_NONE;
         while (edge != AQM_BPA_NONE) {
-            uint32_t loop[HOLE_EDGES];
-            const int count = walk_around(front, edge, loop);
+            hole.count = walk_around(front, edge, hole.loop);
             edge = AQM_BPA_NONE;
-            if (count >= 3)
-                AQM_TRY(cut_ear(front, sites, loop, count, longest_m, &edge, diag));
+            if (hole.count >= 3)
+                AQM_TRY(cut_ear(front, &hole, &edge, diag));
         }
     }
     return AQM_OK;
