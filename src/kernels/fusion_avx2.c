@@ -98,7 +98,7 @@ static inline __m256 sample(const AqmSightMap *map, const Aim *aim, size_t k, __
         broken, _mm256_cmp_ps(_mm256_sub_ps(farther, nearer), tolerance, _CMP_LT_OQ));
     const __m256i code = _mm256_and_si256(nearest, _mm256_set1_epi32(255));
     *deviation = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32(code, AQM_DEVIATION_SHIFT),
-                                                      _mm256_set1_epi32(AQM_TEXEL_BIAS)));
+                                                      _mm256_set1_epi32(AQM_DEVIATION_BIAS)));
     const __m256 wd = _mm256_mul_ps(fu, fv), wb = _mm256_sub_ps(fu, wd), wc = _mm256_sub_ps(fv, wd);
     const __m256 rises = _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(wb, _mm256_sub_ps(b, a)),
                                                      _mm256_mul_ps(wc, _mm256_sub_ps(c, a))),

@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/deviation_code.h"
+
 enum {
     AQM_FUSION_LANES = 8,
     AQM_FUSION_CHUNK = 64,
@@ -47,8 +49,8 @@ typedef struct AqmSightMap {
 } AqmSightMap;
 
 /* A texel's depth in the upper bits becomes the bits of a float by a shift and an addition; so does
- * its standard deviation in the lower ones. */
-enum { AQM_TEXEL_SHIFT = 4, AQM_TEXEL_BIAS = (127 - 20) << 23, AQM_DEVIATION_SHIFT = 20 };
+ * its standard deviation in the lower ones (deviation_code.h). */
+enum { AQM_TEXEL_SHIFT = 4, AQM_TEXEL_BIAS = AQM_DEVIATION_BIAS };
 
 /* Which depths are usable, those with at least this confidence; and the standard deviation of one
  * of confidence 1 whose own is not known: one of confidence c has 1 / sqrt(c) times that. */
@@ -67,23 +69,6 @@ typedef struct AqmSettled {
     float *mean, *misfit;
     uint8_t *count;
 } AqmSettled;
-
-static inline float aqm_deviation_of(uint32_t code) {
-    const uint32_t bits = ((code & 255) << AQM_DEVIATION_SHIFT) + AQM_TEXEL_BIAS;
-    float deviation;
-    memcpy(&deviation, &bits, sizeof deviation);
-    return deviation;
-}
-
-/* The nearest code, at least 1, of a positive deviation; 255 for those beyond and for NaN. */
-static inline uint32_t aqm_deviation_code(float deviation) {
-    static const uint32_t half = 1u << (AQM_DEVIATION_SHIFT - 1);
-    const float above = deviation > 0x1.2p-20f ? deviation : 0x1.2p-20f;
-    const float held = deviation < 0x1.ep11f ? above : 0x1.ep11f;
-    uint32_t bits;
-    memcpy(&bits, &held, sizeof bits);
-    return (bits + half - AQM_TEXEL_BIAS) >> AQM_DEVIATION_SHIFT;
-}
 
 typedef struct AqmFusionKernels {
     const char *name;

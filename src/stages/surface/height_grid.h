@@ -7,6 +7,7 @@
 typedef struct AqmHeightNode {
     float z;                /* metres */
     float slope_x, slope_y; /* dZ/dX, dZ/dY */
+    float sigma;            /* standard deviation along the normal, metres; NaN = not known */
     uint8_t color[3];
 } AqmHeightNode;
 

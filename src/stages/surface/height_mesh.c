@@ -168,6 +168,7 @@ static void write_vertex(const AqmHeightGrid *grid, const AqmHeightBlock *block,
     mesh->normal[3 * at + 1] = (float)(sy / length);
     mesh->normal[3 * at + 2] = (float)(-1.0 / length);
     memcpy(mesh->color + 3 * at, from->color, 3);
+    mesh->sigma_m[at] = from->sigma;
 }
 
 static void write_block(const AqmHeightGrid *grid, size_t index, const uint32_t *numbers,
