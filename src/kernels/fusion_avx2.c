@@ -120,7 +120,8 @@ static inline void compare(const AqmSightMap *map, const Aim *aim, const float *
         const __m256 along = _mm256_mul_ps(deviation, ratio);
         const __m256 both =
             _mm256_add_ps(_mm256_mul_ps(along, along), _mm256_loadu_ps(variance + k));
-        _mm256_storeu_ps(beyond + k, _mm256_blendv_ps(nan, _mm256_mul_ps(difference, ratio), agrees));
+        _mm256_storeu_ps(beyond + k,
+                         _mm256_blendv_ps(nan, _mm256_mul_ps(difference, ratio), agrees));
         _mm256_storeu_ps(weight + k,
                          _mm256_and_ps(_mm256_div_ps(_mm256_set1_ps(1.0f), both), agrees));
     }

@@ -37,6 +37,7 @@ typedef struct AqmHeightWindow {
 typedef struct AqmHeightSums {
     float moments[AQM_HEIGHT_MOMENTS]; /* of the robust weights */
     float heights[AQM_HEIGHT_TERMS];   /* the same times z, up to the second order */
+    float squares;                     /* the robust weights times z^2 */
     int32_t inliers;
     float reach;    /* the largest of x, -x, y, -y and along the diagonals, in the least of these */
     float nearest2; /* the smallest x^2 + y^2 */

@@ -19,9 +19,7 @@
  * to 0.56 and 0.13.
  *
  * Which views agree on a point is taken to be: one and those nearest to it, each in turn, so that
- * there is one share for each number of views. The others may not see the point, so that none was
- * matched with them there, or see it and have another depth; of these two the mean. (Two views that
- * alone see a point have the same pair of images: their share is 1.)
+ * there is one share for each number of views. All sources are taken to see the point.
  *
  * Where views differ by much more than their variances allow, those were too small. The misfit sum
  * w (e - mean)^2 with w = 1 / (2 variance) is n (1 - share) / 2 on average; up to CHANCE times that
@@ -39,7 +37,8 @@ static const double CHANCE = 3.0;
 static const double LEAST_APART = 0.25;
 
 typedef struct Sources {
-    uint8_t of[AQM_FUSION_VIEWS_MAX][AQM_FUSION_VIEWS_MAX]; /* not 0: the view was matched with it */
+    uint8_t of[AQM_FUSION_VIEWS_MAX]
+              [AQM_FUSION_VIEWS_MAX]; /* not 0: the view was matched with it */
 } Sources;
 
 /* The views by their distance from one of them, which comes first or ties with the first. */
@@ -70,14 +69,14 @@ static void find_sources(const AqmFusionView *views, size_t count, size_t matche
 }
 
 /* The error of one view as a linear form: two factors for each of all views, those of its sources
- * in `seen` and its own. false if there is none. */
+ * and its own. false if it has no source. */
 static bool error_of(const AqmFusionView *views, size_t count, size_t a, const uint8_t *is_source,
-                     const uint8_t *seen, double form[][2]) {
+                     double form[][2]) {
     double sum = 0.0;
     const double *p = views[a].view->C;
     memset(form, 0, count * sizeof *form);
     for (size_t s = 0; s < count; s++)
-        for (int i = 0; i < 2 && is_source[s] && seen[s]; i++) {
+        for (int i = 0; i < 2 && is_source[s]; i++) {
             const double baseline = views[s].view->C[i] - p[i];
             form[s][i] = baseline;
             form[a][i] -= baseline;
@@ -95,14 +94,14 @@ static double variance_of(double form[][2], size_t count) {
     return sum;
 }
 
-/* The share of the first n views of `sorted`, weighted as fusion_vote.c has it with the first as the
- * reference, if only the views in `seen` see the place; 1 if none has a source among them. */
+/* The share of the first n views of `sorted`, weighted as fusion_vote.c has it with the first as
+ * the reference, if only the views in `seen` see the place; 1 if none has a source among them. */
 static double share_of(const AqmFusionView *views, size_t count, const size_t *sorted, size_t n,
-                       const Sources *sources, const uint8_t *seen) {
+                       const Sources *sources) {
     double mean[AQM_FUSION_VIEWS_MAX][2] = {{0.0}}, form[AQM_FUSION_VIEWS_MAX][2];
     double variances = 0.0, weights = 0.0, reference = 0.0;
     for (size_t k = 0; k < n; k++) {
-        if (!error_of(views, count, sorted[k], sources->of[sorted[k]], seen, form))
+        if (!error_of(views, count, sorted[k], sources->of[sorted[k]], form))
             continue;
         const double variance = variance_of(form, count);
         reference = reference > 0.0 ? reference : variance;
@@ -121,13 +120,8 @@ static double mean_share(const AqmFusionView *views, size_t count, size_t n,
     size_t sorted[AQM_FUSION_VIEWS_MAX];
     double distances2[AQM_FUSION_VIEWS_MAX], sum = 0.0;
     for (size_t center = 0; center < count; center++) {
-        uint8_t agreeing[AQM_FUSION_VIEWS_MAX] = {0}, all[AQM_FUSION_VIEWS_MAX];
-        memset(all, 1, sizeof all);
         sort_views(views, count, center, sorted, distances2);
-        for (size_t k = 0; k < n; k++)
-            agreeing[sorted[k]] = 1;
-        sum += 0.5 * (share_of(views, count, sorted, n, sources, agreeing) +
-                      share_of(views, count, sorted, n, sources, all));
+        sum += share_of(views, count, sorted, n, sources);
     }
     return sum / (double)count;
 }

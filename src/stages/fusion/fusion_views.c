@@ -72,7 +72,8 @@ static bool pack_map(const AqmFusionScene *scene, size_t i, uint32_t *texels) {
     memset(texels, 0, pitch * BORDER * sizeof *texels);
     memset(texels + pitch * (size_t)(map->height + BORDER), 0, pitch * BORDER * sizeof *texels);
 #pragma omp parallel for schedule(static) num_threads(aqm_thread_count(scene->options->threads))   \
-    reduction(| : known)
+    reduction(|                                                                                    \
+              : known)
     for (int y = 0; y < map->height; y++) {
         uint32_t *row = texels + pitch * (size_t)(y + BORDER);
         const size_t first = width * (size_t)y;

@@ -10,6 +10,7 @@
 typedef struct AqmVotes {
     AqmFusionTile tile;
     float own[AQM_TILE_POINTS], variance[AQM_TILE_POINTS], added[AQM_TILE_POINTS];
+    float smoothing[AQM_TILE_POINTS]; /* metres along the ray */
     float shift_m[AQM_TILE_POINTS], misfit[AQM_TILE_POINTS], sigma_m[AQM_TILE_POINTS];
     uint8_t counts[AQM_TILE_POINTS];
     float *beyond, *weight; /* a row of AQM_TILE_POINTS for each other view */
@@ -19,7 +20,8 @@ typedef struct AqmVotes {
 AqmStatus aqm_votes_create(AqmVotes **out, const AqmFusionScene *scene, int threads, AqmDiag *diag);
 void aqm_votes_destroy(AqmVotes **votes, int threads);
 
-/* Votes on the tile of view `view` at (x0, y0). with_shifts: else shifts and sigmas mean nothing. */
+/* Votes on the tile of view `view` at (x0, y0). with_shifts: else shifts and sigmas mean nothing.
+ */
 void aqm_votes_take(AqmVotes *votes, const AqmFusionScene *scene, size_t view, int x0, int y0,
                     bool with_shifts);
 

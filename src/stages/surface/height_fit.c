@@ -17,7 +17,7 @@
  * (Rousseeuw 1984, least median of squares in one dimension): the denser of two layers wins.
  *
  * Most nodes lie next to one that has been fitted: the surface there, moved here, and its sigma
- * are a better start than any level, and one round from it is enough where nearly all points lie on
+ * are a better start than any level, and one round from it is enough where most points lie on
  * it and their sigma turns out to be the same.
  *
  * Cost: about 10 ns a point of the window (height_kernels.h), half of it from a neighbour. */
@@ -33,8 +33,8 @@ static const double MAD_TO_SIGMA = 1.4826;
 static const double STEADY = 0.7; /* sigma at least this share of the one before: settled */
 /* A quadratic needs points this far out on every side, in radii: less would be extrapolation. */
 static const double QUADRATIC_REACH = 0.4;
-/* Of a window's points on the surface next to it: no other layer is as large. */
-static const double NEARLY_ALL = 0.9;
+/* Of a window's points on the surface next to it: no other layer has half as many. */
+static const double MOST = 0.7;
 
 /* About the median of the first `count` of the values (0 or more, INFINITY behind them): of rank
  * 47 to 53 %. A start and a scale need no more. */
@@ -112,10 +112,9 @@ static double densest_level(AqmHeightWindow *window, double *sigma) {
     return 0.5 * (low + high);
 }
 
-/* LDL^T of the normal equations of the first `terms` terms: they solved, and the first element of
- * their inverse. false where a pivot is rounding noise against its diagonal element. */
-static inline bool solve_terms(const AqmHeightSums *sums, int terms, float c[AQM_HEIGHT_TERMS],
-                               double *gain) {
+/* LDL^T of the normal equations of the first `terms` terms: the surface that solves them, and what
+ * is known of it. false where a pivot is rounding noise against its diagonal element. */
+static inline bool solve_terms(const AqmHeightSums *sums, int terms, AqmHeightFit *fit) {
     /* the moment of each pair of terms 1, x, y, xx, xy, yy */
     static const int moment[AQM_HEIGHT_TERMS][AQM_HEIGHT_TERMS] = {
         {0, 1, 2, 3, 4, 5},    {1, 3, 4, 6, 7, 8},    {2, 4, 5, 7, 8, 9},
@@ -137,7 +136,7 @@ static inline bool solve_terms(const AqmHeightSums *sums, int terms, float c[AQM
             return false;
         inverse[i] = 1.0 / pivot;
     }
-    *gain = 0.0;
+    double gain = 0.0, left = (double)sums->squares;
     for (int i = 0; i < terms; i++) {
         double height = (double)sums->heights[i], one = i == 0 ? 1.0 : 0.0;
         for (int k = 0; k < i; k++) {
@@ -146,7 +145,8 @@ static inline bool solve_terms(const AqmHeightSums *sums, int terms, float c[AQM
         }
         solution[i] = height;
         unit[i] = one;
-        *gain += one * one * inverse[i];
+        gain += one * one * inverse[i];
+        left -= height * height * inverse[i];
     }
     for (int i = terms - 1; i >= 0; i--) {
         solution[i] *= inverse[i];
@@ -154,15 +154,17 @@ static inline bool solve_terms(const AqmHeightSums *sums, int terms, float c[AQM
             solution[i] -= L[k][i] * solution[k];
     }
     for (int i = 0; i < AQM_HEIGHT_TERMS; i++)
-        c[i] = (float)solution[i];
+        fit->surface[i] = (float)solution[i];
+    fit->weight = (double)sums->moments[0];
+    fit->gain = gain;
+    fit->residual2 = fmax(left, 0.0) / fit->weight;
     return true;
 }
 
 /* Each with its loops unrolled. */
-static bool solve(const AqmHeightSums *sums, bool is_quadratic, float c[AQM_HEIGHT_TERMS],
-                  double *gain) {
-    return is_quadratic ? solve_terms(sums, QUADRATIC_TERMS, c, gain)
-                        : solve_terms(sums, PLANE_TERMS, c, gain);
+static bool solve(const AqmHeightSums *sums, bool is_quadratic, AqmHeightFit *fit) {
+    return is_quadratic ? solve_terms(sums, QUADRATIC_TERMS, fit)
+                        : solve_terms(sums, PLANE_TERMS, fit);
 }
 
 /* Of the points that are no outliers: another layer must not widen it. */
@@ -211,10 +213,8 @@ static bool fit_anew(const AqmHeightTools *tools, AqmHeightWindow *window,
         if (!has_support(&sums, rules))
             return false;
         const bool quadratic = round > 0 && may_be_quadratic(&sums);
-        if (!(quadratic && solve(&sums, true, c, &fit->gain)) &&
-            !solve(&sums, false, c, &fit->gain))
+        if (!(quadratic && solve(&sums, true, fit)) && !solve(&sums, false, fit))
             return false;
-        fit->weight = (double)sums.moments[0];
         sigma = residual_sigma(tools, window, c, (size_t)sums.inliers, sigma);
         /* the same inliers, and weights that another round would hardly change */
         if (round > 0 && sums.inliers == last_inliers &&
@@ -226,7 +226,7 @@ static bool fit_anew(const AqmHeightTools *tools, AqmHeightWindow *window,
     return sigma <= 2.0 * rules->scale_limit_m;
 }
 
-/* From a surface close by: one round where it holds nearly all points and their scatter is as it
+/* From a surface close by: one round where it holds most points and their scatter is as it
  * was. Else false, with no more changed than the heights, by the level. */
 static bool fit_from(const AqmHeightTools *tools, AqmHeightWindow *window,
                      const AqmHeightRules *rules, const AqmHeightFit *near, AqmHeightFit *fit) {
@@ -238,10 +238,9 @@ static bool fit_from(const AqmHeightTools *tools, AqmHeightWindow *window,
     lower(window, (double)level);
     fit->level_m += (double)level;
     tools->fit->weigh(window, fit->surface, (float)(1.0 / (TUKEY_CUT * scale)), false, &sums);
-    if ((double)sums.inliers < NEARLY_ALL * (double)window->count || !has_support(&sums, rules) ||
-        !may_be_quadratic(&sums) || !solve(&sums, true, fit->surface, &fit->gain))
+    if ((double)sums.inliers < MOST * (double)window->count || !has_support(&sums, rules) ||
+        !may_be_quadratic(&sums) || !solve(&sums, true, fit))
         return false;
-    fit->weight = (double)sums.moments[0];
     fit->scatter_m = residual_sigma(tools, window, fit->surface, (size_t)sums.inliers, scale);
     const double now = fmax(fit->scatter_m, rules->scale_floor_m);
     return now > STEADY * scale && STEADY * now < scale &&

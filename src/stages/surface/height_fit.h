@@ -21,12 +21,13 @@ typedef struct AqmHeightRules {
 } AqmHeightRules;
 
 /* surface: the terms 1, x, y, xx, xy, yy of the height around the node, x and y in radii; the
- * height itself is `level_m` + surface[0]. scatter: the standard deviation of the points about it.
- * weight: the sum of the robust weights w; gain: the first element of the inverse of the normal
- * equations. Their variance being that of the scatter, that of the height is gain times the mean
- * weight sum w^2 / sum w times it. */
+ * height itself is `level_m` + surface[0]. scatter: the standard deviation of the points about it,
+ * from their median. weight: the sum of the robust weights w; residual2: the mean square of the
+ * residuals weighted by them, square metres; gain: the first element of the inverse of the normal
+ * equations, so that the variance of the height is gain times the mean weight sum w^2 / sum w times
+ * that of the points. */
 typedef struct AqmHeightFit {
-    double level_m, scatter_m, weight, gain;
+    double level_m, scatter_m, weight, residual2, gain;
     float surface[AQM_HEIGHT_TERMS];
 } AqmHeightFit;
 

@@ -2,11 +2,14 @@
  *
  * Points close to each other have errors in common: they come from the same images, matched in
  * windows about as large as the fit's, and no fit averages these out. What is not common shows as
- * the scatter of the points about the surface, and averages out as their number has it. So with
- * sigma_p the standard deviation of the points (their weighted mean), s their scatter along the
- * normal, and g = sum l_i^2 the gain of the fit, a linear form sum l_i z_i of the heights,
+ * the scatter of the points about the surface, of which about half may be relief too fine for the
+ * fit, so that it is missing from the height; the rest is noise and averages out as the number of
+ * points has it. So with
+ * sigma_p the standard deviation of the points (their weighted mean), s their weighted scatter
+ * along the normal, and g = sum l_i^2 the gain of the fit, a linear form sum l_i z_i of the
+ * heights,
  *
- *     sigma^2 = max(sigma_p^2 - s^2, sigma_p^2 / 4) + g s^2.
+ *     sigma^2 = max(sigma_p^2 - s^2 / 2, sigma_p^2 / 4) + g s^2.
  *
  * The window's radius is 2.5 cells. Where the cloud is too sparse for that, 2.5 cells of a coarser
  * scale, chosen once for the cloud so that a typical window holds WANTED points; the grid itself
@@ -18,7 +21,6 @@
 
 #include "base/alloc.h"
 #include "base/cpu.h"
-#include "math/stats.h"
 #include "kernels/deviation_code.h"
 #include "stages/surface/height_fit.h"
 #include "stages/surface/height_grid.h"
@@ -32,6 +34,8 @@ enum { SCALE_COUNT = sizeof SCALES / sizeof *SCALES };
 
 /* Of a point whose standard deviation is not known to the mean of those that are. */
 static const float UNKNOWN_RATIO = 2.0f;
+/* Of the scatter: the rest may be relief, which the fit smooths. */
+static const double NOISE_SHARE = 0.5;
 /* What points of a window have in common is at least this share of their variance. */
 static const double LEAST_COMMON = 0.25;
 
@@ -55,26 +59,33 @@ static double point_y(const AqmCloud *cloud, uint32_t i) {
     return (double)cloud->position[3 * (size_t)i + 1];
 }
 
-/* Counts the points within each of the scales' radii of one point, including itself. */
-static void count_around(const AqmHeightBlocks *blocks, const AqmHeightBlock *block,
-                         const AqmCloud *cloud, uint32_t center, double counts[SCALE_COUNT]) {
-    const double x = point_x(cloud, center), y = point_y(cloud, center);
-    const double unit = RADIUS_CELLS * blocks->resolution_m, farthest = SCALES[SCALE_COUNT - 1];
-    memset(counts, 0, SCALE_COUNT * sizeof *counts);
+/* Whether a circle around (x, y), in cells from the first node of its block, may hold points of the
+ * block k of `around`. */
+static bool reaches(double x, double y, double radius, int k) {
+    const double low = -0.5 - radius, high = AQM_BLOCK_SIDE - 0.5 + radius, side = AQM_BLOCK_SIDE;
+    const double from_x = x - side * (k % 3 - 1), from_y = y - side * (k / 3 - 1);
+    return from_x >= low && from_x <= high && from_y >= low && from_y <= high;
+}
+
+/* Counts the points within a radius (cells) of one point, including itself, up to WANTED. */
+static int count_around(const AqmHeightBlocks *blocks, const AqmHeightBlock *block,
+                        const AqmCloud *cloud, uint32_t center, double radius) {
+    const double x = point_x(cloud, center), y = point_y(cloud, center), g = blocks->resolution_m;
+    const double i = x / g - (double)block->x * AQM_BLOCK_SIDE;
+    const double j = y / g - (double)block->y * AQM_BLOCK_SIDE;
+    int count = 0;
     for (int k = 0; k < 9; k++) {
-        if (block->around[k] == AQM_NO_BLOCK)
+        if (block->around[k] == AQM_NO_BLOCK || !reaches(i, j, radius, k))
             continue;
         const AqmHeightBlock *other = &blocks->blocks[block->around[k]];
-        for (uint32_t i = 0; i < other->point_count; i++) {
-            const uint32_t point = blocks->order[other->point_first + i];
-            const double dx = (point_x(cloud, point) - x) / unit;
-            const double dy = (point_y(cloud, point) - y) / unit, r2 = dx * dx + dy * dy;
-            if (r2 >= farthest * farthest)
-                continue;
-            for (int s = 0; s < SCALE_COUNT; s++)
-                counts[s] += r2 < SCALES[s] * SCALES[s] ? 1.0 : 0.0;
+        for (uint32_t n = 0; n < other->point_count && count < WANTED; n++) {
+            const uint32_t point = blocks->order[other->point_first + n];
+            const double dx = (point_x(cloud, point) - x) / g;
+            const double dy = (point_y(cloud, point) - y) / g;
+            count += dx * dx + dy * dy < radius * radius;
         }
     }
+    return count;
 }
 
 typedef struct Sample {
@@ -100,17 +111,16 @@ static bool choose_samples(const AqmHeightBlocks *blocks, Sample samples[SAMPLES
 /* The smallest scale at which the median window around SAMPLES points holds WANTED of them. */
 static double choose_scale(const AqmHeightGrid *grid, const AqmCloud *cloud) {
     const AqmHeightBlocks *blocks = grid->blocks;
-    double counts[SAMPLES][SCALE_COUNT], of_scale[SAMPLES];
     Sample samples[SAMPLES];
     if (!choose_samples(blocks, samples))
         return SCALES[SCALE_COUNT - 1];
-#pragma omp parallel for schedule(dynamic, 8) num_threads(grid->threads)
-    for (size_t k = 0; k < SAMPLES; k++)
-        count_around(blocks, samples[k].block, cloud, samples[k].point, counts[k]);
     for (int s = 0; s < SCALE_COUNT; s++) {
-        for (int k = 0; k < SAMPLES; k++)
-            of_scale[k] = counts[k][s];
-        if (aqm_select_f64(of_scale, SAMPLES, SAMPLES / 2) >= WANTED)
+        int full = 0;
+#pragma omp parallel for schedule(dynamic, 8) num_threads(grid->threads) reduction(+ : full)
+        for (size_t k = 0; k < SAMPLES; k++)
+            full += count_around(blocks, samples[k].block, cloud, samples[k].point,
+                                 RADIUS_CELLS * SCALES[s]) >= WANTED;
+        if (2 * full > SAMPLES)
             return SCALES[s];
     }
     return SCALES[SCALE_COUNT - 1];
@@ -259,10 +269,11 @@ static float sigma_of(const AqmHeightFit *fit, const float sums[AQM_HEIGHT_COLOR
                       double lean) {
     if (!(sums[5] > 0.5f * sums[3]))
         return NAN;
-    const double points = (double)(sums[4] / sums[5]), scatter = fit->scatter_m / lean;
-    const double common = fmax(points * points - scatter * scatter, LEAST_COMMON * points * points);
+    const double sigma = (double)(sums[4] / sums[5]), points2 = sigma * sigma;
+    const double scatter2 = fit->residual2 / (lean * lean);
+    const double common2 = fmax(points2 - NOISE_SHARE * scatter2, LEAST_COMMON * points2);
     const double gain = fmin(1.0, fit->gain * (double)sums[3] / fit->weight);
-    return (float)sqrt(common + gain * scatter * scatter);
+    return (float)sqrt(common2 + gain * scatter2);
 }
 
 /* The mean colour is that of the inliers; squared weights keep it to the nearest ones. */
