@@ -13,6 +13,8 @@ typedef struct AqmFusionOptions {
     double depth_tolerance_m; /* agreement: ray depths differ by less than this; default 0.005 */
     double min_confidence;    /* depth map pixels below it are not used; 0..1; default 0.1 */
     double voxel_size_m;      /* one point a voxel is kept, their average; default 0.001 */
+    int matched_views; /* the other views, nearest first, that each depth map was matched with: says
+                          how far the maps' errors are the same (sigma_m); 0 = all; default 4 */
     bool outlier_removal_enabled; /* default true */
     int outlier_nb_neighbors;     /* default 20 */
     double outlier_std_ratio;     /* default 2.0 */

@@ -28,16 +28,25 @@ aqm_heightfield_options_validate(const AqmHeightfieldOptions *options, AqmDiag *
  * holes of up to four cells filled where neighbours support them, others left open; nothing more
  * than half a cell outside the points. Nodes lie at multiples of grid_resolution_m. Where surfaces
  * hang over each other, the one with more points near the node is taken. Colours and normals (to
- * the cameras) are those of the fit. */
+ * the cameras) are those of the fit. sigma_m comes from the points' own and their scatter: NaN
+ * where most of the points have none, and larger in filled holes. */
 AQM_API AQM_NODISCARD AqmStatus aqm_surface_heightfield(const AqmCloud *cloud,
                                                         const AqmHeightfieldOptions *options,
                                                         AqmMesh **out, AqmDiag *diag);
 
 /* The same heights as a map: the smallest one that holds all nodes with a fit. Nodes that the mesh
- * fills from their neighbours are filled here too. */
+ * fills from their neighbours are filled here too. Where that would hold more than 64 times as many
+ * nodes as there are, because of points far away, it is the smallest one of the largest part that
+ * hangs together (blocks of 32 x 32 nodes that touch). ARGUMENT for more than 2^30 nodes even so.
+ */
 AQM_API AQM_NODISCARD AqmStatus aqm_surface_height_map(const AqmCloud *cloud,
                                                        const AqmHeightfieldOptions *options,
                                                        AqmHeightMap **out, AqmDiag *diag);
+
+/* Both at the cost of one fit; mesh or map may be NULL. Neither is touched on failure. */
+AQM_API AQM_NODISCARD AqmStatus
+aqm_surface_heightfield_with_map(const AqmCloud *cloud, const AqmHeightfieldOptions *options,
+                                 AqmMesh **mesh, AqmHeightMap **map, AqmDiag *diag);
 
 /* ---- a closed surface, cut where there is no data -------------------------------------------- */
 

@@ -78,7 +78,7 @@ static inline void aim_at(const AqmSightMap *map, size_t n, Aim *aim) {
 
 /* As the reference's sample, of the eight points from k on. */
 static inline __m256 sample(const AqmSightMap *map, const Aim *aim, size_t k, __m256 tolerance,
-                            __m256 *confidence) {
+                            __m256 *deviation) {
     const __m256 half = _mm256_set1_ps(0.5f), nan = _mm256_set1_ps(NAN);
     const __m256i zero = _mm256_setzero_si256();
     const __m256 fu = _mm256_loadu_ps(aim->seen.u + k), fv = _mm256_loadu_ps(aim->seen.v + k);
@@ -96,8 +96,9 @@ static inline __m256 sample(const AqmSightMap *map, const Aim *aim, size_t k, __
     const __m256 broken = _mm256_castsi256_ps(_mm256_cmpeq_epi32(fewest, zero));
     const __m256 smooth = _mm256_andnot_ps(
         broken, _mm256_cmp_ps(_mm256_sub_ps(farther, nearer), tolerance, _CMP_LT_OQ));
-    const __m256i parts = _mm256_and_si256(nearest, _mm256_set1_epi32(255));
-    *confidence = _mm256_mul_ps(_mm256_cvtepi32_ps(parts), _mm256_set1_ps(1.0f / 255.0f));
+    const __m256i code = _mm256_and_si256(nearest, _mm256_set1_epi32(255));
+    *deviation = _mm256_castsi256_ps(_mm256_add_epi32(_mm256_slli_epi32(code, AQM_DEVIATION_SHIFT),
+                                                      _mm256_set1_epi32(AQM_DEVIATION_BIAS)));
     const __m256 wd = _mm256_mul_ps(fu, fv), wb = _mm256_sub_ps(fu, wd), wc = _mm256_sub_ps(fv, wd);
     const __m256 rises = _mm256_add_ps(_mm256_add_ps(_mm256_mul_ps(wb, _mm256_sub_ps(b, a)),
                                                      _mm256_mul_ps(wc, _mm256_sub_ps(c, a))),
@@ -107,18 +108,22 @@ static inline __m256 sample(const AqmSightMap *map, const Aim *aim, size_t k, __
     return _mm256_blendv_ps(near, _mm256_add_ps(a, rises), smooth);
 }
 
-static inline void compare(const AqmSightMap *map, const Aim *aim, float tolerance, size_t n,
-                           float *beyond, float *weight) {
+static inline void compare(const AqmSightMap *map, const Aim *aim, const float *variance,
+                           float tolerance, size_t n, float *beyond, float *weight) {
     const __m256 limit = _mm256_set1_ps(tolerance), nan = _mm256_set1_ps(NAN);
     for (size_t k = 0; k < n; k += LANES) {
-        __m256 confidence;
-        const __m256 depth = sample(map, aim, k, limit, &confidence);
+        __m256 deviation;
+        const __m256 ratio = _mm256_loadu_ps(aim->seen.ratio + k);
+        const __m256 depth = sample(map, aim, k, limit, &deviation);
         const __m256 difference = _mm256_sub_ps(depth, _mm256_loadu_ps(aim->seen.depth + k));
         const __m256 agrees = _mm256_cmp_ps(absolute(difference), limit, _CMP_LT_OQ);
-        const __m256 along = _mm256_mul_ps(difference, _mm256_loadu_ps(aim->seen.ratio + k));
-        const __m256 at_least = _mm256_max_ps(confidence, _mm256_set1_ps(1.0f / 255.0f));
-        _mm256_storeu_ps(beyond + k, _mm256_blendv_ps(nan, along, agrees));
-        _mm256_storeu_ps(weight + k, _mm256_and_ps(at_least, agrees));
+        const __m256 along = _mm256_mul_ps(deviation, ratio);
+        const __m256 both =
+            _mm256_add_ps(_mm256_mul_ps(along, along), _mm256_loadu_ps(variance + k));
+        _mm256_storeu_ps(beyond + k,
+                         _mm256_blendv_ps(nan, _mm256_mul_ps(difference, ratio), agrees));
+        _mm256_storeu_ps(weight + k,
+                         _mm256_and_ps(_mm256_div_ps(_mm256_set1_ps(1.0f), both), agrees));
     }
 }
 
@@ -128,8 +133,8 @@ static inline size_t chunk_at(size_t first, size_t n) {
 
 /* Each chunk's texels are on their way while the next one is located. */
 static void sight_avx2(const AqmSightCamera *camera, const AqmSightMap *map,
-                       const AqmSightPoints *points, float tolerance, size_t n, float *beyond,
-                       float *weight) {
+                       const AqmSightPoints *points, const float *variance, float tolerance,
+                       size_t n, float *beyond, float *weight) {
     Aim aims[2];
     for (size_t first = 0; first < n + CHUNK; first += CHUNK) {
         if (first < n) {
@@ -139,8 +144,8 @@ static void sight_avx2(const AqmSightCamera *camera, const AqmSightMap *map,
         }
         if (first >= CHUNK) {
             const size_t last = first - CHUNK;
-            compare(map, &aims[last / CHUNK % 2], tolerance, chunk_at(last, n), beyond + last,
-                    weight + last);
+            compare(map, &aims[last / CHUNK % 2], variance + last, tolerance, chunk_at(last, n),
+                    beyond + last, weight + last);
         }
     }
 }

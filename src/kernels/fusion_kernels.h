@@ -9,6 +9,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+
+#include "kernels/deviation_code.h"
 
 enum {
     AQM_FUSION_LANES = 8,
@@ -34,18 +37,38 @@ typedef struct AqmSightPoints {
     const float *position[3], *normal[3], *facing, *descent;
 } AqmSightPoints;
 
-/* A depth map ready to be sampled: a word a pixel, depth and confidence together so that one access
- * brings both. The upper 24 bits are the depth, 5 bits of exponent from 2^-20 m on and 19 of
- * mantissa: rounded by at most 1e-6 of itself, 2^-20 m .. 4096 m. The lower 8 bits are the
- * confidence times 255. 0 = unusable. `texels` points to pixel (0, 0); a column and a row more on
- * every side are unusable. Rows lie `pitch` words apart. */
+/* A depth map ready to be sampled: a word a pixel, depth and standard deviation together so that
+ * one access brings both. The upper 24 bits are the depth, 5 bits of exponent from 2^-20 m on and
+ * 19 of mantissa: rounded by at most 1e-6 of itself, 2^-20 m .. 4096 m. The lower 8 bits are the
+ * standard deviation, 5 bits of exponent from 2^-20 m on and 3 of mantissa: rounded by at most 1/16
+ * of itself, 2^-20 m .. 3840 m. 0 = unusable. `texels` points to pixel (0, 0); a column and a row
+ * more on every side are unusable. Rows lie `pitch` words apart. */
 typedef struct AqmSightMap {
     const uint32_t *texels;
     int32_t pitch, width, height;
 } AqmSightMap;
 
-/* A texel's depth in the upper bits becomes the bits of a float by a shift and an addition. */
-enum { AQM_TEXEL_SHIFT = 4, AQM_TEXEL_BIAS = (127 - 20) << 23 };
+/* A texel's depth in the upper bits becomes the bits of a float by a shift and an addition; so does
+ * its standard deviation in the lower ones (deviation_code.h). */
+enum { AQM_TEXEL_SHIFT = 4, AQM_TEXEL_BIAS = AQM_DEVIATION_BIAS };
+
+/* Which depths are usable, those with at least this confidence; and the standard deviation of one
+ * of confidence 1 whose own is not known: one of confidence c has 1 / sqrt(c) times that. */
+typedef struct AqmPackRules {
+    float least_confidence, stand_in;
+} AqmPackRules;
+
+/* Rows of a depth map, in metres; a deviation that is not positive and finite is not known. */
+typedef struct AqmDepthRow {
+    const float *depth, *confidence, *deviation;
+} AqmDepthRow;
+
+/* What settle finds at each point: the mean; the sum of the weighted squared differences from it,
+ * with the weights that it was made with; how many agree, the point itself counted. */
+typedef struct AqmSettled {
+    float *mean, *misfit;
+    uint8_t *count;
+} AqmSettled;
 
 typedef struct AqmFusionKernels {
     const char *name;
@@ -54,10 +77,9 @@ typedef struct AqmFusionKernels {
      * 5e-7 of the exact directions and of h_c times them. */
     void (*rays)(const AqmSightCamera *camera, float u, float v, size_t n, const AqmRayRow *out);
 
-    /* A row of texels from depths in metres and confidences. A depth that is not in 2^-20 .. 4096 m
-     * (NaN) or whose confidence is below `least` is unusable. Any n. */
-    void (*pack)(const float *depth, const float *confidence, float least, size_t n,
-                 uint32_t *texels);
+    /* A row of texels. A depth that is not in 2^-20 .. 4096 m (NaN) or has too little confidence is
+     * unusable. Any n. */
+    void (*pack)(const AqmDepthRow *row, const AqmPackRules *rules, size_t n, uint32_t *texels);
 
     /* The slopes in metres a pixel along u and v of a depth map at width x height pixels (at most
      * AQM_SLOPES_SIDE each; width a multiple of AQM_FUSION_LANES), rows `pitch` apart in, `width`
@@ -74,17 +96,17 @@ typedef struct AqmFusionKernels {
 
     /* What another view says about n points. Where its map agrees with a point to less than
      * `tolerance` in ray depth: how far along the points' own rays its surface lies beyond them,
-     * and the map's confidence there, at least 1/255; elsewhere NaN and 0. Two Newton steps: pixels
-     * within 1e-3 px for h <= 0.6 h_c and r <= 1.6 h_c. */
+     * and the weight of that, 1 / (its variance + `variance` of the point); elsewhere NaN and 0.
+     * The variance is that of the nearest pixel, carried over to the point's ray as the distance
+     * is. Two Newton steps: pixels within 1e-3 px for h <= 0.6 h_c and r <= 1.6 h_c. */
     void (*sight)(const AqmSightCamera *camera, const AqmSightMap *map,
-                  const AqmSightPoints *points, float tolerance, size_t n, float *beyond,
-                  float *weight);
+                  const AqmSightPoints *points, const float *variance, float tolerance, size_t n,
+                  float *beyond, float *weight);
 
     /* The weighted robust mean at each of n points of what `views` views say (rows of n each, NaN =
-     * nothing) and of 0 with weight `own`; and how many agree, the 0 counted. n a multiple of
-     * AQM_FUSION_CHUNK. */
+     * nothing) and of 0 with weight `own`. n a multiple of AQM_FUSION_CHUNK. */
     void (*settle)(const float *beyond, const float *weight, size_t views, const float *own,
-                   float tolerance, size_t n, float *mean, uint8_t *count);
+                   float tolerance, size_t n, const AqmSettled *settled);
 } AqmFusionKernels;
 
 /* The fastest table this processor can run (features as aqm_cpu_features gives them). */

@@ -220,32 +220,52 @@ static void the_normal_of_a_level_plane_is_vertical(void **state) {
 
 typedef struct Map {
     uint32_t texels[(H + 2) * MAP_PITCH];
-    float depth[H * W], confidence[H * W];
+    float depth[H * W], confidence[H * W], deviation[H * W];
 } Map;
 
 static AqmSightMap pack_map(Map *map, const AqmFusionKernels *kernels, float least) {
     memset(map->texels, 0, sizeof map->texels);
-    for (int y = 0; y < H; y++)
-        kernels->pack(map->depth + y * W, map->confidence + y * W, least, W,
-                      map->texels + (y + 1) * MAP_PITCH + 1);
+    const AqmPackRules rules = {least, 0.003f};
+    for (int y = 0; y < H; y++) {
+        const AqmDepthRow row = {map->depth + y * W, map->confidence + y * W,
+                                 map->deviation + y * W};
+        kernels->pack(&row, &rules, W, map->texels + (y + 1) * MAP_PITCH + 1);
+    }
     return (AqmSightMap){map->texels + MAP_PITCH + 1, MAP_PITCH, W, H};
+}
+
+static void deviations_are_rounded_to_a_byte(void **state) {
+    (void)state;
+    for (uint32_t code = 1; code < 256; code++) {
+        const float deviation = aqm_deviation_of(code);
+        assert_int_equal(aqm_deviation_code(deviation), code);
+        assert_int_equal(aqm_deviation_code(1.03f * deviation), code);
+        assert_true(deviation > aqm_deviation_of(code - 1));
+    }
+    assert_int_equal(aqm_deviation_code(0.0f), 1);
+    assert_int_equal(aqm_deviation_code(1e30f), 255);
+    assert_int_equal(aqm_deviation_code(NAN), 255);
 }
 
 static void packed_depths_are_rounded_by_a_millionth(void **state) {
     (void)state;
     static const float odd[] = {0.0f, -1.0f, 1e-7f, 5e3f, 4096.0f, INFINITY, 3e38f};
+    static const float unknown[] = {NAN, 0.0f, -1.0f, INFINITY};
     AqmRng rng = aqm_rng(4, 4);
     for (int k = 0; k < variant_count; k++) {
-        float depth[100], confidence[100];
+        float depth[100], confidence[100], deviation[100];
+        const AqmPackRules rules = {0.3f, 0.003f};
+        const AqmDepthRow row = {depth, confidence, deviation};
         uint32_t texels[100];
         for (int i = 0; i < 100; i++) {
             depth[i] = (float)exp(uniform(&rng, -13.0, 8.3));
             confidence[i] = (float)uniform(&rng, 0.0, 1.0);
+            deviation[i] = i % 3 ? (float)exp(uniform(&rng, -13.5, 8.2)) : unknown[i % 4];
         }
         for (int i = 0; i < 7; i++)
             depth[i] = odd[i];
         depth[7] = NAN;
-        variants[k]->pack(depth, confidence, 0.3f, 100, texels);
+        variants[k]->pack(&row, &rules, 100, texels);
         for (int i = 0; i < 100; i++) {
             const uint32_t bits = (texels[i] >> 8 << AQM_TEXEL_SHIFT) + AQM_TEXEL_BIAS;
             float back;
@@ -255,7 +275,8 @@ static void packed_depths_are_rounded_by_a_millionth(void **state) {
                 continue;
             }
             assert_true(fabsf(back - depth[i]) <= 1e-6f * depth[i]);
-            assert_true(fabsf((float)(texels[i] & 255) / 255.0f - confidence[i]) < 0.002f);
+            const float expected = i % 3 ? deviation[i] : 0.003f / sqrtf(confidence[i]);
+            assert_true(fabsf(aqm_deviation_of(texels[i]) - expected) <= 0.0626f * expected);
         }
     }
 }
@@ -293,6 +314,7 @@ static void fill_map(Map *map) {
     for (int i = 0; i < W * H; i++) {
         map->depth[i] = 0.4f + 0.0002f * (float)(i % W) + 0.0003f * (float)(i / W);
         map->confidence[i] = 0.6f;
+        map->deviation[i] = 0.0005f; /* as a code 0.000519 */
     }
 }
 
@@ -309,15 +331,20 @@ static void a_map_says_how_far_its_surface_is(void **state) {
         points_beyond(&rng, &camera, off, &points, pixels);
         const AqmSightPoints given = sight_points(&points);
         for (int k = 0; k < variant_count; k++) {
-            float beyond[N], weight[N];
+            float beyond[N], weight[N], variance[N];
             const AqmSightMap sight = pack_map(&map, variants[k], 0.1f);
-            variants[k]->sight(&camera, &sight, &given, 0.005f, N, beyond, weight);
+            for (int i = 0; i < N; i++)
+                variance[i] = (float)i * 1e-8f;
+            variants[k]->sight(&camera, &sight, &given, variance, 0.005f, N, beyond, weight);
             for (int i = 0; i < N; i++) {
                 double ray[5];
                 exact_ray(&camera, pixels[i][0], pixels[i][1], ray);
                 const double expected = -off * ray[4] / 0.9;
                 assert_true(fabs((double)beyond[i] - expected) < 2e-6);
-                assert_true(fabsf(weight[i] - 0.6f) < 1e-6f);
+                const double theirs = (double)aqm_deviation_of(aqm_deviation_code(0.0005f));
+                const double along = theirs * ray[4] / 0.9; /* as what the surface is beyond */
+                const double inverse = along * along + i * 1e-8;
+                assert_true(fabs((double)weight[i] * inverse - 1.0) < 1e-4);
             }
         }
     }
@@ -331,12 +358,13 @@ static void variants_see_the_same(void **state) {
     for (int trial = 0; trial < 40; trial++) {
         const AqmSightCamera camera = random_camera(&rng, 1.333);
         Points points;
-        float beyond[2][N], weight[2][N];
+        float beyond[2][N], weight[2][N], variance[N];
         for (int i = 0; i < W * H; i++) {
             const double step = i % W > 30 ? 0.02 : 0.0;
             map.depth[i] = (float)(0.4 + step + 0.001 * aqm_rng_normal(&rng));
             map.depth[i] = aqm_rng_uniform(&rng) < 0.1 ? NAN : map.depth[i];
             map.confidence[i] = (float)aqm_rng_uniform(&rng);
+            map.deviation[i] = (float)uniform(&rng, -0.001, 0.004);
         }
         for (int i = 0; i < N; i++) {
             double ray[5];
@@ -350,12 +378,13 @@ static void variants_see_the_same(void **state) {
                 points.normal[k][i] = (float)uniform(&rng, -1.0, 1.0);
             points.facing[i] = (float)uniform(&rng, -1.0, 0.2);
             points.descent[i] = (float)uniform(&rng, 0.5, 1.0);
+            variance[i] = i % 7 ? (float)uniform(&rng, 0.0, 1e-6) : 0.0f;
         }
         const AqmSightPoints given = sight_points(&points);
         size_t agreeing = 0;
         for (int k = 0; k < variant_count; k++) {
             const AqmSightMap sight = pack_map(&map, variants[k], 0.2f);
-            variants[k]->sight(&camera, &sight, &given, 0.3f, N, beyond[k], weight[k]);
+            variants[k]->sight(&camera, &sight, &given, variance, 0.3f, N, beyond[k], weight[k]);
         }
         for (int i = 0; i < N; i++) {
             const float a = beyond[0][i];
@@ -381,10 +410,10 @@ static double median(double *values, size_t count) {
     return 0.5 * (values[(count - 1) / 2] + values[count / 2]);
 }
 
-/* As fusion_vote.c describes it, in double. */
+/* As fusion_vote.c describes it, in double; and the misfit. */
 static double robust_mean(const double *values, const double *weights, size_t count,
-                          double tolerance) {
-    double copy[16], low = 0.0, high = 0.0, sum = 0.0, total = 0.0;
+                          double tolerance, double *misfit) {
+    double copy[16], final[16], low = 0.0, high = 0.0, sum = 0.0, total = 0.0;
     for (size_t i = 0; i < count; i++)
         copy[i] = values[i], low = fmin(low, values[i]), high = fmax(high, values[i]);
     const bool spread = high - low >= 0.2 * tolerance;
@@ -396,16 +425,20 @@ static double robust_mean(const double *values, const double *weights, size_t co
         const double t = (values[i] - middle) / (5.0 * scale);
         const double fall = t * t < 1.0 ? 1.0 - t * t : 0.0;
         const double weight = weights[i] * (spread ? fall * fall : 1.0);
+        final[i] = weight;
         sum += weight * values[i];
         total += weight;
     }
+    *misfit = 0.0;
+    for (size_t i = 0; i < count; i++)
+        *misfit += final[i] * (values[i] - sum / total) * (values[i] - sum / total);
     return sum / total;
 }
 
 static void means_are_robust(void **state) {
     (void)state;
     enum { VIEWS = 11 };
-    static float beyond[VIEWS * N], weight[VIEWS * N], own[N], mean[2][N];
+    static float beyond[VIEWS * N], weight[VIEWS * N], own[N], mean[2][N], misfit[2][N];
     uint8_t count[2][N];
     AqmRng rng = aqm_rng(7, 7);
     for (int trial = 0; trial < 30; trial++) {
@@ -417,8 +450,10 @@ static void means_are_robust(void **state) {
         }
         for (int i = 0; i < N; i++)
             own[i] = (float)uniform(&rng, 0.1, 1.0);
-        for (int k = 0; k < variant_count; k++)
-            variants[k]->settle(beyond, weight, VIEWS, own, 0.005f, N, mean[k], count[k]);
+        for (int k = 0; k < variant_count; k++) {
+            const AqmSettled settled = {mean[k], misfit[k], count[k]};
+            variants[k]->settle(beyond, weight, VIEWS, own, 0.005f, N, &settled);
+        }
         for (int i = 0; i < N; i++) {
             double values[16] = {0.0}, weights[16] = {(double)own[i]};
             size_t found = 1;
@@ -428,11 +463,14 @@ static void means_are_robust(void **state) {
                     weights[found++] = (double)weight[view * N + i];
                 }
             assert_int_equal(count[0][i], found);
-            assert_true(fabs((double)mean[0][i] - robust_mean(values, weights, found, 0.005)) <
-                        2e-8);
+            double expected;
+            const double middle = robust_mean(values, weights, found, 0.005, &expected);
+            assert_true(fabs((double)mean[0][i] - middle) < 2e-8);
+            assert_true(fabs((double)misfit[0][i] - expected) < 1e-4 * expected + 1e-10);
         }
         for (int k = 1; k < variant_count; k++) {
             assert_memory_equal(mean[k], mean[0], sizeof mean[0]);
+            assert_memory_equal(misfit[k], misfit[0], sizeof misfit[0]);
             assert_memory_equal(count[k], count[0], sizeof count[0]);
         }
     }
@@ -445,6 +483,7 @@ int main(void) {
         cmocka_unit_test(slopes_are_those_of_a_plane),
         cmocka_unit_test(variants_find_the_same_slopes_and_normals),
         cmocka_unit_test(the_normal_of_a_level_plane_is_vertical),
+        cmocka_unit_test(deviations_are_rounded_to_a_byte),
         cmocka_unit_test(packed_depths_are_rounded_by_a_millionth),
         cmocka_unit_test(a_map_says_how_far_its_surface_is),
         cmocka_unit_test(variants_see_the_same),

@@ -163,19 +163,26 @@ static void loops_normals(const AqmRayRow *here, const AqmRayRow *below, const f
 
 /* ---- maps ------------------------------------------------------------------------------------ */
 
+/* A confidence of 0, which may be allowed, still counts for something. */
+static const float LEAST_CONFIDENCE = 1e-3f;
+
 /* Depths are rounded to 19 bits of mantissa; one that rounds up to 4096 m is unusable. */
-static void loops_pack(const float *depth, const float *confidence, float least_confidence,
-                       size_t n, uint32_t *restrict texels) {
+static void loops_pack(const AqmDepthRow *row, const AqmPackRules *rules, size_t n,
+                       uint32_t *restrict texels) {
+    const float *depth = row->depth, *confidence = row->confidence, *deviation = row->deviation;
+    const float least_confidence = rules->least_confidence, stand_in = rules->stand_in;
     for (size_t k = 0; k < n; k++) {
         const int usable =
             (depth[k] >= 0x1p-20f) & (depth[k] < 4095.99f) & (confidence[k] >= least_confidence);
-        const float held = usable ? depth[k] : 1.0f, c = usable ? confidence[k] : 0.0f;
+        const int known = (deviation[k] > 0.0f) & (deviation[k] < INFINITY);
+        const float held = usable ? depth[k] : 1.0f, c = usable ? confidence[k] : 1.0f;
+        const float guess = stand_in / sqrtf(least(most(c, LEAST_CONFIDENCE), 1.0f));
         uint32_t bits;
         memcpy(&bits, &held, sizeof bits);
         const uint32_t code =
             (bits + (1u << (AQM_TEXEL_SHIFT - 1)) - AQM_TEXEL_BIAS) >> AQM_TEXEL_SHIFT;
-        const uint32_t percent = (uint32_t)(int)(least(most(c, 0.0f), 1.0f) * 255.0f + 0.5f);
-        texels[k] = usable ? code << 8 | percent : 0;
+        const uint32_t spread = aqm_deviation_code(known ? deviation[k] : guess);
+        texels[k] = usable ? code << 8 | spread : 0;
     }
 }
 
@@ -271,9 +278,10 @@ static inline void median_lanes(Lanes *sorted, size_t count, const int *found,
 /* Tukey's biweight of the distance from the median, with the median absolute deviation as scale,
  * at least a tenth of the tolerance: within noise of that size every view counts almost fully. */
 static inline void robust_lanes(Lanes *values, Lanes *weights, size_t count, const int *found,
-                                float tolerance, float *restrict mean) {
+                                float tolerance, float *restrict mean, float *restrict misfit) {
     Lanes sorted[AQM_FUSION_VIEWS_MAX + 1];
     float middle[LANES], deviation[LANES], sum[LANES] = {0}, total[LANES] = {0};
+    float squares[LANES] = {0};
     memcpy(sorted, values, count * sizeof *sorted);
     sort_lanes(sorted, count);
     median_lanes(sorted, count, found, middle);
@@ -291,18 +299,21 @@ static inline void robust_lanes(Lanes *values, Lanes *weights, size_t count, con
             const float fall = (is_there & (t2 < 1.0f)) ? 1.0f - t2 : 0.0f;
             const float weight = fall * fall * weights[i][k];
             sum[k] += weight * value;
+            squares[k] += weight * value * value;
             total[k] += weight;
         }
-    for (int k = 0; k < LANES; k++)
+    for (int k = 0; k < LANES; k++) {
         mean[k] = total[k] > 0.0f ? sum[k] / total[k] : middle[k];
+        misfit[k] = most(squares[k] - mean[k] * sum[k], 0.0f);
+    }
 }
 
 /* The robust means of `count` points (at most LANES) of the n, whose numbers are in `which`. */
 static inline void settle_spread(const float *beyond, const float *weight, size_t views,
                                  const float *own, float tolerance, size_t n, const size_t *which,
-                                 size_t count, float *mean) {
+                                 size_t count, const AqmSettled *settled) {
     Lanes values[AQM_FUSION_VIEWS_MAX + 1], weights[AQM_FUSION_VIEWS_MAX + 1];
-    float result[LANES];
+    float mean[LANES], misfit[LANES];
     int found[LANES];
     for (size_t k = 0; k < LANES; k++) {
         const size_t at = which[k < count ? k : 0];
@@ -317,16 +328,20 @@ static inline void settle_spread(const float *beyond, const float *weight, size_
             found[k] += is_there;
         }
     }
-    robust_lanes(values, weights, views + 1, found, tolerance, result);
-    for (size_t k = 0; k < count; k++)
-        mean[which[k]] = result[k];
+    robust_lanes(values, weights, views + 1, found, tolerance, mean, misfit);
+    for (size_t k = 0; k < count; k++) {
+        settled->mean[which[k]] = mean[k];
+        settled->misfit[which[k]] = misfit[k];
+    }
 }
 
-/* The plain weighted means of a chunk, how many agree, and how far they are apart. */
+/* The plain weighted means of a chunk, their misfits, how many agree, and how far they are apart.
+ */
 static inline void settle_plain(const float *beyond, const float *weight, size_t views, size_t n,
-                                const float *own, float *restrict mean, float *restrict width,
-                                float *restrict agreeing) {
+                                const float *own, float *restrict mean, float *restrict misfit,
+                                float *restrict width, float *restrict agreeing) {
     float sum[CHUNK] = {0}, total[CHUNK], low[CHUNK] = {0}, high[CHUNK] = {0};
+    float squares[CHUNK] = {0};
     for (int k = 0; k < CHUNK; k++)
         total[k] = own[k], agreeing[k] = 1.0f;
     for (size_t i = 0; i < views; i++)
@@ -335,36 +350,38 @@ static inline void settle_plain(const float *beyond, const float *weight, size_t
             const float value = said == said ? said : 0.0f;
             agreeing[k] += said == said ? 1.0f : 0.0f;
             sum[k] += w * value;
+            squares[k] += w * value * value;
             total[k] += w;
             low[k] = least(low[k], value);
             high[k] = most(high[k], value);
         }
     for (int k = 0; k < CHUNK; k++) {
         mean[k] = sum[k] / total[k];
+        misfit[k] = most(squares[k] - mean[k] * sum[k], 0.0f);
         width[k] = high[k] - low[k];
     }
 }
 
 static void loops_settle(const float *beyond, const float *weight, size_t views, const float *own,
-                         float tolerance, size_t n, float *mean, uint8_t *count) {
+                         float tolerance, size_t n, const AqmSettled *settled) {
     size_t which[LANES], waiting = 0;
     for (size_t first = 0; first < n; first += CHUNK) {
         float width[CHUNK], agreeing[CHUNK];
-        settle_plain(beyond + first, weight + first, views, n, own + first, mean + first, width,
-                     agreeing);
+        settle_plain(beyond + first, weight + first, views, n, own + first, settled->mean + first,
+                     settled->misfit + first, width, agreeing);
         for (size_t k = 0; k < CHUNK; k++) {
-            count[first + k] = (uint8_t)agreeing[k];
+            settled->count[first + k] = (uint8_t)agreeing[k];
             if (width[k] < WIDTH_OF_ONE * tolerance)
                 continue;
             which[waiting++] = first + k;
             if (waiting < LANES)
                 continue;
-            settle_spread(beyond, weight, views, own, tolerance, n, which, waiting, mean);
+            settle_spread(beyond, weight, views, own, tolerance, n, which, waiting, settled);
             waiting = 0;
         }
     }
     if (waiting > 0)
-        settle_spread(beyond, weight, views, own, tolerance, n, which, waiting, mean);
+        settle_spread(beyond, weight, views, own, tolerance, n, which, waiting, settled);
 }
 
 #endif

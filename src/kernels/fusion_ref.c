@@ -10,8 +10,8 @@ static float depth_of(uint32_t texel) {
 }
 
 /* Bilinear where the four depths around (u, v) lie on one surface, else the nearest; NaN where
- * there is none. `confidence`: that of the nearest pixel. */
-static float sample(const AqmSightMap *map, float u, float v, float tolerance, float *confidence) {
+ * there is none. `deviation`: that of the nearest pixel. */
+static float sample(const AqmSightMap *map, float u, float v, float tolerance, float *deviation) {
     if (!(u > -0.5f && v > -0.5f && u < (float)map->width - 0.5f && v < (float)map->height - 0.5f))
         return NAN;
     const int x = (int)(u + 1.0f) - 1, y = (int)(v + 1.0f) - 1; /* floor: neither is below -1 */
@@ -22,7 +22,7 @@ static float sample(const AqmSightMap *map, float u, float v, float tolerance, f
     const float d = depth_of(low[1]);
     const float nearer = least(least(a, b), least(c, d)), farther = most(most(a, b), most(c, d));
     const int whole = top[0] && top[1] && low[0] && low[1];
-    *confidence = (float)(int)(nearest & 255) * (1.0f / 255.0f);
+    *deviation = aqm_deviation_of(nearest);
     if (!(whole && farther - nearer < tolerance))
         return nearest ? depth_of(nearest) : NAN;
     const float wd = fu * fv, wb = fu - wd, wc = fv - wd;
@@ -30,19 +30,20 @@ static float sample(const AqmSightMap *map, float u, float v, float tolerance, f
 }
 
 static void sight(const AqmSightCamera *camera, const AqmSightMap *map,
-                  const AqmSightPoints *points, float tolerance, size_t n, float *beyond,
-                  float *weight) {
+                  const AqmSightPoints *points, const float *variance, float tolerance, size_t n,
+                  float *beyond, float *weight) {
     for (size_t first = 0; first < n; first += CHUNK) {
         const size_t length = n - first < CHUNK ? n - first : CHUNK;
         Seen seen;
         locate(camera, points, first, length, &seen);
         for (size_t k = 0; k < length; k++) {
-            float confidence = 0.0f;
-            const float depth = sample(map, seen.u[k], seen.v[k], tolerance, &confidence);
+            float deviation = 0.0f;
+            const float depth = sample(map, seen.u[k], seen.v[k], tolerance, &deviation);
             const float difference = depth - seen.depth[k];
             const int agrees = fabsf(difference) < tolerance; /* NaN does not */
+            const float along = deviation * seen.ratio[k];
             beyond[first + k] = agrees ? difference * seen.ratio[k] : NAN;
-            weight[first + k] = agrees ? most(confidence, 1.0f / 255.0f) : 0.0f;
+            weight[first + k] = agrees ? 1.0f / (along * along + variance[first + k]) : 0.0f;
         }
     }
 }

@@ -116,23 +116,25 @@ static inline void weigh_all(AqmHeightWindow *window, const float *c, float inve
 }
 
 static inline void low_moments(const AqmHeightWindow *window, AqmHeightSums *sums) {
-    __m256 m[6], b[3];
+    __m256 m[6], b[3], squares = _mm256_setzero_ps();
     for (int i = 0; i < 6; i++)
         m[i] = b[i / 2] = _mm256_setzero_ps();
     for (size_t i = 0; i < window->count; i += LANES) {
         const __m256 x = _mm256_loadu_ps(window->x + i), y = _mm256_loadu_ps(window->y + i);
         const __m256 z = _mm256_loadu_ps(window->z + i), w = _mm256_loadu_ps(window->robust + i);
-        const __m256 wx = times(w, x), wy = times(w, y);
+        const __m256 wx = times(w, x), wy = times(w, y), wz = times(w, z);
         m[0] = plus(m[0], w), m[1] = plus(m[1], wx), m[2] = plus(m[2], wy);
         m[3] = plus(m[3], times(wx, x)), m[4] = plus(m[4], times(wx, y));
         m[5] = plus(m[5], times(wy, y));
-        b[0] = plus(b[0], times(w, z)), b[1] = plus(b[1], times(wx, z));
+        b[0] = plus(b[0], wz), b[1] = plus(b[1], times(wx, z));
+        squares = plus(squares, times(wz, z));
         b[2] = plus(b[2], times(wy, z));
     }
     for (int i = 0; i < 6; i++)
         sums->moments[i] = sum_of(m[i]);
     for (int i = 0; i < 3; i++)
         sums->heights[i] = sum_of(b[i]);
+    sums->squares = sum_of(squares);
 }
 
 static inline void high_moments(const AqmHeightWindow *window, AqmHeightSums *sums) {

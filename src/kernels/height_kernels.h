@@ -10,11 +10,12 @@
 enum {
     AQM_HEIGHT_LANES = 8,
     AQM_HEIGHT_MOMENTS = 15, /* of 1, x, y, xx, xy, yy, xxx .. yyy, xxxx .. yyyy */
-    AQM_HEIGHT_TERMS = 6     /* 1, x, y, xx, xy, yy */
+    AQM_HEIGHT_TERMS = 6,    /* 1, x, y, xx, xy, yy */
+    AQM_HEIGHT_COLOR_SUMS = 6
 };
 
 /* Points to choose from; AQM_HEIGHT_LANES more of each are readable. color: R, G, B from the lowest
- * byte on. */
+ * byte on, and the point's standard deviation as in deviation_code.h, 0 = not known. */
 typedef struct AqmHeightPoints {
     float *x, *y, *z, *weight;
     uint32_t *color;
@@ -36,6 +37,7 @@ typedef struct AqmHeightWindow {
 typedef struct AqmHeightSums {
     float moments[AQM_HEIGHT_MOMENTS]; /* of the robust weights */
     float heights[AQM_HEIGHT_TERMS];   /* the same times z, up to the second order */
+    float squares;                     /* the robust weights times z^2 */
     int32_t inliers;
     float reach;    /* the largest of x, -x, y, -y and along the diagonals, in the least of these */
     float nearest2; /* the smallest x^2 + y^2 */
@@ -58,8 +60,9 @@ typedef struct AqmHeightKernels {
      * multiple of AQM_HEIGHT_LANES. */
     void (*errors)(AqmHeightWindow *window, const float c[AQM_HEIGHT_TERMS]);
 
-    /* Sums of the squared robust weights: of R, G, B times them, and of them alone. */
-    void (*colors)(const AqmHeightWindow *window, float sums[4]);
+    /* Sums of the squared robust weights: of R, G, B times them, of them alone, of the known
+     * standard deviations times them, and of those that have one alone. */
+    void (*colors)(const AqmHeightWindow *window, float sums[AQM_HEIGHT_COLOR_SUMS]);
 } AqmHeightKernels;
 
 /* The fastest table this processor can run (features as aqm_cpu_features gives them). */

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cpu.h"
+#include "kernels/deviation_code.h"
 #include "kernels/height_kernels.h"
 #include "math/rng.h"
 
@@ -38,7 +39,7 @@ static AqmHeightPoints random_points(AqmRng *rng) {
         coordinate[2][i] = (float)(0.001 * aqm_rng_normal(rng));
         coordinate[2][i] += aqm_rng_uniform(rng) < 0.1 ? 0.05f : 0.0f;
         coordinate[3][i] = (float)(0.05 + 0.9 * aqm_rng_uniform(rng));
-        color[i] = aqm_rng_u32(rng) & 0xffffffu;
+        color[i] = aqm_rng_u32(rng);
     }
     return (AqmHeightPoints){coordinate[0], coordinate[1], coordinate[2], coordinate[3], color};
 }
@@ -101,8 +102,9 @@ static void weights_and_sums_are_those_of_the_definition(void **state) {
         const AqmHeightPoints points = random_points(&rng);
         const int is_plane = trial % 2;
         AqmHeightSums sums[2];
-        float colors[2][4];
+        float colors[2][AQM_HEIGHT_COLOR_SUMS];
         double moments[15] = {0}, heights[6] = {0}, reach = 4.0, near2 = 4.0, most[8];
+        double squares = 0.0;
         memset(sums, 0, sizeof sums); /* the bytes of padding too */
         for (int v = 0; v < 2; v++) {
             prepare(&windows[v]);
@@ -143,6 +145,7 @@ static void weights_and_sums_are_those_of_the_definition(void **state) {
                 moments[k] += weight * pow(x, powers[k][0]) * pow(y, powers[k][1]);
             for (int k = 0; k < (is_plane ? 3 : 6); k++)
                 heights[k] += weight * pow(x, powers[k][0]) * pow(y, powers[k][1]) * z;
+            squares += weight * z * z;
             near2 = fmin(near2, x * x + y * y);
             inliers++;
         }
@@ -155,6 +158,7 @@ static void weights_and_sums_are_those_of_the_definition(void **state) {
             assert_true(fabs((double)sums[0].moments[k] - moments[k]) < 1e-5 * (1.0 + moments[0]));
         for (int k = 0; k < 6; k++)
             assert_true(fabs((double)sums[0].heights[k] - heights[k]) < 1e-8 * (1.0 + moments[0]));
+        assert_true(fabs((double)sums[0].squares - squares) < 1e-9 * (1.0 + moments[0]));
         assert_memory_equal(&sums[0], &sums[1], sizeof sums[0]);
         assert_memory_equal(windows[0].robust, windows[1].robust, sizeof windows[0].robust);
         assert_memory_equal(windows[0].error, windows[1].error, sizeof windows[0].error);
@@ -166,14 +170,17 @@ static void colors_are_weighted_by_the_squares(void **state) {
     (void)state;
     static Window w;
     for (int v = 0; v < 2; v++) {
-        float sums[4];
+        float sums[AQM_HEIGHT_COLOR_SUMS];
+        const uint32_t code = aqm_deviation_code(0.25f); /* a power of two: without rounding */
         prepare(&w);
         w.view.count = 3;
         w.robust[0] = 1.0f, w.robust[1] = 0.5f, w.robust[2] = 0.0f;
-        w.color[0] = 10 | 20 << 8 | 30 << 16, w.color[1] = 255 << 8, w.color[2] = 0xffffff;
+        w.color[0] = 10 | 20 << 8 | 30 << 16, w.color[1] = 255 << 8 | code << 24;
+        w.color[2] = 0xffffff | code << 24;
         variant(v)->colors(&w.view, sums);
         assert_true(sums[0] == 10.0f && sums[1] == 20.0f + 63.75f && sums[2] == 30.0f);
         assert_true(sums[3] == 1.25f);
+        assert_true(sums[4] == 0.0625f && sums[5] == 0.25f);
     }
 }
 

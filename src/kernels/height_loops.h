@@ -6,6 +6,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/deviation_code.h"
 #include "kernels/height_kernels.h"
 
 enum { LANES = AQM_HEIGHT_LANES };
@@ -35,8 +36,8 @@ static void loops_errors(AqmHeightWindow *window, const float c[AQM_HEIGHT_TERMS
         error[i] = robust[i] > 0.0f ? fabsf(z[i] - surface_at(copy, x[i], y[i])) : INFINITY;
 }
 
-static void loops_colors(const AqmHeightWindow *window, float sums[4]) {
-    Lanes lanes[4] = {{0}};
+static void loops_colors(const AqmHeightWindow *window, float sums[AQM_HEIGHT_COLOR_SUMS]) {
+    Lanes lanes[AQM_HEIGHT_COLOR_SUMS] = {{0}};
     for (size_t i = 0; i < window->count; i += LANES) {
         const float *robust = window->robust + i;
         const uint32_t *color = window->color + i;
@@ -45,10 +46,13 @@ static void loops_colors(const AqmHeightWindow *window, float sums[4]) {
             lanes[0][k] += w * (float)(int)(color[k] & 255);
             lanes[1][k] += w * (float)(int)(color[k] >> 8 & 255);
             lanes[2][k] += w * (float)(int)(color[k] >> 16 & 255);
+            const float known = color[k] >> 24 ? w : 0.0f;
             lanes[3][k] += w;
+            lanes[4][k] += known * aqm_deviation_of(color[k] >> 24);
+            lanes[5][k] += known;
         }
     }
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < AQM_HEIGHT_COLOR_SUMS; i++)
         sums[i] = sum_lanes(lanes[i]);
 }
 

@@ -68,13 +68,14 @@ static inline void finish_reach(const Reach *reach, AqmHeightSums *sums) {
 }
 
 static inline void moment_lanes(const float *x, const float *y, const float *z, const Lanes weight,
-                                int is_plane, Lanes *m, Lanes *b) {
+                                int is_plane, Lanes *m, Lanes *b, Lanes squares) {
     for (int k = 0; k < LANES; k++) {
         const float w = weight[k], wx = w * x[k], wy = w * y[k], wz = w * z[k];
         const float wxx = wx * x[k], wxy = wx * y[k], wyy = wy * y[k];
         m[0][k] += w, m[1][k] += wx, m[2][k] += wy;
         m[3][k] += wxx, m[4][k] += wxy, m[5][k] += wyy;
         b[0][k] += wz, b[1][k] += wx * z[k], b[2][k] += wy * z[k];
+        squares[k] += wz * z[k];
     }
     for (int k = 0; k < LANES && !is_plane; k++) {
         const float wxx = weight[k] * x[k] * x[k], wxy = weight[k] * x[k] * y[k];
@@ -89,7 +90,7 @@ static inline void moment_lanes(const float *x, const float *y, const float *z, 
 
 static inline void weigh(AqmHeightWindow *window, const float *c, float inverse_cut, int is_plane,
                          AqmHeightSums *sums) {
-    Lanes m[AQM_HEIGHT_MOMENTS] = {{0}}, b[AQM_HEIGHT_TERMS] = {{0}};
+    Lanes m[AQM_HEIGHT_MOMENTS] = {{0}}, b[AQM_HEIGHT_TERMS] = {{0}}, squares = {0};
     Reach reach = {.inliers = {0}};
     for (int k = 0; k < LANES; k++) {
         reach.near2[k] = 4.0f;
@@ -101,12 +102,13 @@ static inline void weigh(AqmHeightWindow *window, const float *c, float inverse_
         const float *x = window->x + i, *y = window->y + i;
         weigh_lanes(window, i, c, inverse_cut, weight);
         reach_lanes(x, y, weight, &reach);
-        moment_lanes(x, y, window->z + i, weight, is_plane, m, b);
+        moment_lanes(x, y, window->z + i, weight, is_plane, m, b, squares);
     }
     for (int i = 0; i < AQM_HEIGHT_MOMENTS; i++)
         sums->moments[i] = sum_lanes(m[i]);
     for (int i = 0; i < AQM_HEIGHT_TERMS; i++)
         sums->heights[i] = sum_lanes(b[i]);
+    sums->squares = sum_lanes(squares);
     finish_reach(&reach, sums);
 }
 

@@ -14,6 +14,7 @@ AqmFusionOptions aqm_fusion_options_default(void) {
         .depth_tolerance_m = 0.005,
         .min_confidence = 0.1,
         .voxel_size_m = 0.001,
+        .matched_views = 4,
         .outlier_removal_enabled = true,
         .outlier_nb_neighbors = 20,
         .outlier_std_ratio = 2.0,
@@ -34,6 +35,9 @@ AqmStatus aqm_fusion_options_validate(const AqmFusionOptions *options, AqmDiag *
     if (!(options->voxel_size_m >= 1e-6 && options->voxel_size_m <= 1e3))
         return aqm_fail(diag, AQM_ERROR_ARGUMENT, "voxel_size is %g m: must be in 1e-6..1000",
                         options->voxel_size_m);
+    if (options->matched_views < 0)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "matched_views is %d: must be 0 (all) or more",
+                        options->matched_views);
     if (options->outlier_nb_neighbors < 1 || options->outlier_nb_neighbors > 1000)
         return aqm_fail(diag, AQM_ERROR_ARGUMENT, "outlier_nb_neighbors is %d: must be in 1..1000",
                         options->outlier_nb_neighbors);

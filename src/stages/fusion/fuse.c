@@ -2,7 +2,8 @@
  * once.
  *
  * 1. Every pixel of every view is voted on (fusion_vote.c). What is kept of it is its displacement
- *    along the ray in 16 bits and its number of views in 8: three bytes a pixel.
+ *    along the ray in 16 bits, and its standard deviation and number of views in 8 each: four bytes
+ *    a pixel.
  * 2. Space is cut along Y into bands with about BAND_POINTS points each, where the points lie
  *    densely enough at least BANDS of them. For each band, every tile that reaches into it gives
  *    its points there (displaced depth, normal from the displaced depths around it, colour) to a
@@ -13,7 +14,7 @@
  * threads, and within each the points come in the order of views, tiles and pixels: the same bytes
  * for any number of threads.
  *
- * Cost: per pixel 30 ns and 5 ns for every other view; memory besides the cloud and its parts: 3
+ * Cost: per pixel 30 ns and 5 ns for every other view; memory besides the cloud and its parts: 4
  * bytes a pixel, 4 more while it is voted on, and 64 bytes for each voxel of the bands at work. */
 #include <math.h>
 #include <omp.h>
@@ -46,7 +47,7 @@ typedef struct Fusion {
     AqmVoxelGrid grid;
     size_t *first_pixel; /* of each view in the planes below */
     int16_t *shifts;
-    uint8_t *counts;
+    uint8_t *counts, *sigmas; /* sigmas: along the normal, as aqm_deviation_code */
     size_t tile_count, band_count;
     TileRange *tiles;
     Band *bands;
@@ -61,6 +62,7 @@ static void fusion_free(Fusion *fusion) {
     aqm_free(fusion->first_pixel);
     aqm_free(fusion->shifts);
     aqm_free(fusion->counts);
+    aqm_free(fusion->sigmas);
     aqm_free(fusion->tiles);
     aqm_fusion_scene_drop(&fusion->scene);
 }
@@ -89,9 +91,10 @@ static AqmStatus fusion_alloc(Fusion *fusion, AqmDiag *diag) {
     }
     fusion->shifts = aqm_alloc(pixels, sizeof *fusion->shifts);
     fusion->counts = aqm_alloc(pixels, sizeof *fusion->counts);
+    fusion->sigmas = aqm_alloc(pixels, sizeof *fusion->sigmas);
     fusion->tiles = aqm_alloc(fusion->tile_count, sizeof *fusion->tiles);
-    if (!fusion->shifts || !fusion->counts || !fusion->tiles)
-        return aqm_fail_memory(diag, "fusion", pixels, 3);
+    if (!fusion->shifts || !fusion->counts || !fusion->sigmas || !fusion->tiles)
+        return aqm_fail_memory(diag, "fusion", pixels, 4);
     list_tiles(fusion);
     return AQM_OK;
 }
@@ -131,6 +134,7 @@ static void keep_row(const Fusion *fusion, AqmVotes *votes, TileRange *range, in
             aqm_shifted_depth(*aqm_tile_depth(tile, x, y), shift, options->depth_tolerance_m);
         const bool kept = votes->counts[at] >= options->min_consistent_views && depth > 0.0f;
         fusion->counts[first + (size_t)x] = votes->counts[at];
+        fusion->sigmas[first + (size_t)x] = (uint8_t)aqm_deviation_code(votes->sigma_m[at]);
         fusion->shifts[first + (size_t)x] = kept ? shift : AQM_SHIFT_NONE;
         range->kept += kept;
         const float Y =
@@ -239,8 +243,10 @@ static AqmVoxelPoint point_of(const Fusion *fusion, const AqmFusionTile *tile,
     const size_t pixel =
         (size_t)(range->y0 + y) * (size_t)view->depth->width + (size_t)(range->x0 + x);
     const bool has_normal = tile->normal[2][at] == tile->normal[2][at];
+    const size_t stored = fusion->first_pixel[range->view] + pixel;
     AqmVoxelPoint point = {.confidence = view->depth->confidence[pixel],
-                           .views = fusion->counts[fusion->first_pixel[range->view] + pixel]};
+                           .sigma_m = aqm_deviation_of(fusion->sigmas[stored]),
+                           .views = fusion->counts[stored]};
     for (int i = 0; i < 3; i++) {
         point.position[i] = tile->position[i][at];
         point.normal[i] = has_normal ? tile->normal[i][at] : 0.0f;
@@ -274,6 +280,7 @@ static void prefetch_tile(const Fusion *fusion, const TileRange *range) {
         __builtin_prefetch(map->confidence + pixel);
         __builtin_prefetch(map->confidence + pixel + AQM_TILE_SIDE / 2);
         __builtin_prefetch(fusion->counts + fusion->first_pixel[range->view] + pixel);
+        __builtin_prefetch(fusion->sigmas + fusion->first_pixel[range->view] + pixel);
         if (!view->color)
             continue;
         const size_t bytes = (size_t)view->color->channels * (size_t)view->color->type;
@@ -374,6 +381,8 @@ static AqmStatus join_parts(Fusion *fusion, AqmCloud **out, AqmDiag *diag) {
         cloud->count += fusion->parts[i]->count;
         aqm_cloud_destroy(&fusion->parts[i]);
     }
+    for (size_t i = 0; i < cloud->count && !fusion->scene.knows_deviations; i++)
+        cloud->sigma_m[i] = NAN;
     *out = cloud;
     return AQM_OK;
 }
@@ -385,8 +394,9 @@ static AqmStatus make_cloud(Fusion *fusion, AqmCloud **out, AqmDiag *diag) {
     AQM_TRY(make_parts(fusion, diag));
     aqm_free(fusion->shifts);
     aqm_free(fusion->counts);
+    aqm_free(fusion->sigmas);
     fusion->shifts = NULL;
-    fusion->counts = NULL;
+    fusion->counts = fusion->sigmas = NULL;
     return join_parts(fusion, out, diag);
 }
 

@@ -194,6 +194,79 @@ static void normals_are_those_of_the_surface(void **state) {
     aqm_surface_model_destroy(&model);
 }
 
+/* ---- standard deviations --------------------------------------------------------------------- */
+
+static void set_sigma(Scene *scene, size_t index, float sigma_m) {
+    for (size_t k = 0; k < (size_t)WIDTH * HEIGHT; k++)
+        scene->maps[index]->sigma_m[k] = sigma_m;
+}
+
+static void sigma_is_that_of_the_views_along_the_normal(void **state) {
+    (void)state;
+    AqmSurfaceModel *model = scene_wave(0.0, 0.1, 0.7); /* steep: 35 degrees */
+    Scene scene;
+    scene_make(&scene, 5, WIDTH, HEIGHT, FOCAL, model);
+    for (size_t i = 0; i < scene.count; i++)
+        set_sigma(&scene, i, 0.0004f);
+    AqmFusionOptions options = aqm_fusion_options_default();
+    options.min_consistent_views = 5;
+    AqmCloud *cloud = fuse(&scene, &options);
+    double sum = 0.0;
+    for (size_t i = 0; i < cloud->count; i++)
+        sum += (double)cloud->sigma_m[i] / (double)cloud->count;
+    /* five on a ring: 4 / 7 of the variance; the rays meet the plane at about 35 degrees */
+    const double expected = 0.0004 * sqrt(4.0 / 7.0) * cos(0.61);
+    print_message("sigma %.4f mm, expected about %.4f\n", 1000.0 * sum, 1000.0 * expected);
+    assert_true(cloud->count > 20000);
+    assert_true(fabs(sum / expected - 1.0) < 0.1);
+    aqm_cloud_destroy(&cloud);
+    scene_free(&scene);
+    aqm_surface_model_destroy(&model);
+}
+
+static void unknown_sigmas_stay_unknown(void **state) {
+    (void)state;
+    AqmSurfaceModel *model = scene_wave(0.0, 0.1, 0.0);
+    Scene scene;
+    scene_make(&scene, 4, WIDTH, HEIGHT, FOCAL, model);
+    AqmFusionOptions options = aqm_fusion_options_default();
+    AqmCloud *cloud = fuse(&scene, &options); /* scene_make sets none */
+    for (size_t i = 0; i < cloud->count; i++)
+        assert_true(isnan(cloud->sigma_m[i]));
+    aqm_cloud_destroy(&cloud);
+    set_sigma(&scene, 1, 0.0003f);
+    cloud = fuse(&scene, &options); /* the others' are what the tolerance says: 2.9 mm and more */
+    for (size_t i = 0; i < cloud->count; i++)
+        assert_true(cloud->sigma_m[i] > 0.0001f && cloud->sigma_m[i] < 0.005f);
+    aqm_cloud_destroy(&cloud);
+    scene_free(&scene);
+    aqm_surface_model_destroy(&model);
+}
+
+/* One view is 1 mm off and says that it may be: the plain mean is off by 0.25 mm. */
+static void uncertain_views_count_less(void **state) {
+    (void)state;
+    AqmSurfaceModel *model = scene_wave(0.0, 0.1, 0.0);
+    Scene scene;
+    scene_make(&scene, 4, WIDTH, HEIGHT, FOCAL, model);
+    for (size_t i = 0; i < scene.count; i++)
+        set_sigma(&scene, i, i == 2 ? 0.002f : 0.0002f);
+    for (size_t k = 0; k < (size_t)WIDTH * HEIGHT; k++)
+        scene.maps[2]->depth_m[k] += 0.0009f; /* less than needs robust weights */
+    AqmFusionOptions options = aqm_fusion_options_default();
+    options.min_consistent_views = 4;
+    AqmCloud *cloud = fuse(&scene, &options);
+    size_t count;
+    double mean;
+    const double rms = rms_mm(cloud, model, 4, &mean, &count);
+    print_message("an uncertain view 0.9 mm off: rms %.4f mm\n", rms);
+    assert_true(count > 20000);
+    assert_true(rms < 0.09); /* some points have that view as their reference: half and half */
+    aqm_cloud_destroy(&cloud);
+    scene_free(&scene);
+    aqm_surface_model_destroy(&model);
+}
+
 static void each_voxel_holds_one_point(void **state) {
     (void)state;
     AqmSurfaceModel *model = scene_wave(0.005, 0.1, 0.2);
@@ -227,6 +300,7 @@ static bool same_clouds(const AqmCloud *a, const AqmCloud *b) {
            !memcmp(a->normal, b->normal, a->count * 3 * sizeof(float)) &&
            !memcmp(a->color, b->color, a->count * 3) &&
            !memcmp(a->confidence, b->confidence, a->count * sizeof(float)) &&
+           !memcmp(a->sigma_m, b->sigma_m, a->count * sizeof(float)) &&
            !memcmp(a->views, b->views, a->count);
 }
 
@@ -380,6 +454,9 @@ int main(void) {
         cmocka_unit_test(views_of_a_steep_plane_meet_in_the_middle),
         cmocka_unit_test(one_view_off_by_nearly_the_tolerance_does_not_drag),
         cmocka_unit_test(normals_are_those_of_the_surface),
+        cmocka_unit_test(sigma_is_that_of_the_views_along_the_normal),
+        cmocka_unit_test(unknown_sigmas_stay_unknown),
+        cmocka_unit_test(uncertain_views_count_less),
         cmocka_unit_test(each_voxel_holds_one_point),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bytes),
         cmocka_unit_test(colors_and_confidence_come_from_the_pixels),

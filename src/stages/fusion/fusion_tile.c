@@ -77,7 +77,7 @@ bool aqm_tile_load(AqmFusionTile *tile, const AqmFusionScene *scene, size_t view
         float *to = aqm_tile_depth(tile, 0, y);
         for (int x = part.left; x < part.right; x++) {
             const bool usable = (from[x] > 0.0f) & (from[x] < INFINITY) &
-                                (confidence[x] >= scene->least_confidence);
+                                (confidence[x] >= scene->rules.least_confidence);
             to[x] = usable ? from[x] : NAN;
         }
     }

@@ -9,6 +9,9 @@
 #include "geometry/refraction.h"
 
 enum { BORDER = 1 };
+/* Of what may lie anywhere within the tolerance, as all that is known of a depth that others agree
+ * with: 1 / sqrt(3). */
+static const double DEVIATION_OF_EVEN = 0.57735;
 
 static AqmStatus view_validate(const AqmFusionView *view, size_t index, AqmDiag *diag) {
     const AqmDepthMap *depth = view->depth;
@@ -53,19 +56,34 @@ static float rounded_up(double value) {
     return (double)near < value ? nextafterf(near, INFINITY) : near;
 }
 
-static void pack_map(const AqmFusionScene *scene, size_t i, uint32_t *texels) {
+static bool knows_deviation(const AqmDepthMap *map, float least_confidence, size_t first) {
+    int known = 0;
+    for (size_t k = first; k < first + (size_t)map->width; k++)
+        known |= (map->sigma_m[k] > 0.0f) & (map->sigma_m[k] < INFINITY) &
+                 (map->confidence[k] >= least_confidence);
+    return known;
+}
+
+/* Returns whether the standard deviation of any usable depth is known. */
+static bool pack_map(const AqmFusionScene *scene, size_t i, uint32_t *texels) {
     const AqmDepthMap *map = scene->views[i].depth;
+    int known = 0;
     const size_t width = (size_t)map->width, pitch = width + 2 * BORDER;
     memset(texels, 0, pitch * BORDER * sizeof *texels);
     memset(texels + pitch * (size_t)(map->height + BORDER), 0, pitch * BORDER * sizeof *texels);
-#pragma omp parallel for schedule(static) num_threads(aqm_thread_count(scene->options->threads))
+#pragma omp parallel for schedule(static) num_threads(aqm_thread_count(scene->options->threads))   \
+    reduction(|                                                                                    \
+              : known)
     for (int y = 0; y < map->height; y++) {
         uint32_t *row = texels + pitch * (size_t)(y + BORDER);
         const size_t first = width * (size_t)y;
-        scene->kernels->pack(map->depth_m + first, map->confidence + first, scene->least_confidence,
-                             width, row + BORDER);
+        const AqmDepthRow from = {map->depth_m + first, map->confidence + first,
+                                  map->sigma_m + first};
+        scene->kernels->pack(&from, &scene->rules, width, row + BORDER);
         row[0] = row[width + BORDER] = 0;
+        known |= knows_deviation(map, scene->rules.least_confidence, first);
     }
+    return known;
 }
 
 AqmStatus aqm_fusion_scene_init(AqmFusionScene *scene, const AqmFusionView *views, size_t count,
@@ -78,7 +96,10 @@ AqmStatus aqm_fusion_scene_init(AqmFusionScene *scene, const AqmFusionView *view
     scene->kernels = aqm_fusion_kernels(aqm_cpu_features());
     for (size_t i = 0; i < count; i++)
         total += padded_size(views[i].depth);
-    scene->least_confidence = rounded_up(options->min_confidence);
+    scene->rules = (AqmPackRules){rounded_up(options->min_confidence),
+                                  (float)(options->depth_tolerance_m * DEVIATION_OF_EVEN)};
+    scene->knows_deviations = false;
+    aqm_fusion_errors_init(&scene->errors, views, count, options->matched_views);
     scene->texels = aqm_alloc(total, sizeof *scene->texels);
     if (!scene->texels)
         return aqm_fail_memory(diag, "the usable depths", total, sizeof *scene->texels);
@@ -89,7 +110,7 @@ AqmStatus aqm_fusion_scene_init(AqmFusionScene *scene, const AqmFusionView *view
         scene->cameras[i] = aqm_sight_camera(views[i].view);
         scene->maps[i] =
             (AqmSightMap){next + BORDER * pitch + BORDER, pitch, map->width, map->height};
-        pack_map(scene, i, next);
+        scene->knows_deviations |= pack_map(scene, i, next);
         next += padded_size(map);
     }
     return AQM_OK;

@@ -4,6 +4,7 @@
 
 #include "aquamvs/fusion.h"
 #include "kernels/fusion_kernels.h"
+#include "stages/fusion/fusion_errors.h"
 
 /* Borrows `views`. The maps are copies, in which depths without enough confidence are unusable. */
 typedef struct AqmFusionScene {
@@ -11,7 +12,9 @@ typedef struct AqmFusionScene {
     size_t count;
     const AqmFusionOptions *options;
     const AqmFusionKernels *kernels;
-    float least_confidence; /* rounded up to a float */
+    AqmPackRules rules;
+    bool knows_deviations; /* of some usable depth: else clouds have no sigma */
+    AqmFusionErrors errors;
     AqmSightCamera cameras[AQM_FUSION_VIEWS_MAX];
     AqmSightMap maps[AQM_FUSION_VIEWS_MAX];
     uint32_t *texels; /* of all maps; NULL once dropped */

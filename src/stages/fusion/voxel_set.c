@@ -17,7 +17,15 @@ enum { FIRST_CAPACITY = 1 << 12, DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS, BATCH
 #define NO_VOXEL UINT32_MAX
 
 /* What is summed up, each times the point's weight. Positions in the voxel, in its sides. */
-enum { WEIGHT, POSITION, CONFIDENCE = POSITION + 3, NORMAL, COLOR = NORMAL + 3, SUMS = 12 };
+enum {
+    WEIGHT,
+    POSITION,
+    CONFIDENCE = POSITION + 3,
+    NORMAL,
+    COLOR = NORMAL + 3,
+    SIGMA = COLOR + 3,
+    SUMS
+};
 
 /* 64 bytes: a line of the cache. */
 typedef struct Voxel {
@@ -147,7 +155,7 @@ static void arrive(const AqmVoxelGrid *grid, const AqmVoxelPoint *point, Arrival
     float *values = arrival->values;
     values[WEIGHT] = 1.0f;
     values[CONFIDENCE] = point->confidence;
-    values[SUMS - 1] = 0.0f;
+    values[SIGMA] = point->sigma_m;
     for (int k = 0; k < 3; k++) {
         const double cells = aqm_voxel_cells(grid, k, point->position[k]);
         const int32_t index = aqm_voxel_floor(cells);
@@ -284,7 +292,7 @@ static void put_point(const AqmVoxelGrid *grid, const Voxel *voxel, AqmCloud *cl
         cloud->color[3 * at + k] = (uint8_t)(sums[COLOR + k] / weight + 0.5f);
     }
     cloud->confidence[at] = sums[CONFIDENCE] / weight;
-    cloud->sigma_m[at] = NAN;
+    cloud->sigma_m[at] = sums[SIGMA] / weight;
     cloud->views[at] = (uint8_t)voxel->views;
 }
 

@@ -15,6 +15,7 @@ typedef struct AqmVoxelPoint {
     float position[3];
     float weight;     /* > 0 */
     float confidence; /* 0..1 */
+    float sigma_m;    /* along the normal, > 0 */
     float normal[3];  /* unit, or 0 0 0 = not known */
     uint8_t color[3], views;
 } AqmVoxelPoint;

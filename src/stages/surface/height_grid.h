@@ -7,6 +7,7 @@
 typedef struct AqmHeightNode {
     float z;                /* metres */
     float slope_x, slope_y; /* dZ/dX, dZ/dY */
+    float sigma;            /* standard deviation along the normal, metres; NaN = not known */
     uint8_t color[3];
 } AqmHeightNode;
 
@@ -34,10 +35,17 @@ static inline size_t aqm_height_node(const AqmHeightGrid *grid, size_t index, in
 /* Fits every node (height_nodes.c); sets fitted and present. */
 AqmStatus aqm_height_grid_fit(AqmHeightGrid *grid, const AqmCloud *cloud, AqmDiag *diag);
 
-/* Fills small holes (height_mesh.c); sets present. */
+/* Fills small holes (height_fill.c); sets present. */
 void aqm_height_grid_fill(AqmHeightGrid *grid);
 
 /* The triangles between present nodes. NO_DATA if there are none. */
 AqmStatus aqm_height_grid_mesh(const AqmHeightGrid *grid, AqmMesh **out, AqmDiag *diag);
+
+/* The present nodes as a map (height_map.c). NO_DATA if there are none; ARGUMENT if it would be
+ * larger than can be. */
+AqmStatus aqm_height_grid_map(const AqmHeightGrid *grid, AqmHeightMap **out, AqmDiag *diag);
+
+/* Says that there is none; returns NO_DATA. */
+AqmStatus aqm_height_grid_no_surface(const AqmHeightGrid *grid, AqmDiag *diag);
 
 #endif

@@ -1,93 +1,11 @@
-/* From fitted nodes to triangles.
- *
- * Holes: a node without a fit is filled where fitted nodes surround it closely: on at least three
- * of the four lines through it (along X, Y and the two diagonals) there is a fitted node on both
- * sides, no more than HOLE_SPAN steps apart. On each such line the height is the cubic through both
- * ends with their slopes (Hermite), which does not flatten a crest as a chord would; the node gets
- * the mean, short lines counting more. So a hole of up to HOLE_SPAN - 1 cells closes, and a larger
- * one keeps its shape: next to its rim at most one line is short.
- *
- * Triangles: two for each grid square with four nodes, cut along the diagonal with the smaller step
- * in height, one for each with three. Every edge so belongs to one or two triangles. */
+/* From nodes to triangles: two for each grid square with four nodes, cut along the diagonal with
+ * the smaller step in height, one for each with three. Every edge so belongs to one or two
+ * triangles. */
 #include <math.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "stages/surface/height_grid.h"
-
-enum { HOLE_SPAN = 5, HOLE_LINES = 3 };
-
-typedef struct Filling {
-    double z, slope_x, slope_y, color[3], weight;
-    int lines;
-} Filling;
-
-/* Steps from (i, j) to the nearest fitted node along (di, dj), at most HOLE_SPAN - 1; 0 = none. */
-static int steps_to_fitted(const AqmHeightGrid *grid, size_t block, int i, int j, int di, int dj,
-                           size_t *found) {
-    for (int step = 1; step < HOLE_SPAN; step++) {
-        *found = aqm_height_node(grid, block, i + step * di, j + step * dj);
-        if (*found != SIZE_MAX && grid->fitted[*found])
-            return step;
-    }
-    return 0;
-}
-
-/* Adds what the line between nodes a and b says at a distance of `before` steps from a. */
-static void add_line(const AqmHeightGrid *grid, const AqmHeightNode *a, const AqmHeightNode *b,
-                     int before, int after, int di, int dj, Filling *sum) {
-    const double g = grid->blocks->resolution_m, span = before + after, t = before / span;
-    const double dx = span * di * g, dy = span * dj * g;
-    const double rise_a = a->slope_x * dx + a->slope_y * dy;
-    const double rise_b = b->slope_x * dx + b->slope_y * dy;
-    const double s = 1.0 - t;
-    const double z = s * s * (1.0 + 2.0 * t) * a->z + t * s * s * rise_a +
-                     t * t * (3.0 - 2.0 * t) * b->z - t * t * s * rise_b;
-    const double weight = 1.0 / (dx * dx + dy * dy);
-    sum->z += weight * z;
-    sum->slope_x += weight * (s * a->slope_x + t * b->slope_x);
-    sum->slope_y += weight * (s * a->slope_y + t * b->slope_y);
-    for (int k = 0; k < 3; k++)
-        sum->color[k] += weight * (s * a->color[k] + t * b->color[k]);
-    sum->weight += weight;
-    sum->lines++;
-}
-
-static bool fill_node(const AqmHeightGrid *grid, size_t block, int i, int j, AqmHeightNode *out) {
-    static const int lines[4][2] = {{1, 0}, {0, 1}, {1, 1}, {1, -1}};
-    Filling sum = {0};
-    for (int k = 0; k < 4; k++) {
-        size_t a = 0, b = 0;
-        const int di = lines[k][0], dj = lines[k][1];
-        const int before = steps_to_fitted(grid, block, i, j, -di, -dj, &a);
-        const int after = before ? steps_to_fitted(grid, block, i, j, di, dj, &b) : 0;
-        if (after && before + after <= HOLE_SPAN)
-            add_line(grid, &grid->nodes[a], &grid->nodes[b], before, after, di, dj, &sum);
-    }
-    if (sum.lines < HOLE_LINES)
-        return false;
-    *out = (AqmHeightNode){.z = (float)(sum.z / sum.weight),
-                           .slope_x = (float)(sum.slope_x / sum.weight),
-                           .slope_y = (float)(sum.slope_y / sum.weight)};
-    for (int k = 0; k < 3; k++)
-        out->color[k] = (uint8_t)(sum.color[k] / sum.weight + 0.5);
-    return true;
-}
-
-void aqm_height_grid_fill(AqmHeightGrid *grid) {
-#pragma omp parallel for schedule(dynamic) num_threads(grid->threads)
-    for (size_t block = 0; block < grid->blocks->count; block++) {
-        const uint32_t ordinal = grid->blocks->blocks[block].ordinal;
-        if (ordinal == AQM_NO_BLOCK)
-            continue;
-        for (int node = 0; node < AQM_BLOCK_NODES; node++) {
-            const size_t at = (size_t)ordinal * AQM_BLOCK_NODES + (size_t)node;
-            if (!grid->fitted[at])
-                grid->present[at] = fill_node(grid, block, node % AQM_BLOCK_SIDE,
-                                              node / AQM_BLOCK_SIDE, &grid->nodes[at]);
-        }
-    }
-}
 
 /* The corners (i, j), (i + 1, j), (i, j + 1), (i + 1, j + 1); SIZE_MAX where none is present.
  * Returns how many are. */
@@ -168,6 +86,7 @@ static void write_vertex(const AqmHeightGrid *grid, const AqmHeightBlock *block,
     mesh->normal[3 * at + 1] = (float)(sy / length);
     mesh->normal[3 * at + 2] = (float)(-1.0 / length);
     memcpy(mesh->color + 3 * at, from->color, 3);
+    mesh->sigma_m[at] = from->sigma;
 }
 
 static void write_block(const AqmHeightGrid *grid, size_t index, const uint32_t *numbers,
@@ -220,10 +139,7 @@ AqmStatus aqm_height_grid_mesh(const AqmHeightGrid *grid, AqmMesh **out, AqmDiag
     }
     const Offsets total = number_vertices(grid, offsets, numbers);
     if (total.triangles == 0) {
-        status = aqm_fail(diag, AQM_ERROR_NO_DATA,
-                          "the cloud supports no surface on a grid of %g m: too few points, or too "
-                          "far apart (grid_resolution)",
-                          blocks->resolution_m);
+        status = aqm_height_grid_no_surface(grid, diag);
         goto done;
     }
     AQM_TRY_GOTO(status, done, aqm_mesh_create(&mesh, total.vertices, total.triangles, diag));

@@ -1,4 +1,15 @@
-/* The local fits of all nodes (height_fit.c), block by block.
+/* The local fits of all nodes (height_fit.c), block by block, and how certain their heights are.
+ *
+ * Points close to each other have errors in common: they come from the same images, matched in
+ * windows about as large as the fit's, and no fit averages these out. What is not common shows as
+ * the scatter of the points about the surface, of which about half may be relief too fine for the
+ * fit, so that it is missing from the height; the rest is noise and averages out as the number of
+ * points has it. So with
+ * sigma_p the standard deviation of the points (their weighted mean), s their weighted scatter
+ * along the normal, and g = sum l_i^2 the gain of the fit, a linear form sum l_i z_i of the
+ * heights,
+ *
+ *     sigma^2 = max(sigma_p^2 - s^2 / 2, sigma_p^2 / 4) + g s^2.
  *
  * The window's radius is 2.5 cells. Where the cloud is too sparse for that, 2.5 cells of a coarser
  * scale, chosen once for the cloud so that a typical window holds WANTED points; the grid itself
@@ -10,7 +21,7 @@
 
 #include "base/alloc.h"
 #include "base/cpu.h"
-#include "math/stats.h"
+#include "kernels/deviation_code.h"
 #include "stages/surface/height_fit.h"
 #include "stages/surface/height_grid.h"
 
@@ -21,6 +32,13 @@ static const double RADIUS_CELLS = 2.5;
 static const double SCALES[] = {1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0};
 enum { SCALE_COUNT = sizeof SCALES / sizeof *SCALES };
 
+/* Of a point whose standard deviation is not known to the mean of those that are. */
+static const float UNKNOWN_RATIO = 2.0f;
+/* Of the scatter: the rest may be relief, which the fit smooths. */
+static const double NOISE_SHARE = 0.5;
+/* What points of a window have in common is at least this share of their variance. */
+static const double LEAST_COMMON = 0.25;
+
 /* The points around a block, relative to its first node, by cells; and the window of one node. */
 typedef struct Local {
     AqmHeightTools tools;
@@ -28,6 +46,7 @@ typedef struct Local {
     uint32_t *cell_first;
     int side;                         /* cells */
     double cell_m, margin_m, level_m; /* heights are relative to the level */
+    float sigma_m;                    /* mean of those that are known; 0 = none is */
     AqmHeightWindow window;
     void *memory;
 } Local;
@@ -40,26 +59,33 @@ static double point_y(const AqmCloud *cloud, uint32_t i) {
     return (double)cloud->position[3 * (size_t)i + 1];
 }
 
-/* Counts the points within each of the scales' radii of one point, including itself. */
-static void count_around(const AqmHeightBlocks *blocks, const AqmHeightBlock *block,
-                         const AqmCloud *cloud, uint32_t center, double counts[SCALE_COUNT]) {
-    const double x = point_x(cloud, center), y = point_y(cloud, center);
-    const double unit = RADIUS_CELLS * blocks->resolution_m, farthest = SCALES[SCALE_COUNT - 1];
-    memset(counts, 0, SCALE_COUNT * sizeof *counts);
+/* Whether a circle around (x, y), in cells from the first node of its block, may hold points of the
+ * block k of `around`. */
+static bool reaches(double x, double y, double radius, int k) {
+    const double low = -0.5 - radius, high = AQM_BLOCK_SIDE - 0.5 + radius, side = AQM_BLOCK_SIDE;
+    const double from_x = x - side * (k % 3 - 1), from_y = y - side * (k / 3 - 1);
+    return from_x >= low && from_x <= high && from_y >= low && from_y <= high;
+}
+
+/* Counts the points within a radius (cells) of one point, including itself, up to WANTED. */
+static int count_around(const AqmHeightBlocks *blocks, const AqmHeightBlock *block,
+                        const AqmCloud *cloud, uint32_t center, double radius) {
+    const double x = point_x(cloud, center), y = point_y(cloud, center), g = blocks->resolution_m;
+    const double i = x / g - (double)block->x * AQM_BLOCK_SIDE;
+    const double j = y / g - (double)block->y * AQM_BLOCK_SIDE;
+    int count = 0;
     for (int k = 0; k < 9; k++) {
-        if (block->around[k] == AQM_NO_BLOCK)
+        if (block->around[k] == AQM_NO_BLOCK || !reaches(i, j, radius, k))
             continue;
         const AqmHeightBlock *other = &blocks->blocks[block->around[k]];
-        for (uint32_t i = 0; i < other->point_count; i++) {
-            const uint32_t point = blocks->order[other->point_first + i];
-            const double dx = (point_x(cloud, point) - x) / unit;
-            const double dy = (point_y(cloud, point) - y) / unit, r2 = dx * dx + dy * dy;
-            if (r2 >= farthest * farthest)
-                continue;
-            for (int s = 0; s < SCALE_COUNT; s++)
-                counts[s] += r2 < SCALES[s] * SCALES[s] ? 1.0 : 0.0;
+        for (uint32_t n = 0; n < other->point_count && count < WANTED; n++) {
+            const uint32_t point = blocks->order[other->point_first + n];
+            const double dx = (point_x(cloud, point) - x) / g;
+            const double dy = (point_y(cloud, point) - y) / g;
+            count += dx * dx + dy * dy < radius * radius;
         }
     }
+    return count;
 }
 
 typedef struct Sample {
@@ -85,17 +111,16 @@ static bool choose_samples(const AqmHeightBlocks *blocks, Sample samples[SAMPLES
 /* The smallest scale at which the median window around SAMPLES points holds WANTED of them. */
 static double choose_scale(const AqmHeightGrid *grid, const AqmCloud *cloud) {
     const AqmHeightBlocks *blocks = grid->blocks;
-    double counts[SAMPLES][SCALE_COUNT], of_scale[SAMPLES];
     Sample samples[SAMPLES];
     if (!choose_samples(blocks, samples))
         return SCALES[SCALE_COUNT - 1];
-#pragma omp parallel for schedule(dynamic, 8) num_threads(grid->threads)
-    for (size_t k = 0; k < SAMPLES; k++)
-        count_around(blocks, samples[k].block, cloud, samples[k].point, counts[k]);
     for (int s = 0; s < SCALE_COUNT; s++) {
-        for (int k = 0; k < SAMPLES; k++)
-            of_scale[k] = counts[k][s];
-        if (aqm_select_f64(of_scale, SAMPLES, SAMPLES / 2) >= WANTED)
+        int full = 0;
+#pragma omp parallel for schedule(dynamic, 8) num_threads(grid->threads) reduction(+ : full)
+        for (size_t k = 0; k < SAMPLES; k++)
+            full += count_around(blocks, samples[k].block, cloud, samples[k].point,
+                                 RADIUS_CELLS * SCALES[s]) >= WANTED;
+        if (2 * full > SAMPLES)
             return SCALES[s];
     }
     return SCALES[SCALE_COUNT - 1];
@@ -161,7 +186,8 @@ static size_t copy_points(const AqmHeightBlocks *blocks, const AqmHeightBlock *b
     const double y0 = block->y * (double)AQM_BLOCK_SIDE * blocks->resolution_m;
     const double low = -local->margin_m;
     const double high = (AQM_BLOCK_SIDE - 1) * blocks->resolution_m + local->margin_m;
-    size_t count = 0;
+    size_t count = 0, with_sigma = 0;
+    double sum = 0.0;
     for (int k = 0; k < 9; k++) {
         if (block->around[k] == AQM_NO_BLOCK)
             continue;
@@ -174,13 +200,30 @@ static size_t copy_points(const AqmHeightBlocks *blocks, const AqmHeightBlock *b
             const double z = (double)cloud->position[3 * (size_t)index + 2];
             if (count == 0)
                 local->level_m = z;
+            const float sigma = cloud->sigma_m[index];
+            const bool known = sigma > 0.0f && sigma < INFINITY;
+            sum += known ? (double)sigma : 0.0, with_sigma += known;
             /* a cloud without confidences (all 0) is one of equal weights */
             const float weight = fminf(fmaxf(cloud->confidence[index], 0.05f), 1.0f);
             put_point(&local->unsorted, count++, (float)x, (float)y, (float)(z - local->level_m),
-                      weight, packed_color(cloud->color + 3 * (size_t)index));
+                      weight,
+                      packed_color(cloud->color + 3 * (size_t)index) |
+                          (known ? aqm_deviation_code(sigma) : 0) << 24);
         }
     }
+    local->sigma_m = with_sigma > 0 ? (float)(sum / (double)with_sigma) : 0.0f;
     return count;
+}
+
+/* Where standard deviations are known they say what a point is worth, 1 / (sigma^2 + mean^2): as in
+ * fusion, much of what they differ by is chance. */
+static void weigh_points(Local *local, size_t count) {
+    const float inverse = 1.0f / local->sigma_m;
+    for (size_t i = 0; i < count && local->sigma_m > 0.0f; i++) {
+        const uint32_t code = local->unsorted.color[i] >> 24;
+        const float ratio = code ? aqm_deviation_of(code) * inverse : UNKNOWN_RATIO;
+        local->unsorted.weight[i] = 1.0f / (1.0f + ratio * ratio);
+    }
 }
 
 static void local_load(const AqmHeightBlocks *blocks, const AqmHeightBlock *block,
@@ -189,6 +232,7 @@ static void local_load(const AqmHeightBlocks *blocks, const AqmHeightBlock *bloc
     const size_t cells = (size_t)local->side * (size_t)local->side;
     const AqmHeightPoints *from = &local->unsorted;
     uint32_t *first = local->cell_first, sum = 0;
+    weigh_points(local, count);
     memset(first, 0, (cells + 1) * sizeof *first);
     for (size_t i = 0; i < count; i++)
         first[cell_index(local, i)]++;
@@ -220,36 +264,60 @@ static void local_window(Local *local, float x, float y) {
         window->base[i] = window->z[i] = 0.0f;
 }
 
-/* The mean colour of the inliers; squared weights keep it to the nearest ones. */
-static void mean_color(const Local *local, uint8_t color[3]) {
-    float sums[4];
-    local->tools.fit->colors(&local->window, sums);
-    for (int k = 0; k < 3; k++)
-        color[k] = sums[3] > 0.0f ? (uint8_t)(sums[k] / sums[3] + 0.5f) : 128;
+/* The standard deviation of the height along the normal: see the top. sums: as the kernel's. */
+static float sigma_of(const AqmHeightFit *fit, const float sums[AQM_HEIGHT_COLOR_SUMS],
+                      double lean) {
+    if (!(sums[5] > 0.5f * sums[3]))
+        return NAN;
+    const double sigma = (double)(sums[4] / sums[5]), points2 = sigma * sigma;
+    const double scatter2 = fit->residual2 / (lean * lean);
+    const double common2 = fmax(points2 - NOISE_SHARE * scatter2, LEAST_COMMON * points2);
+    const double gain = fmin(1.0, fit->gain * (double)sums[3] / fit->weight);
+    return (float)sqrt(common2 + gain * scatter2);
 }
 
+/* The mean colour is that of the inliers; squared weights keep it to the nearest ones. */
+static void write_node(const Local *local, const AqmHeightFit *fit, AqmHeightNode *node) {
+    float sums[AQM_HEIGHT_COLOR_SUMS];
+    local->tools.fit->colors(&local->window, sums);
+    const double sx = (double)fit->surface[1] / local->margin_m;
+    const double sy = (double)fit->surface[2] / local->margin_m;
+    node->z = (float)(local->level_m + fit->level_m + (double)fit->surface[0]);
+    node->slope_x = (float)sx;
+    node->slope_y = (float)sy;
+    node->sigma = sigma_of(fit, sums, sqrt(1.0 + sx * sx + sy * sy));
+    for (int k = 0; k < 3; k++)
+        node->color[k] = sums[3] > 0.0f ? (uint8_t)(sums[k] / sums[3] + 0.5f) : 128;
+}
+
+/* Node after node along the rows, each from the fit before it, the first of a row from that of the
+ * row before. */
 static void fit_block(AqmHeightGrid *grid, const AqmHeightBlock *block, const AqmCloud *cloud,
                       Local *local) {
     const double resolution = grid->blocks->resolution_m, radius = local->margin_m;
     const size_t first = (size_t)block->ordinal * AQM_BLOCK_NODES;
+    const float step = (float)(resolution / radius);
+    /* no node farther than a cell from a point, none more than half a cell outside; the floor of
+     * the noise is 2 % of a cell: sharper would only follow rounding */
+    const AqmHeightRules rules = {local->cell_m, 0.02 * resolution, local->cell_m / radius,
+                                  0.5 * resolution / radius};
+    AqmHeightFit row_first = {0}, last = {0};
+    bool has_row_first = false, has_last = false;
     local_load(grid->blocks, block, cloud, local);
     for (int j = 0; j < AQM_BLOCK_SIDE; j++)
         for (int i = 0; i < AQM_BLOCK_SIDE; i++) {
             const size_t at = first + (size_t)(j * AQM_BLOCK_SIDE + i);
-            AqmHeightFit fit;
+            const AqmHeightFit near = i > 0 ? aqm_height_fit_moved(&last, step, 0.0f)
+                                            : aqm_height_fit_moved(&row_first, 0.0f, step);
+            const bool has_near = i > 0 ? has_last : has_row_first;
             local_window(local, (float)(i * resolution), (float)(j * resolution));
-            /* no node farther than a cell from a point, none more than half a cell outside; the
-             * floor of the noise is 2 % of a cell: sharper would only follow rounding */
-            const bool fitted =
-                aqm_height_fit(&local->tools, &local->window, local->cell_m, 0.02 * resolution,
-                               local->cell_m / radius, 0.5 * resolution / radius, &fit);
-            grid->fitted[at] = grid->present[at] = fitted;
-            if (!fitted)
-                continue;
-            grid->nodes[at].z = (float)(local->level_m + fit.z);
-            grid->nodes[at].slope_x = (float)(fit.slope_x / radius);
-            grid->nodes[at].slope_y = (float)(fit.slope_y / radius);
-            mean_color(local, grid->nodes[at].color);
+            has_last = aqm_height_fit(&local->tools, &local->window, &rules,
+                                      has_near ? &near : NULL, &last);
+            grid->fitted[at] = grid->present[at] = has_last;
+            if (has_last)
+                write_node(local, &last, &grid->nodes[at]);
+            if (i == 0)
+                row_first = last, has_row_first = has_last;
         }
 }
 

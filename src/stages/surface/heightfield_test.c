@@ -289,6 +289,247 @@ static void far_outliers_cost_nothing(void **state) {
     aqm_cloud_destroy(&cloud);
 }
 
+/* ---- standard deviations --------------------------------------------------------------------- */
+
+/* Errors of about 0.2 mm that the points of a window have in common, and 0.1 mm of their own. */
+static AqmCloud *cloud_with_common_errors(void) {
+    AqmCloud *cloud = wave_cloud(0.15, 0.001, 0.0);
+    AqmRng rng = aqm_rng(19, 0);
+    double kx[24], ky[24], phase[24];
+    for (int k = 0; k < 24; k++) {
+        kx[k] = 120.0 * aqm_rng_normal(&rng), ky[k] = 120.0 * aqm_rng_normal(&rng);
+        phase[k] = 6.283185307179586 * aqm_rng_uniform(&rng);
+    }
+    for (size_t i = 0; i < cloud->count; i++) {
+        float *p = cloud->position + 3 * i;
+        double common = 0.0;
+        for (int k = 0; k < 24; k++)
+            common += cos(kx[k] * (double)p[0] + ky[k] * (double)p[1] + phase[k]) / sqrt(12.0);
+        const double lean = sqrt(1.01 + slope_x((double)p[0]) * slope_x((double)p[0]));
+        p[2] += (float)(lean * (0.0002 * common + 0.0001 * aqm_rng_normal(&rng)));
+        cloud->sigma_m[i] = 0.000224f; /* along the normal */
+    }
+    return cloud;
+}
+
+static void sigmas_are_those_of_the_errors(void **state) {
+    (void)state;
+    AqmCloud *cloud = cloud_with_common_errors();
+    AqmHeightMap *map = NULL;
+    const AqmHeightfieldOptions options = aqm_heightfield_options_default();
+    assert_int_equal(aqm_surface_height_map(cloud, &options, &map, NULL), AQM_OK);
+    double within[2] = {0.0}, count = 0.0;
+    for (int j = 0; j < map->rows; j++)
+        for (int i = 0; i < map->columns; i++) {
+            const size_t at = (size_t)j * (size_t)map->columns + (size_t)i;
+            const double x = (map->first_column + i) * map->step_m;
+            const double y = (map->first_row + j) * map->step_m;
+            if (isnan(map->z_m[at]))
+                continue;
+            const double ratio =
+                fabs((double)map->z_m[at] - truth(x, y)) / (double)map->sigma_m[at];
+            within[0] += ratio < 1.0, within[1] += ratio < 2.0, count += 1.0;
+        }
+    print_message("%.0f nodes: %.1f %% within sigma, %.1f %% within two\n", count,
+                  100.0 * within[0] / count, 100.0 * within[1] / count);
+    assert_true(count > 20000.0);
+    assert_true(within[0] > 0.63 * count && within[0] < 0.76 * count);
+    assert_true(within[1] > 0.92 * count && within[1] < 0.985 * count);
+    aqm_height_map_destroy(&map);
+    aqm_cloud_destroy(&cloud);
+}
+
+/* By half at most: the scatter may be relief. */
+static void independent_errors_average_out(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.06, 0.001, 0.0003);
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 0);
+    for (size_t i = 0; i < mesh->vertex_count; i++) {
+        const float *p = mesh->position + 3 * i;
+        const bool at_rim = fabsf(p[0]) > 0.054f || fabsf(p[1]) > 0.054f;
+        assert_true(mesh->sigma_m[i] > 0.00015f && mesh->sigma_m[i] < 0.00036f);
+        assert_true(at_rim || mesh->sigma_m[i] < 0.00027f);
+    }
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void unknown_sigmas_stay_unknown(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.05, 0.001, 0.0002);
+    for (size_t i = 0; i < cloud->count; i++)
+        cloud->sigma_m[i] = cloud->position[3 * i] < 0.0f ? NAN : 0.0002f;
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 0);
+    for (size_t i = 0; i < mesh->vertex_count; i++) {
+        assert_true(mesh->position[3 * i] > -0.006f || isnan(mesh->sigma_m[i]));
+        assert_true(mesh->position[3 * i] < 0.006f || mesh->sigma_m[i] > 0.0f);
+    }
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void filled_nodes_are_less_certain(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.1, 0.001, 0.0);
+    punch(cloud, 0.05, 0.05, 0.0035);
+    AqmMesh *mesh = make_mesh(cloud, 0.002, 0);
+    double inside = 0.0, outside = 0.0, fitted = 0.0, filled = 0.0;
+    for (size_t i = 0; i < mesh->vertex_count; i++) {
+        const float *p = mesh->position + 3 * i;
+        const double far = hypot((double)p[0] - 0.05, (double)p[1] - 0.05);
+        if (far < 0.0021)
+            inside += (double)mesh->sigma_m[i], filled += 1.0;
+        else if (far > 0.006 && far < 0.012)
+            outside += (double)mesh->sigma_m[i], fitted += 1.0;
+    }
+    print_message("sigma of filled nodes %.4f mm, around them %.4f mm\n", 1000.0 * inside / filled,
+                  1000.0 * outside / fitted);
+    assert_true(filled >= 4.0 && fitted > 50.0);
+    assert_true(inside / filled > 1.001 * outside / fitted);
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+/* ---- maps ------------------------------------------------------------------------------------ */
+
+static AqmHeightMap *make_map(const AqmCloud *cloud, double resolution, AqmMesh **mesh) {
+    AqmHeightfieldOptions options = aqm_heightfield_options_default();
+    options.grid_resolution_m = resolution;
+    AqmHeightMap *map = NULL;
+    AqmDiag diag = {0};
+    if (aqm_surface_heightfield_with_map(cloud, &options, mesh, &map, &diag) != AQM_OK)
+        fail_msg("%s", diag.message);
+    return map;
+}
+
+/* Where the map has (x, y); SIZE_MAX where it does not reach. */
+static size_t map_index(const AqmHeightMap *map, double x, double y) {
+    const long i = lround(x / map->step_m) - map->first_column;
+    const long j = lround(y / map->step_m) - map->first_row;
+    return i < 0 || j < 0 || i >= map->columns || j >= map->rows
+               ? SIZE_MAX
+               : (size_t)j * (size_t)map->columns + (size_t)i;
+}
+
+static size_t known_nodes(const AqmHeightMap *map) {
+    size_t count = 0;
+    for (size_t i = 0; i < (size_t)map->rows * (size_t)map->columns; i++)
+        count += !isnan(map->z_m[i]);
+    return count;
+}
+
+static void maps_have_the_heights_of_the_mesh(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.1, 0.001, 0.0003);
+    punch(cloud, -0.05, -0.05, 0.015);
+    punch(cloud, 0.05, 0.05, 0.0035);
+    AqmMesh *mesh = NULL, *alone = make_mesh(cloud, 0.002, 0);
+    AqmHeightMap *map = make_map(cloud, 0.002, &mesh), *own = make_map(cloud, 0.002, NULL);
+    assert_int_equal(mesh->vertex_count, alone->vertex_count);
+    assert_memory_equal(mesh->position, alone->position, 12 * mesh->vertex_count);
+    assert_int_equal(map->columns, own->columns);
+    assert_memory_equal(map->z_m, own->z_m, 4 * (size_t)map->columns * (size_t)map->rows);
+    for (size_t i = 0; i < mesh->vertex_count; i++) {
+        const float *p = mesh->position + 3 * i, *n = mesh->normal + 3 * i;
+        const size_t at = map_index(map, (double)p[0], (double)p[1]);
+        assert_true(at != SIZE_MAX && map->z_m[at] == p[2]);
+        assert_true(fabsf(map->sigma_m[at] * -n[2] / mesh->sigma_m[i] - 1.0f) < 1e-5f);
+    }
+    /* no border of nothing; a node without triangle may stand at a corner */
+    assert_true(known_nodes(map) < mesh->vertex_count + 10);
+    bool at_border = false;
+    for (int i = 0; i < map->columns; i++)
+        at_border |= !isnan(map->z_m[i]);
+    assert_true(at_border);
+    aqm_height_map_destroy(&map);
+    aqm_height_map_destroy(&own);
+    aqm_mesh_destroy(&mesh);
+    aqm_mesh_destroy(&alone);
+    aqm_cloud_destroy(&cloud);
+}
+
+/* The distance of (x, y) from what has points: inside the square, outside the discs. */
+static double beyond_points(double x, double y, double half, const double discs[][3], int count) {
+    double beyond = fmax(fabs(x), fabs(y)) - half;
+    for (int k = 0; k < count; k++)
+        beyond = fmax(beyond, discs[k][2] - hypot(x - discs[k][0], y - discs[k][1]));
+    return beyond;
+}
+
+static void holes_are_where_nothing_was_measured(void **state) {
+    (void)state;
+    static const double discs[3][3] = {
+        {-0.05, -0.05, 0.015}, {0.06, -0.03, 0.02}, {0.1, 0.09, 0.025}};
+    AqmCloud *cloud = wave_cloud(0.1, 0.001, 0.0002);
+    for (int k = 0; k < 3; k++)
+        punch(cloud, discs[k][0], discs[k][1], discs[k][2]);
+    AqmHeightMap *map = make_map(cloud, 0.002, NULL);
+    size_t missing = 0, invented = 0, open = 0;
+    for (int j = -60; j <= 60; j++)
+        for (int i = -60; i <= 60; i++) {
+            const double x = 0.002 * i, y = 0.002 * j;
+            const double beyond = beyond_points(x, y, 0.1, discs, 3);
+            const size_t at = map_index(map, x, y);
+            const bool known = at != SIZE_MAX && !isnan(map->z_m[at]);
+            missing += !known && beyond < -0.002;
+            invented += known && beyond > 0.002;
+            open += !known && beyond > 0.0;
+        }
+    print_message("%zu nodes missing, %zu made up, %zu open\n", missing, invented, open);
+    assert_int_equal(missing, 0);
+    assert_int_equal(invented, 0);
+    assert_true(open > 1500);
+    aqm_height_map_destroy(&map);
+    aqm_cloud_destroy(&cloud);
+}
+
+/* A patch of 20 x 20 points around (x, y). */
+static void add_patch(AqmCloud *cloud, double x, double y) {
+    for (int k = 0; k < 400; k++)
+        add_point(cloud, x + 0.001 * (k % 20), y + 0.001 * (k / 20), 1.2);
+}
+
+static void patches_far_away_are_left_out_of_maps_alone(void **state) {
+    (void)state;
+    AqmCloud *cloud = wave_cloud(0.05, 0.001, 0.0002);
+    AqmMesh *mesh = NULL;
+    AqmHeightMap *near = make_map(cloud, 0.002, NULL);
+    add_patch(cloud, 0.3, 0.2); /* apart, but not far */
+    AqmHeightMap *both = make_map(cloud, 0.002, NULL);
+    add_patch(cloud, 900.0, -300.0);
+    AqmHeightMap *map = make_map(cloud, 0.002, &mesh);
+    assert_true(both->columns > 150 && known_nodes(both) > known_nodes(near) + 90);
+    assert_int_equal(map->columns, near->columns);
+    assert_int_equal(map->rows, near->rows);
+    assert_memory_equal(map->z_m, near->z_m, 4 * (size_t)map->columns * (size_t)map->rows);
+    float farthest = 0.0f;
+    for (size_t i = 0; i < mesh->vertex_count; i++)
+        farthest = fmaxf(farthest, mesh->position[3 * i]);
+    assert_true(farthest > 899.0f);
+    aqm_height_map_destroy(&near);
+    aqm_height_map_destroy(&both);
+    aqm_height_map_destroy(&map);
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
+static void a_map_that_is_too_large_is_said(void **state) {
+    (void)state;
+    enum { POINTS = 21000 };
+    AqmCloud *cloud = empty_cloud(POINTS);
+    AqmHeightMap *map = NULL;
+    AqmDiag diag = {0};
+    const AqmHeightfieldOptions options = aqm_heightfield_options_default();
+    for (int i = 0; i < POINTS; i++) { /* a strip along the diagonal */
+        const double along = 0.0034 * i, across = 0.004 * (i % 3);
+        add_point(cloud, along + across, along - across, 1.2);
+    }
+    assert_int_equal(aqm_surface_height_map(cloud, &options, &map, &diag), AQM_ERROR_ARGUMENT);
+    assert_non_null(strstr(diag.message, "grid_resolution 0.002 m"));
+    assert_null(map);
+    aqm_cloud_destroy(&cloud);
+}
+
 static void a_sparse_cloud_is_joined_over_its_gaps(void **state) {
     (void)state;
     AqmCloud *cloud = empty_cloud(2000);
@@ -321,6 +562,7 @@ static void any_number_of_threads_gives_the_same_bytes(void **state) {
         assert_memory_equal(more->position, one->position, one->vertex_count * 12);
         assert_memory_equal(more->normal, one->normal, one->vertex_count * 12);
         assert_memory_equal(more->color, one->color, one->vertex_count * 3);
+        assert_memory_equal(more->sigma_m, one->sigma_m, one->vertex_count * 4);
         assert_memory_equal(more->triangles, one->triangles, one->triangle_count * 12);
         aqm_mesh_destroy(&more);
     }
@@ -339,6 +581,9 @@ static void too_little_data_is_said(void **state) {
     for (int i = 0; i < 9; i++)
         add_point(cloud, i, -i, 1.0);
     assert_int_equal(aqm_surface_heightfield(cloud, &options, &mesh, NULL), AQM_ERROR_NO_DATA);
+    AqmHeightMap *map = NULL;
+    assert_int_equal(aqm_surface_height_map(cloud, &options, &map, NULL), AQM_ERROR_NO_DATA);
+    assert_null(map);
     options.grid_resolution_m = 0.0;
     diag = (AqmDiag){0};
     assert_int_equal(aqm_surface_heightfield(cloud, &options, &mesh, &diag), AQM_ERROR_ARGUMENT);
@@ -350,19 +595,24 @@ static void too_little_data_is_said(void **state) {
 static void failed_allocations_leave_nothing_behind(void **state) {
     (void)state;
     AqmCloud *cloud = wave_cloud(0.02, 0.001, 0.0);
+    add_patch(cloud, 100.0, 100.0); /* the map has to choose */
     AqmHeightfieldOptions options = aqm_heightfield_options_default();
     const size_t before = aqm_alloc_count().live_bytes;
     size_t n = 1;
     for (;; n++) {
         AqmMesh *mesh = NULL;
+        AqmHeightMap *map = NULL;
         AqmDiag diag = {0};
         aqm_alloc_fail_from(n);
-        const AqmStatus status = aqm_surface_heightfield(cloud, &options, &mesh, &diag);
+        const AqmStatus status =
+            aqm_surface_heightfield_with_map(cloud, &options, &mesh, &map, &diag);
         aqm_alloc_fail_from(0);
         if (status == AQM_OK) {
             aqm_mesh_destroy(&mesh);
+            aqm_height_map_destroy(&map);
             break;
         }
+        assert_null(map);
         assert_int_equal(status, AQM_ERROR_MEMORY);
         assert_int_equal(diag.status, AQM_ERROR_MEMORY);
         assert_null(mesh);
@@ -383,6 +633,14 @@ int main(void) {
         cmocka_unit_test(nothing_is_made_up_outside_the_points),
         cmocka_unit_test(the_denser_of_two_layers_wins),
         cmocka_unit_test(far_outliers_cost_nothing),
+        cmocka_unit_test(sigmas_are_those_of_the_errors),
+        cmocka_unit_test(independent_errors_average_out),
+        cmocka_unit_test(unknown_sigmas_stay_unknown),
+        cmocka_unit_test(filled_nodes_are_less_certain),
+        cmocka_unit_test(maps_have_the_heights_of_the_mesh),
+        cmocka_unit_test(holes_are_where_nothing_was_measured),
+        cmocka_unit_test(patches_far_away_are_left_out_of_maps_alone),
+        cmocka_unit_test(a_map_that_is_too_large_is_said),
         cmocka_unit_test(a_sparse_cloud_is_joined_over_its_gaps),
         cmocka_unit_test(any_number_of_threads_gives_the_same_bytes),
         cmocka_unit_test(too_little_data_is_said),
