@@ -15,7 +15,6 @@ static void what_is_left_out_warns(void **state) {
         {"reconstruction.surface_method=poisson", "0 reconstruction.surface_method: poisson comes"},
         {"reconstruction.surface_method=bpa", "0 reconstruction.surface_method: bpa comes"},
         {"reconstruction.target_faces=100", "come later: reconstruction.target_faces"},
-        {"runtime.icp_max_distance=0.5", "come later: runtime.icp_max_distance"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         Heard heard = {""};
@@ -26,6 +25,7 @@ static void what_is_left_out_warns(void **state) {
                                          "quality_preset=quality",
                                          "reconstruction.depth_range=[0, 1]",
                                          "runtime.save_features=true",
+                                         "runtime.icp_max_distance=0.5",
                                          "sparse_matching.clahe_enabled=true",
                                          "matcher_type=roma",
                                          "pipeline_mode=sparse"};

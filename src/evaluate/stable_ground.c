@@ -1,14 +1,14 @@
 /* Change is what sticks together: means over windows that are larger than the noise explains, and
  * all around them that goes the same way.
  *
- * For windows of 5 x 5 and of 21 x 21 cells: g, the mean of the values that are known; s = 1.4826
- * times the median |g| of what counts as stable so far (all, at first), which is right whatever the
- * scale of the values and however their errors correlate, as long as less than half has changed.
- * Cells with |g| > 4 s are change, and so are those with |g| > 2 s of the same sign that are
- * connected with them (hysteresis, Canny 1986): a mound's foot, which drowns in the noise, goes
- * with its top. Repeated with the new s until no cell changes. At last the change is widened by 3
- * and 5 cells. One window in 16000 of pure noise is above 4 s: what is lost of the stable ground,
- * and how much smaller its errors look, is below 1 %.
+ * For windows of 5 x 5 and of 21 x 21 cells (less where that is a twelfth of the map): g, the mean
+ * of the values that are known; s = 1.4826 times the median |g| of what counts as stable so far
+ * (all, at first), which is right whatever the scale of the values and however their errors
+ * correlate, as long as less than half has changed. Cells with |g| > 4 s are change, and so are
+ * those with |g| > 2 s of the same sign that are connected with them (hysteresis, Canny 1986): a
+ * mound's foot, which drowns in the noise, goes with its top. Repeated with the new s until no cell
+ * changes. At last the change is widened by 3 and 5 cells. One window in 16000 of pure noise is
+ * above 4 s: what is lost of the stable ground, and how much smaller its errors look, is below 1 %.
  *
  * A change of the same height everywhere is no change here: it cannot be told from an offset. Cost:
  * linear in cells. */
@@ -22,8 +22,8 @@
 #include "math/stats.h"
 
 enum { ROUNDS = 10, SCALES = 2 };
-static const int half_windows[SCALES] = {2, 10};
-static const int margins[SCALES] = {3, 5};
+static const int half_windows[SCALES] = {2, 10}, margins[SCALES] = {3, 5};
+static const int narrowest = 24; /* a map's shorter side in half windows */
 static const double strong = 4.0, weak = 2.0, fewest_known = 0.4;
 
 typedef struct Ground {
@@ -87,6 +87,12 @@ static void fill_tables(Ground *g, const uint8_t *flags) {
             g->count[at] = g->count[at - stride] + count;
         }
     }
+}
+
+static int half_window(const Ground *g, int scale) {
+    const int most = (g->columns < g->rows ? g->columns : g->rows) / narrowest;
+    const int half = half_windows[scale] < most ? half_windows[scale] : most;
+    return half < half_windows[0] ? half_windows[0] : half;
 }
 
 static void window_means(Ground *g, int half) {
@@ -176,7 +182,7 @@ AqmStatus aqm_stable_ground(const float *values, int columns, int rows, uint8_t 
     for (int k = 0; k < SCALES; k++) {
         memset(g.marked, 0, cell_count(&g));
         fill_tables(&g, NULL);
-        window_means(&g, half_windows[k]);
+        window_means(&g, half_window(&g, k));
         mark_change(&g);
         take_away(&g, margins[k], stable);
     }

@@ -28,7 +28,7 @@ enum {
     GAP = 16,
     LABELS = 112,
     COLORS = 255, /* odd: one is no change */
-    OUTLINED = 50
+    OUTLINED = 100
 };
 
 static const uint32_t ink = 0x222222;

@@ -72,9 +72,9 @@ static void large_areas_alone_are_outlined(void **state) {
     for (int j = 10; j < 20; j++)
         for (int i = 65; i < 75; i++)
             significant[j * COLUMNS + i] = 1; /* 100 cells */
-    for (int j = 40; j < 47; j++)
-        for (int i = 65; i < 72; i++)
-            significant[j * COLUMNS + i] = 1; /* 49 */
+    for (int j = 40; j < 49; j++)
+        for (int i = 65; i < 76; i++)
+            significant[j * COLUMNS + i] = 1; /* 99 */
     assert_int_equal(aqm_picture_difference(map, significant, NULL, 0, &image, NULL), AQM_OK);
     int dark[2] = {0, 0};
     for (int j = 0; j < ROWS * PX; j++)
