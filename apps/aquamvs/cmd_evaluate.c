@@ -168,8 +168,9 @@ static int compare(EvaluateArguments *a) {
     if (aqm_compare(a->paths[0], a->paths[1] ? a->paths[1] : a->paths[0], o, &comparison, &diag) !=
         AQM_OK)
         return cli_fail_diag("evaluate", &diag);
-    print_comparison(comparison);
     const AqmStatus status = write_comparison(a, comparison, &diag);
+    if (status == AQM_OK)
+        print_comparison(comparison);
     aqm_comparison_destroy(&comparison);
     return status == AQM_OK ? CLI_DONE : cli_fail_diag("evaluate", &diag);
 }
