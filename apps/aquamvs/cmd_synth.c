@@ -7,7 +7,7 @@
 #include "cli.h"
 #include "commands.h"
 
-static const char *const scenes[] = {"plane", "undulating", "sandbed", "board"};
+static const char *const scenes[] = {"plane", "undulating", "sandbed", "board", "mound"};
 static const char *const rigs[] = {"ring12", "ring5", "pair"};
 static const char *const formats[] = {"png", "png16", "video"};
 
@@ -27,6 +27,8 @@ static void print_scenes(void) {
         "that grow\n"
         "  board                       a tilted chequer board in tilted sand; its direction "
         "turns\n"
+        "  mound                       a fractal bed that stays; a mound of 4.712e-4 m3 in frame 0 "
+        "that is gone afterwards\n"
         "\nrigs:\n"
         "  ring12                      12 cameras of 1600x1200 on a ring of 0.635 m, a fisheye "
         "camera in its centre\n"
@@ -105,7 +107,7 @@ static int choose(const char *what, const char *word, const char *const *words, 
 /* CLI_NEXT, or the exit status. */
 static int fill_options(SynthArguments *a) {
     AqmSynthOptions *o = &a->options;
-    const int scene = choose("scene", a->scene, scenes, 4);
+    const int scene = choose("scene", a->scene, scenes, sizeof scenes / sizeof scenes[0]);
     const int rig = scene < 0 ? -1 : choose("--rig", a->rig, rigs, 3);
     const int format = rig < 0 ? -1 : choose("--format", a->format, formats, 3);
     if (format < 0)

@@ -4,6 +4,7 @@
 #define AQUAMVS_AQUAMVS_H
 
 #include "aquamvs/color.h"
+#include "aquamvs/compare.h"
 #include "aquamvs/config.h"
 #include "aquamvs/dense.h"
 #include "aquamvs/evaluate.h"

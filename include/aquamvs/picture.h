@@ -79,6 +79,18 @@ typedef struct AqmPictureCamera {
 AQM_API AQM_NODISCARD AqmStatus aqm_picture_rig(const AqmPictureCamera *cameras, size_t count,
                                                 const AqmMesh *mesh, AqmImage **out, AqmDiag *diag);
 
+/* The change from one height map to another (aqm_height_difference), from above: blue where the bed
+ * has risen (Z is smaller), red where it has sunk, symmetric about 0 with a bar in mm (the range
+ * without the outermost half percent, at least 0.1 mm), axes in metres, `captions` above as lines
+ * of UTF-8, the first as title. significant (rows x columns; NULL = all are): other cells are pale,
+ * and areas of at least 100 of these are outlined. Light gray is where one of the two knows
+ * nothing. ARGUMENT for a step that is not positive. */
+AQM_API AQM_NODISCARD AqmStatus aqm_picture_difference(const AqmHeightMap *difference,
+                                                       const uint8_t *significant,
+                                                       const char *const *captions,
+                                                       size_t caption_count, AqmImage **out,
+                                                       AqmDiag *diag);
+
 #ifdef __cplusplus
 }
 #endif

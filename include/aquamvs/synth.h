@@ -13,7 +13,8 @@ typedef enum AqmScene {
     AQM_SCENE_PLANE,
     AQM_SCENE_UNDULATING,
     AQM_SCENE_SANDBED,
-    AQM_SCENE_BOARD
+    AQM_SCENE_BOARD,
+    AQM_SCENE_MOUND
 } AqmScene;
 typedef enum AqmRigKind { AQM_RIG_RING12, AQM_RIG_RING5, AQM_RIG_PAIR } AqmRigKind;
 typedef enum AqmFrameFormat { AQM_FRAMES_PNG, AQM_FRAMES_PNG16, AQM_FRAMES_VIDEO } AqmFrameFormat;
@@ -48,7 +49,8 @@ AQM_API AQM_NODISCARD AqmStatus aqm_synth_options_validate(const AqmSynthOptions
  *   calibration.json, config.yaml        what a run takes; paths are relative to the folder
  *   images/{camera}/frame_NNNNNN.png     or videos/{camera}.mkv, lossless
  *   gt/scene.json                        water_z and, frame by frame, the surface as a sum of
- *                                        terms, the box that the cameras see and their depths
+ *                                        terms, the box that the cameras see and their depths; in
+ *                                        the scene `mound` mound_volume_m3 too
  *   gt/frame_NNNNNN/{camera}_depth_raw.npz   `depth`: the ray depth of every raw (distorted)
  *                                        pixel, metres, float32, NaN where it sees no ground
  *   gt/frame_NNNNNN/surface.ply          the surface on a 2 mm grid over that box

@@ -43,7 +43,7 @@ static AqmStatus in_range(const char *name, double value, double least, double m
 
 AqmStatus aqm_synth_options_validate(const AqmSynthOptions *o, AqmDiag *diag) {
     const bool own_size = o->width == 0 && o->height == 0;
-    AQM_TRY(in_range("scene", (double)o->scene, AQM_SCENE_PLANE, AQM_SCENE_BOARD, diag));
+    AQM_TRY(in_range("scene", (double)o->scene, AQM_SCENE_PLANE, AQM_SCENE_MOUND, diag));
     AQM_TRY(in_range("rig", (double)o->rig, AQM_RIG_RING12, AQM_RIG_PAIR, diag));
     AQM_TRY(in_range("format", (double)o->format, AQM_FRAMES_PNG, AQM_FRAMES_VIDEO, diag));
     AQM_TRY(in_range("width", o->width, own_size ? 0 : 16, 16384, diag));

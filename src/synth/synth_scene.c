@@ -1,7 +1,9 @@
 /* A sand bed is a self-affine surface (Musgrave, Kolb & Mace 1989 build theirs of the same sum):
  * plane waves of random direction and phase whose lengths fall geometrically from 0.65 m to 24 mm
  * and whose amplitudes fall with them, wavelength^H, H = 0.9; on it travelling ripples, a mound in
- * a shallow moat, and a crater with a rim. */
+ * a shallow moat, and a crater with a rim. The scene `mound` is a bed of the same waves that stays
+ * as it is but for a mound, a Gauss of 30 mm and sigma 50 mm (4.712e-4 m3), which lies there in
+ * frame 0 and is gone afterwards. */
 #include "synth/synth_scene.h"
 
 #include <math.h>
@@ -64,6 +66,24 @@ static AqmStatus add_sandbed(uint64_t seed, int frame, AqmSurfaceModel *model, A
     return AQM_OK;
 }
 
+static const double mound_height_m = 0.03, mound_sigma_m = 0.05;
+
+static bool mound_is_there(int frame) {
+    return frame == 0;
+}
+
+static AqmStatus add_mound(uint64_t seed, int frame, AqmSurfaceModel *model, AqmDiag *diag) {
+    AQM_TRY(add_relief(seed, model, diag));
+    if (!mound_is_there(frame))
+        return AQM_OK;
+    return aqm_surface_model_add(model, hill(-mound_height_m, 0.02, -0.015, 0.0, mound_sigma_m),
+                                 diag);
+}
+
+double aqm_synth_mound_volume(int frame) {
+    return mound_is_there(frame) ? 2.0 * pi * mound_height_m * mound_sigma_m * mound_sigma_m : 0.0;
+}
+
 double aqm_synth_board_azimuth(int frame) {
     return (30.0 + 25.0 * frame) * pi / 180.0;
 }
@@ -84,6 +104,9 @@ static AqmStatus add_terms(const AqmSynthOptions *options, double water_z, int f
     case AQM_SCENE_BOARD:
         return aqm_surface_model_add(
             model, plane(water_z + 0.25, tilt * cos(azimuth), tilt * sin(azimuth)), diag);
+    case AQM_SCENE_MOUND:
+        AQM_TRY(aqm_surface_model_add(model, plane(water_z + 0.32, 0.012, 0.009), diag));
+        return add_mound(options->seed, frame, model, diag);
     }
     return aqm_fail(diag, AQM_ERROR_ARGUMENT, "scene %d is unknown", (int)options->scene);
 }

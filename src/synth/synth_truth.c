@@ -144,10 +144,14 @@ static json_t *depth_ranges(const AqmSynthDataset *dataset, int frame) {
 }
 
 static json_t *frame_to_json(const AqmSynthDataset *dataset, int frame, const double box[4]) {
-    return json_pack("{s:i, s:f, s:o, s:[f, f, f, f], s:o}", "index", frame, "water_z",
-                     dataset->rig->water_z, "surface",
-                     surface_to_json(dataset->frames[frame].surface), "footprint", box[0], box[1],
-                     box[2], box[3], "ray_depth_range", depth_ranges(dataset, frame));
+    json_t *json = json_pack(
+        "{s:i, s:f, s:o, s:[f, f, f, f], s:o}", "index", frame, "water_z", dataset->rig->water_z,
+        "surface", surface_to_json(dataset->frames[frame].surface), "footprint", box[0], box[1],
+        box[2], box[3], "ray_depth_range", depth_ranges(dataset, frame));
+    if (json && dataset->options->scene == AQM_SCENE_MOUND)
+        (void)json_object_set_new(json, "mound_volume_m3",
+                                  json_real(aqm_synth_mound_volume(frame)));
+    return json;
 }
 
 static json_t *options_to_json(const AqmSynthOptions *o) {
@@ -167,7 +171,7 @@ static json_t *ring_cameras(const AqmRig *rig) {
 }
 
 static json_t *scene_to_json(const AqmSynthDataset *dataset, json_t *frames) {
-    static const char *const scenes[] = {"plane", "undulating", "sandbed", "board"};
+    static const char *const scenes[] = {"plane", "undulating", "sandbed", "board", "mound"};
     static const char *const rigs[] = {"ring12", "ring5", "pair"};
     const AqmSynthOptions *o = dataset->options;
     const AqmRig *rig = dataset->rig;
