@@ -45,6 +45,7 @@ static void print_errors(const AqmVolumeChange *v) {
         printf("sigmas of the maps       times %.3f fit it\n", v->sigma_scale);
     else
         printf("sigma of a cell          %.4f mm (the maps state none)\n", 1000.0 * v->sigma_scale);
+    printf("on changed ground        times %.2f more, on average\n", v->changed_scale);
     printf("correlation of errors   ");
     for (size_t k = 0; k < v->component_count; k++)
         if (v->component_range_m[k] == 0.0)

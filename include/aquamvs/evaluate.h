@@ -150,7 +150,9 @@ typedef struct AqmVolumeChange {
     bool sigma_known;       /* else one sigma for all cells was found from the stable ground */
     bool is_measured;       /* false: no stable ground; the errors are taken as one for all cells */
     double sigma_scale;     /* what the sigmas were multiplied with to fit the stable ground */
-    double stable_area_m2;  /* ground where nothing seems to have changed, in the whole maps */
+    double
+        changed_scale; /* mean of the further factors of cells elsewhere, whose errors are larger */
+    double stable_area_m2; /* ground where nothing seems to have changed, in the whole maps */
     double stable_mean_m, stable_rms_m; /* of its change of height */
     double coverage_factor;             /* of a sigma of a volume: 1.96, more on little ground */
     /* The correlation of errors as found, a sum of spherical models of these ranges (0: of each

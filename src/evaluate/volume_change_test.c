@@ -11,6 +11,7 @@
 
 #include "aquamvs/evaluate.h"
 #include "base/alloc.h"
+#include "evaluate/changed_ground.h"
 #include "evaluate/nested_covariance.h"
 #include "math/rng.h"
 
@@ -233,6 +234,54 @@ static void sums_of_cells_vary_as_theory_says(void **state) {
     free(weights);
 }
 
+/* Twice the noise on the mound, three times a smooth change, and a change without any smoothness.
+ */
+static void errors_of_changed_ground_are_measured_there(void **state) {
+    (void)state;
+    AqmHeightMap *map = make_map();
+    AqmRng rng = aqm_rng(8, 8);
+    float *sigma = malloc(CELLS * sizeof *sigma), *factor = malloc(CELLS * sizeof *factor);
+    uint8_t *stable = malloc(CELLS);
+    for (int rough = 0; rough < 2; rough++) {
+        double sum = 0.0, least = 9.0, most = 0.0;
+        int count = 0;
+        for (int c = 0; c < CELLS; c++) {
+            double inside;
+            const double hill = mound_at(c, &inside), noise = 1e-4 * aqm_rng_normal(&rng);
+            stable[c] = hill < 5e-4;
+            sigma[c] = 1e-4f;
+            map->z_m[c] = (float)(3.0 * hill + (stable[c] ? noise
+                                                : rough   ? 50.0 * noise
+                                                          : 2.0 * noise));
+        }
+        assert_int_equal(aqm_changed_ground_factors(map, sigma, stable, factor, NULL), AQM_OK);
+        for (int c = 0; c < CELLS; c++) {
+            assert_true(!stable[c] || factor[c] == 1.0f);
+            if (stable[c])
+                continue;
+            sum += (double)factor[c];
+            least = fmin(least, (double)factor[c]), most = fmax(most, (double)factor[c]);
+            count++;
+        }
+        if (rough) {
+            assert_true(least == 4.0 && most == 4.0);
+        } else {
+            near_to(sum / count, 2.0, 0.1);
+            assert_true(least > 1.5 && most < 2.5);
+        }
+    }
+    memset(stable, 0, CELLS); /* nothing to compare with */
+    assert_int_equal(aqm_changed_ground_factors(map, sigma, stable, factor, NULL), AQM_OK);
+    assert_true(factor[CELLS / 2] == 1.0f);
+    map->columns = map->rows = 3; /* narrower than the differences */
+    assert_int_equal(aqm_changed_ground_factors(map, sigma, stable, factor, NULL), AQM_OK);
+    assert_true(factor[4] == 1.0f);
+    free(sigma);
+    free(factor);
+    free(stable);
+    aqm_height_map_destroy(&map);
+}
+
 static void deposition_and_erosion_are_kept_apart(void **state) {
     (void)state;
     AqmHeightMap *map = make_map();
@@ -253,7 +302,7 @@ static void deposition_and_erosion_are_kept_apart(void **state) {
     near_to(change.all.area_m2, CELLS * cell, 1e-12);
     /* what noise adds to both alike */
     near_to(change.all.erosion_m3 - change.significant.erosion_m3, change.all.noise_m3,
-            0.3 * change.all.noise_m3);
+            0.4 * change.all.noise_m3); /* the sharp edges count as rough */
     const double box[4] = {map->first_column * step_m, map->first_row * step_m, 0.0, 0.0};
     const AqmVolumeChange part = volume_of(map, box, NULL); /* without what went down */
     near_to(part.significant.net_m3, 400 * cell * 0.003, 2e-8);
@@ -433,6 +482,7 @@ int main(void) {
         cmocka_unit_test(intervals_hold_the_truth_as_often_as_they_say),
         cmocka_unit_test(wrongly_stated_sigmas_are_put_right),
         cmocka_unit_test(sums_of_cells_vary_as_theory_says),
+        cmocka_unit_test(errors_of_changed_ground_are_measured_there),
         cmocka_unit_test(deposition_and_erosion_are_kept_apart),
         cmocka_unit_test(an_alignment_adds_its_own_uncertainty),
         cmocka_unit_test(the_number_of_threads_changes_nothing),

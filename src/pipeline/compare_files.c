@@ -91,12 +91,12 @@ static json_t *errors_to_json(const AqmVolumeChange *v) {
         (void)json_array_append_new(blocks, json_pack("{s:f, s:f, s:f}", "side_m", v->block_m[k],
                                                       "sigma_mm", 1000.0 * v->block_sigma_m[k],
                                                       "model_mm", 1000.0 * v->block_model_m[k]));
-    return json_pack("{s:b, s:b, s:f, s:f, s:o, s:o, s:f, s:o, s:o}", "measured",
+    return json_pack("{s:b, s:b, s:f, s:f, s:f, s:o, s:o, s:f, s:o, s:o}", "measured",
                      (int)v->is_measured, "sigma_known", (int)v->sigma_known, "sigma_scale",
-                     v->sigma_scale, "stable_area_m2", v->stable_area_m2, "stable_mean_mm",
-                     number(1000.0 * v->stable_mean_m), "stable_rms_mm",
-                     number(1000.0 * v->stable_rms_m), "coverage_factor", v->coverage_factor,
-                     "correlation", components, "blocks", blocks);
+                     v->sigma_scale, "changed_scale", v->changed_scale, "stable_area_m2",
+                     v->stable_area_m2, "stable_mean_mm", number(1000.0 * v->stable_mean_m),
+                     "stable_rms_mm", number(1000.0 * v->stable_rms_m), "coverage_factor",
+                     v->coverage_factor, "correlation", components, "blocks", blocks);
 }
 
 static json_t *comparison_to_json(const AqmComparison *c) {
@@ -193,6 +193,7 @@ static AqmStatus write_csv(const AqmComparison *c, const char *path, AqmDiag *di
     add_row(&csv, "height_change", "p95_abs", 1000.0 * c->p95_abs_m, "mm");
     add_row(&csv, "height_change", "max_abs", 1000.0 * c->max_abs_m, "mm");
     add_row(&csv, "errors", "sigma_scale", c->volume.sigma_scale, "1");
+    add_row(&csv, "errors", "changed_scale", c->volume.changed_scale, "1");
     add_row(&csv, "errors", "stable_area", c->volume.stable_area_m2, "m2");
     add_row(&csv, "errors", "stable_mean", 1000.0 * c->volume.stable_mean_m, "mm");
     add_row(&csv, "errors", "stable_rms", 1000.0 * c->volume.stable_rms_m, "mm");

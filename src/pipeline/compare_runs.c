@@ -99,7 +99,8 @@ static void choose_step(AqmComparePair *pair) {
 /* The heights of one side, and in `name` the file they come from. */
 static AqmStatus take_map(const AqmComparePair *pair, AqmCompareInput *input,
                           char name[AQM_COMPARED_MAX], AqmDiag *diag) {
-    snprintf(name, AQM_COMPARED_MAX, "%s", input->map_is_file ? input->map_path : input->cloud_path);
+    snprintf(name, AQM_COMPARED_MAX, "%s",
+             input->map_is_file ? input->map_path : input->cloud_path);
     if (input->map)
         return AQM_OK;
     const AqmStatus status = aqm_compare_make_map(pair, input, diag);
@@ -191,7 +192,7 @@ static void tell_doubts(const AqmComparePair *pair) {
                 "changed alike, or the two do not share a frame of reference; the intervals hold "
                 "both",
                 1000.0 * v->stable_mean_m);
-    if (v->sigma_known && (v->sigma_scale > 3.0 || v->sigma_scale < 1.0 / 3.0))
+    if (v->sigma_known && v->sigma_scale > 3.0) /* below 1: the part that both share cancels */
         aqm_log(log, AQM_LOG_WARNING,
                 "on unchanged ground the two differ by %.1f times what their sigmas say; the "
                 "sigmas were scaled",

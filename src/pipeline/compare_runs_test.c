@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "math/vec.h"
 #include "pipeline/pipeline_test_util.h"
+#include "stages/picture/fontconfig_leak.h"
 
 #define CONFIG                                                                                     \
     "calibration_path: c.json\noutput_dir: out\ncamera_input_map: {a: va, b: vb}\n"                \
