@@ -20,11 +20,14 @@
 #include "stages/surface/poisson_surface.h"
 #include "stages/surface/poisson_system.h"
 
-enum { BASE_DEPTH = 4 };
+enum {
+    BASE_DEPTH = 4,
+    THREAD_POINTS = 10000 /* a smaller cloud is not worth more than one thread */
+};
 
-/* A brick takes about 10 kB in all: 160 MB, and 0.6 kB a sample. A sheet of two samples a cell face
- * needs a brick for every 100. */
-enum { FREE_BRICKS = 16384, SAMPLES_PER_BRICK = 16 };
+/* A brick takes 8 to 18 kB in all, so these are about 0.4 GB, and 0.1 kB a sample more. A sheet
+ * that fills the cube takes 8000 bricks at depth 9 and 30 000 at depth 10. */
+enum { FREE_BRICKS = 32768, SAMPLES_PER_BRICK = 128 };
 
 static const double MOST_WEIGHT = 1000.0, MOST_SAMPLES = 100.0;
 
@@ -54,9 +57,8 @@ AqmStatus aqm_poisson_options_validate(const AqmPoissonOptions *options, AqmDiag
 }
 
 /* The octree, less deep than the density asks for where it would not fit its budget. */
-static AqmStatus make_tree(AqmPoissonTree *tree, AqmPoissonPoints *points, int base, int threads,
-                           AqmDiag *diag) {
-    const size_t budget = FREE_BRICKS + points->count / SAMPLES_PER_BRICK;
+static AqmStatus make_tree(AqmPoissonTree *tree, AqmPoissonPoints *points, int base, size_t budget,
+                           int threads, AqmDiag *diag) {
     for (int deepest = points->depth;; deepest--) {
         bool fits = false;
         for (size_t i = 0; i < points->count; i++)
@@ -86,9 +88,10 @@ static AqmStatus reconstruct(AqmPoissonPoints *points, const AqmPoissonOptions *
                              int threads, AqmPoissonSurface *surface, double *support_m,
                              AqmDiag *diag) {
     const int base = options->depth < BASE_DEPTH ? options->depth : BASE_DEPTH;
-    AQM_TRY(aqm_poisson_density(points, options->samples_per_node, base, threads, diag));
+    const size_t budget = FREE_BRICKS + points->count / SAMPLES_PER_BRICK;
+    AQM_TRY(aqm_poisson_density(points, options->samples_per_node, base, budget, threads, diag));
     AqmPoissonTree tree = {0};
-    AQM_TRY(make_tree(&tree, points, base, threads, diag));
+    AQM_TRY(make_tree(&tree, points, base, budget, threads, diag));
     AqmStatus status = find_support(points, tree.finest, support_m, diag);
     if (status == AQM_OK)
         status = aqm_poisson_field(&tree, points, diag);
@@ -119,7 +122,7 @@ static AqmStatus finish(AqmPoissonSurface *surface, const AqmCloud *cloud, doubl
 AqmStatus aqm_surface_poisson(const AqmCloud *cloud, const AqmPoissonOptions *options,
                               AqmMesh **out, AqmDiag *diag) {
     AQM_TRY(aqm_poisson_options_validate(options, diag));
-    const int threads = aqm_thread_count(options->threads);
+    const int threads = cloud->count < THREAD_POINTS ? 1 : aqm_thread_count(options->threads);
     AqmPoissonPoints points = {0};
     AqmPoissonSurface surface = {0};
     double support_m = 0.0;

@@ -128,8 +128,7 @@ static void add_field(const Base *base, const AqmPoissonLevel *level, double *so
         for (size_t y = 0; y < base->side; y++)
             for (size_t x = 0; x < base->side; x++)
                 for (int b = 0; b < 8; b++) {
-                    const size_t from =
-                        level_node(base, level, corner_node(base, x, y, z, b));
+                    const size_t from = level_node(base, level, corner_node(base, x, y, z, b));
                     for (int k = 0; k < 3; k++)
                         for (int a = 0; a < 8; a++)
                             source[corner_node(base, x, y, z, a)] +=
@@ -171,12 +170,12 @@ static void descend(const Base *base) {
     }
 }
 
-AqmStatus aqm_poisson_solve_base(AqmPoissonLevel *level, const AqmPoissonCell *cells,
-                                 size_t cell_count, double point_weight, AqmDiag *diag) {
+AqmStatus aqm_poisson_solve_base(AqmPoissonLevel *level, const AqmCellList *cells,
+                                 double point_weight, AqmDiag *diag) {
     Base base = {.side = (size_t)1 << level->depth,
                  .point_weight = point_weight,
-                 .cells = cells,
-                 .cell_count = cell_count};
+                 .cells = cells->cells,
+                 .cell_count = cells->count};
     base.nodes = (base.side + 1) * (base.side + 1) * (base.side + 1);
     double *arrays = aqm_calloc(5 * base.nodes, sizeof *arrays);
     if (!arrays)

@@ -77,8 +77,9 @@ void aqm_bricks_link(AqmBrickGrid *grid, int threads) {
     for (size_t i = 0; i < grid->count; i++) {
         AqmBrick *brick = &grid->bricks[i];
         for (int k = 0; k < 27; k++)
-            brick->near[k] = aqm_bricks_find(grid, brick->at[0] + k % 3 - 1,
-                                             brick->at[1] + k / 3 % 3 - 1, brick->at[2] + k / 9 - 1);
+            brick->near[k] =
+                aqm_bricks_find(grid, brick->at[0] + k % 3 - 1, brick->at[1] + k / 3 % 3 - 1,
+                                brick->at[2] + k / 9 - 1);
     }
 }
 
@@ -117,14 +118,15 @@ void aqm_bricks_halo(const AqmBrickGrid *grid, uint32_t brick, const float *valu
             float *row = out + ((z + 1) * AQM_HALO_SIDE + y + 1) * AQM_HALO_SIDE;
             const uint32_t *near = center->near + ((z >> 3) + 1) * 9 + ((y >> 3) + 1) * 3;
             const size_t offset = aqm_brick_node(0, y, z);
-            row[0] = near[0] == AQM_NO_BRICK ? 0.0f
-                                             : values[(size_t)near[0] * AQM_BRICK_SIZE + offset + 7];
+            row[0] = near[0] == AQM_NO_BRICK
+                         ? 0.0f
+                         : values[(size_t)near[0] * AQM_BRICK_SIZE + offset + 7];
             if (near[1] == AQM_NO_BRICK)
                 memset(row + 1, 0, AQM_BRICK_SIDE * sizeof *row);
             else
                 memcpy(row + 1, values + (size_t)near[1] * AQM_BRICK_SIZE + offset,
                        AQM_BRICK_SIDE * sizeof *row);
-            row[9] = near[2] == AQM_NO_BRICK ? 0.0f
-                                             : values[(size_t)near[2] * AQM_BRICK_SIZE + offset];
+            row[9] =
+                near[2] == AQM_NO_BRICK ? 0.0f : values[(size_t)near[2] * AQM_BRICK_SIZE + offset];
         }
 }

@@ -14,14 +14,20 @@
  * both sides of the sheet, and not where it is zero.
  *
  * Where S is below LEAST_SUM the count is too small to say anything and the next coarser level is
- * asked. A point stands for no more than a cell of its depth should hold: a stray one that no level
- * suits would otherwise outweigh all else. */
+ * asked; levels where that would be so nearly everywhere are not looked at. A point stands for no
+ * more than a cell of its depth should hold: a stray one that no level suits would otherwise
+ * outweigh all else. */
 #include <math.h>
 #include <stdbool.h>
 
 #include "base/alloc.h"
 #include "base/diag.h"
 #include "stages/surface/poisson_points.h"
+
+enum {
+    COARSER = 2,          /* levels from the finest cells to those that are counted in */
+    SAMPLES_PER_BRICK = 8 /* fewer on average, and counts would be too low nearly everywhere */
+};
 
 static const float LEAST_SUM = 4.0f;
 static const double SHEET_SHARE = 2.0 / 3.0;
@@ -151,10 +157,28 @@ static size_t judge(const Counting *counting, AqmPoissonPoints *points, int leve
     return left;
 }
 
+/* In how many bricks of a level there are samples. */
+static size_t count_bricks(const AqmPoissonPoints *points, int level) {
+    int32_t last[3] = {-1, -1, -1}, at[3];
+    size_t count = 0;
+    for (size_t i = 0; i < points->count; i++) {
+        brick_of(&points->samples[i], level, at);
+        count += at[0] != last[0] || at[1] != last[1] || at[2] != last[2];
+        for (int k = 0; k < 3; k++)
+            last[k] = at[k];
+    }
+    return count;
+}
+
 AqmStatus aqm_poisson_density(AqmPoissonPoints *points, double samples_per_node, int base_depth,
-                              int threads, AqmDiag *diag) {
+                              size_t brick_budget, int threads, AqmDiag *diag) {
     size_t left = points->count;
-    for (int level = points->depth > 2 ? points->depth - 2 : 0; left > 0 && level >= 0; level--) {
+    const size_t useful = 64 + points->count / SAMPLES_PER_BRICK;
+    const size_t most = useful < brick_budget ? useful : brick_budget;
+    int level = points->depth > COARSER ? points->depth - COARSER : 0;
+    while (level > 0 && count_bricks(points, level) > most)
+        level--;
+    for (; left > 0 && level >= 0; level--) {
         Counting counting = {0};
         const AqmStatus status = count_points(&counting, points, level, threads, diag);
         if (status == AQM_OK)

@@ -23,9 +23,9 @@
 
 #define NO_VERTEX UINT32_MAX
 
-/* A vertex closer to a node than this, in edges, would make triangles that float cannot tell from
- * a line. */
-static const float NEAREST_TO_NODE = 1e-3f;
+/* Vertices are kept this far from the nodes, in edges: for one in fifty the surface moves by a
+ * two-hundredth of a cell, and no triangle becomes a line. */
+static const float NEAREST_TO_NODE = 0.01f;
 
 /* The edges with a vertex that start at the nodes of a brick. */
 typedef struct EdgeBrick {
@@ -59,8 +59,8 @@ void aqm_poisson_surface_free(AqmPoissonSurface *surface) {
 
 /* ---- vertices -------------------------------------------------------------------------------- */
 
-static void find_signs(AqmPoissonLevel *level, int threads) {
-#pragma omp parallel for schedule(static) num_threads(threads)
+static void find_signs(AqmPoissonLevel *level) {
+#pragma omp parallel for schedule(static) num_threads(level->threads)
     for (size_t b = 0; b < level->grid.count; b++)
         for (size_t z = 0; z < AQM_BRICK_SIDE; z++) {
             uint64_t bits = 0;
@@ -108,11 +108,11 @@ static AqmStatus number_edges(Extraction *x, AqmDiag *diag) {
     size_t sum = 0;
     for (int d = x->tree->base; d <= x->tree->finest; d++) {
         AqmPoissonLevel *level = &x->tree->levels[d];
-        find_signs(level, x->tree->threads);
+        find_signs(level);
         x->edges[d] = aqm_alloc(level->grid.count, sizeof **x->edges);
         if (!x->edges[d])
             return aqm_fail_memory(diag, "octree bricks", level->grid.count, sizeof **x->edges);
-#pragma omp parallel for schedule(dynamic, 16) num_threads(x->tree->threads)
+#pragma omp parallel for schedule(dynamic, 16) num_threads(level->threads)
         for (size_t b = 0; b < level->grid.count; b++)
             find_edges(&level->grid, &level->grid.bricks[b], &x->edges[d][b]);
         for (size_t b = 0; b < level->grid.count; b++) {
@@ -130,9 +130,9 @@ static void place_vertex(const Extraction *x, const AqmPoissonLevel *level, size
     const AqmBrick *brick = &level->grid.bricks[b];
     const int to[3] = {n[0] + (axis == 0), n[1] + (axis == 1), n[2] + (axis == 2)};
     const float here = level->value[b * AQM_BRICK_SIZE + aqm_brick_node(n[0], n[1], n[2])];
-    const float there = level->value[(size_t)aqm_bricks_near(brick, to[0], to[1], to[2]) *
-                                         AQM_BRICK_SIZE +
-                                     aqm_brick_node(to[0], to[1], to[2])];
+    const float there =
+        level->value[(size_t)aqm_bricks_near(brick, to[0], to[1], to[2]) * AQM_BRICK_SIZE +
+                     aqm_brick_node(to[0], to[1], to[2])];
     float t = here / (here - there);
     t = t < NEAREST_TO_NODE ? NEAREST_TO_NODE : t;
     t = t > 1.0f - NEAREST_TO_NODE ? 1.0f - NEAREST_TO_NODE : t;
@@ -146,7 +146,7 @@ static void place_vertex(const Extraction *x, const AqmPoissonLevel *level, size
 static void place_vertices(const Extraction *x) {
     for (int d = x->tree->base; d <= x->tree->finest; d++) {
         const AqmPoissonLevel *level = &x->tree->levels[d];
-#pragma omp parallel for schedule(dynamic, 16) num_threads(x->tree->threads)
+#pragma omp parallel for schedule(dynamic, 16) num_threads(level->threads)
         for (size_t b = 0; b < level->grid.count; b++) {
             size_t vertex = x->edges[d][b].first;
             for (int axis = 0; axis < 3; axis++)
@@ -287,15 +287,15 @@ static void add_brick(const Extraction *x, int depth, size_t b, AqmTriangleSink 
         if (!leaves)
             continue;
         for (int k = 0; k < 8; k++) {
-            corner[k] = aqm_bricks_layer(grid, brick, AQM_BITS_POSITIVE, z + (k >> 2), k & 1,
-                                         k >> 1 & 1);
+            corner[k] =
+                aqm_bricks_layer(grid, brick, AQM_BITS_POSITIVE, z + (k >> 2), k & 1, k >> 1 & 1);
             any |= corner[k], all &= corner[k];
         }
         for (uint64_t bits = leaves & any & ~all; bits; bits &= bits - 1) {
             const int i = __builtin_ctzll(bits);
-            Leaf leaf = {.depth = depth,
-                         .cell = {8 * brick->at[0] + i % 8, 8 * brick->at[1] + i / 8,
-                                  8 * brick->at[2] + z}};
+            Leaf leaf = {
+                .depth = depth,
+                .cell = {8 * brick->at[0] + i % 8, 8 * brick->at[1] + i / 8, 8 * brick->at[2] + z}};
             for (int k = 0; k < 8; k++)
                 leaf.positive |= (unsigned)(corner[k] >> i & 1) << k;
             add_leaf(x, &leaf, sink);
@@ -306,7 +306,7 @@ static void add_brick(const Extraction *x, int depth, size_t b, AqmTriangleSink 
 /* Counts the triangles of every brick, or with room for them makes them. */
 static void add_bricks(const Extraction *x, bool count_only) {
     for (int d = x->tree->base; d <= x->tree->finest; d++) {
-#pragma omp parallel for schedule(dynamic, 16) num_threads(x->tree->threads)
+#pragma omp parallel for schedule(dynamic, 16) num_threads(x->tree->levels[d].threads)
         for (size_t b = 0; b < x->tree->levels[d].grid.count; b++) {
             EdgeBrick *edges = &x->edges[d][b];
             AqmTriangleSink sink = {.position = x->surface->position};

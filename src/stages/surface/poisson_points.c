@@ -280,8 +280,8 @@ static AqmPoissonSample average(const AqmPoissonPoints *points, const AqmCloud *
 }
 
 /* Samples of one chunk; counted only where out is NULL. */
-static size_t average_chunk(const AqmPoissonPoints *points, const AqmCloud *cloud,
-                            const Sorting *s, size_t chunk, AqmPoissonSample *out) {
+static size_t average_chunk(const AqmPoissonPoints *points, const AqmCloud *cloud, const Sorting *s,
+                            size_t chunk, AqmPoissonSample *out) {
     const size_t end = chunk_of_keys(s, chunk + 1);
     size_t made = 0;
     for (size_t i = chunk_of_keys(s, chunk), next; i < end; i = next, made++) {

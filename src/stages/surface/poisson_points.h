@@ -31,9 +31,11 @@ AQM_NODISCARD AqmStatus aqm_poisson_points_create(AqmPoissonPoints *out, const A
 void aqm_poisson_points_free(AqmPoissonPoints *points); /* zeroed is fine */
 
 /* Fills in area and depth from how many points lie around each sample: cells of that depth hold
- * samples_per_node of them. MEMORY. */
+ * samples_per_node of them. Levels on which the samples are spread over more than `brick_budget`
+ * bricks are not looked at. MEMORY. */
 AQM_NODISCARD AqmStatus aqm_poisson_density(AqmPoissonPoints *points, double samples_per_node,
-                                            int base_depth, int threads, AqmDiag *diag);
+                                            int base_depth, size_t brick_budget, int threads,
+                                            AqmDiag *diag);
 
 /* Samples first .. end - 1. */
 typedef struct AqmSampleRange {

@@ -3,6 +3,7 @@
 #ifndef AQM_STAGES_SURFACE_POISSON_SYSTEM_H
 #define AQM_STAGES_SURFACE_POISSON_SYSTEM_H
 
+#include "stages/surface/poisson_constraints.h"
 #include "stages/surface/poisson_tree.h"
 
 /* Spreads the samples' normals over the nodes and fills in `source` of all levels but the base,
@@ -15,20 +16,9 @@ AQM_NODISCARD AqmStatus aqm_poisson_field(AqmPoissonTree *tree, const AqmPoisson
 AQM_NODISCARD AqmStatus aqm_poisson_solve(AqmPoissonTree *tree, const AqmPoissonPoints *points,
                                           double point_weight, AqmDiag *diag);
 
-/* All samples of one cell, as one constraint: point_weight * area * value(at)^2 is to be small. */
-typedef struct AqmPoissonCell {
-    int32_t cell[3];
-    float at[3]; /* within the cell: 0..1 */
-    float area;  /* of the surface they stand for, in faces of the cell */
-} AqmPoissonCell;
-
 /* The function on the complete base level, from its source, its field and the constraints of its
  * cells. MEMORY. */
-AQM_NODISCARD AqmStatus aqm_poisson_solve_base(AqmPoissonLevel *level, const AqmPoissonCell *cells,
-                                               size_t cell_count, double point_weight, AqmDiag *diag);
-
-/* Values of a brick's nodes and those around it, times the stiffness matrix of a cell of side 1
- * with all neighbours; into the brick's places of `out`, a halo as well. */
-void aqm_poisson_stiffness(const float halo[AQM_HALO_SIZE], float out[AQM_HALO_SIZE]);
+AQM_NODISCARD AqmStatus aqm_poisson_solve_base(AqmPoissonLevel *level, const AqmCellList *cells,
+                                               double point_weight, AqmDiag *diag);
 
 #endif

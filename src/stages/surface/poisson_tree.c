@@ -12,10 +12,13 @@
 #include "base/alloc.h"
 #include "base/diag.h"
 
+/* A level of fewer bricks is done before other threads have woken up. */
+enum { THREAD_BRICKS = 512 };
+
 enum { REFINE_SIDE = 5, GATHER_SIDE = 17 };
 
 int aqm_poisson_sample_level(const AqmPoissonSample *sample) {
-    return (int)ceilf(sample->depth);
+    return (int)floorf(sample->depth + 0.5f);
 }
 
 /* ---- building -------------------------------------------------------------------------------- */
@@ -132,8 +135,9 @@ static void find_inner(AqmBrickGrid *grid, int threads) {
 
 static AqmStatus add_arrays(AqmPoissonLevel *level, const AqmPoissonPoints *points, int threads,
                             AqmDiag *diag) {
-    aqm_bricks_link(&level->grid, threads);
-    find_inner(&level->grid, threads);
+    level->threads = level->grid.count < THREAD_BRICKS ? 1 : threads;
+    aqm_bricks_link(&level->grid, level->threads);
+    find_inner(&level->grid, level->threads);
     AQM_TRY(aqm_poisson_ranges(points, level->depth, &level->grid, &level->ranges, diag));
     const size_t nodes = aqm_poisson_nodes(level);
     level->value = aqm_calloc(nodes, sizeof *level->value);

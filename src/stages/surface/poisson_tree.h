@@ -16,6 +16,7 @@ enum { AQM_POISSON_MOST_DEPTH = 16 };
 
 typedef struct AqmPoissonLevel {
     int depth;
+    int threads; /* as many as the bricks are worth */
     AqmBrickGrid grid;
     AqmSampleRange *ranges; /* of the samples in each brick's cells */
     float *value;           /* the function at the nodes */
@@ -29,7 +30,7 @@ typedef struct AqmPoissonTree {
     AqmPoissonLevel levels[AQM_POISSON_MOST_DEPTH + 1]; /* base .. finest are filled */
 } AqmPoissonTree;
 
-/* The level below or at which a sample's normal is spread. */
+/* The level nearest to a sample's depth: where its cell is and its normal is spread. */
 int aqm_poisson_sample_level(const AqmPoissonSample *sample);
 
 /* A cell for every sample on its level, with all neighbours, and what that asks of the coarser

@@ -20,7 +20,7 @@
 
 enum { REFINEMENTS = 5 };
 
-static const double PIECE_SHARE = 0.01, PIECE_SIDES2 = 4.0;
+static const double PIECE_SHARE = 0.01, PIECE_SIDES2 = 9.0;
 /* A cut closer to a vertex than this, in edges, would make a triangle without area. */
 static const double NEAREST_TO_VERTEX = 0.02;
 
@@ -65,8 +65,7 @@ static AqmStatus find_cuts(Trimming *t, AqmDiag *diag) {
     const uint32_t *triangles = t->surface->triangles;
     size_t count = 0;
     for (size_t i = 0; i < 3 * t->surface->triangle_count; i++)
-        count += is_kept(t, triangles[i]) !=
-                 is_kept(t, triangles[i % 3 == 2 ? i - 2 : i + 1]);
+        count += is_kept(t, triangles[i]) != is_kept(t, triangles[i % 3 == 2 ? i - 2 : i + 1]);
     t->cuts = aqm_alloc(count, sizeof *t->cuts);
     if (!t->cuts)
         return aqm_fail_memory(diag, "cut edges", count, sizeof *t->cuts);
@@ -276,8 +275,8 @@ AqmStatus aqm_poisson_trim(AqmPoissonSurface *surface, const AqmNeighbors *point
         drop_pieces(surface, support_m, parent, area);
         drop_vertices(surface, parent);
     } else {
-        status = aqm_fail_memory(diag, "vertices", surface->vertex_count,
-                                 sizeof *parent + sizeof *area);
+        status =
+            aqm_fail_memory(diag, "vertices", surface->vertex_count, sizeof *parent + sizeof *area);
     }
     aqm_free(parent);
     aqm_free(area);
