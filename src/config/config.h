@@ -12,7 +12,8 @@ bool aqm_config_fill_preset(AqmConfig *config, AqmPreset preset, const bool *kee
 /* Is `value` what some preset gives to this option? */
 bool aqm_preset_gives(const AqmOption *option, double value);
 
-/* Hands runtime.threads on to the options of every stage. */
+/* Hands on what several stages have to know: runtime.threads, and to fusion how many views each was
+ * matched with. */
 void aqm_config_share_threads(AqmConfig *config);
 
 #endif
