@@ -12,8 +12,7 @@ bool aqm_config_fill_preset(AqmConfig *config, AqmPreset preset, const bool *kee
 /* Is `value` what some preset gives to this option? */
 bool aqm_preset_gives(const AqmOption *option, double value);
 
-/* Hands on what several stages have to know: runtime.threads, and to fusion how many views each was
- * matched with. */
+/* Hands runtime.threads on to the options of every stage. */
 void aqm_config_share_threads(AqmConfig *config);
 
 #endif
