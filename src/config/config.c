@@ -47,6 +47,8 @@ void aqm_config_destroy(AqmConfig **config) {
 void aqm_config_share_threads(AqmConfig *config) {
     config->reconstruction.stereo.threads = config->runtime.threads;
     config->reconstruction.fusion.threads = config->runtime.threads;
+    /* no option of its own: what stereo is told */
+    config->reconstruction.fusion.matched_views = config->sparse_matching.num_neighbors;
     config->reconstruction.heightfield.threads = config->runtime.threads;
 }
 

@@ -422,6 +422,7 @@ static void the_table_agrees_with_the_stages(void **state) {
     assert_true(ours->depth_tolerance_m == fusion.depth_tolerance_m);
     assert_true(ours->min_confidence == fusion.min_confidence);
     assert_true(ours->voxel_size_m == fusion.voxel_size_m);
+    assert_int_equal(ours->matched_views, fusion.matched_views);
     assert_int_equal(ours->outlier_removal_enabled, fusion.outlier_removal_enabled);
     assert_int_equal(ours->outlier_nb_neighbors, fusion.outlier_nb_neighbors);
     assert_true(ours->outlier_std_ratio == fusion.outlier_std_ratio);

@@ -71,27 +71,22 @@ AqmStatus aqm_votes_create(AqmVotes **out, const AqmFusionScene *scene, int thre
     return AQM_OK;
 }
 
-/* As pack has it, but for the rounding. */
-static float own_variance(const AqmPackRules *rules, float sigma, float confidence) {
-    if (sigma > 0.0f && sigma < INFINITY)
-        return fmaxf(sigma * sigma, 1e-12f); /* squares of less are of no use in floats */
-    return rules->stand_in * rules->stand_in / fminf(fmaxf(confidence, 1e-3f), 1.0f);
-}
-
 /* The variances of the tile's own pixels, and their weights. */
-static void load_own(AqmVotes *votes, const AqmFusionScene *scene, const AqmDepthMap *map) {
+static void load_own(AqmVotes *votes, const AqmFusionScene *scene, size_t view) {
     const AqmFusionTile *tile = &votes->tile;
-    for (int y = 0; y < AQM_TILE_SIDE; y++)
-        for (int x = 0; x < AQM_TILE_SIDE; x++) {
-            const bool inside = x < tile->width && y < tile->height;
-            const size_t pixel =
-                (size_t)(tile->y0 + y) * (size_t)map->width + (size_t)(tile->x0 + x);
-            const float confidence = inside ? map->confidence[pixel] : 1.0f;
-            const float sigma = inside ? map->sigma_m[pixel] : NAN;
-            votes->variance[y * AQM_TILE_SIDE + x] = own_variance(&scene->rules, sigma, confidence);
-        }
+    const AqmSightMap *map = &scene->maps[view];
+    for (int y = 0; y < AQM_TILE_SIDE; y++) {
+        float *variance = votes->variance + y * AQM_TILE_SIDE;
+        const int width = y < tile->height ? tile->width : 0;
+        const uint32_t *texels = map->texels + (ptrdiff_t)(tile->y0 + y) * map->pitch + tile->x0;
+        for (int x = 0; x < width; x++)
+            variance[x] = aqm_deviation_of(texels[x]) * aqm_deviation_of(texels[x]);
+        for (int x = width; x < AQM_TILE_SIDE; x++)
+            variance[x] = 1.0f; /* there is no depth */
+    }
+    const float share = scene->knows_deviations ? 1.0f : 0.0f;
     for (int at = 0; at < AQM_TILE_POINTS; at++) {
-        votes->added[at] = scene->knows_deviations ? votes->variance[at] : 0.0f;
+        votes->added[at] = share * votes->variance[at];
         votes->own[at] = 1.0f / (votes->variance[at] + votes->added[at]);
     }
 }
@@ -230,7 +225,7 @@ void aqm_votes_take(AqmVotes *votes, const AqmFusionScene *scene, size_t view, i
         aqm_tile_find_normals(tile, scene);
     else
         memset(tile->normal, 0, sizeof tile->normal);
-    load_own(votes, scene, scene->views[view].depth);
+    load_own(votes, scene, view);
     const AqmSightPoints points = aqm_tile_sight_points(tile);
     const float tolerance = (float)scene->options->depth_tolerance_m;
     const Box box = box_of(tile);
