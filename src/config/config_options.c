@@ -130,8 +130,7 @@ static const AqmOption options[] = {
           "less confident pixels of the depth maps are not fused"),
     CHOICE(REC, "surface_method", reconstruction.surface_method, "poisson|heightfield|bpa",
            heightfield, 0,
-           "a height over the horizontal plane; a screened Poisson surface; or triangles between "
-           "the points (ball pivoting)"),
+           "screened Poisson; a height over the horizontal plane; or ball pivoting"),
     INT(REC, "poisson_depth", reconstruction.poisson_depth, 9, 1, 16, "", 0,
         "levels of the octree; only with surface_method poisson"),
     FLOAT(REC, "grid_resolution", reconstruction.heightfield.grid_resolution_m, 0.002, 1e-6, 1000,
