@@ -63,8 +63,18 @@ AQM_API AqmPoissonOptions aqm_poisson_options_default(void);
 AQM_API AQM_NODISCARD AqmStatus aqm_poisson_options_validate(const AqmPoissonOptions *options,
                                                              AqmDiag *diag);
 
-/* Screened Poisson reconstruction (Kazhdan and Hoppe 2013) of the points with a normal. Colour and
- * sigma of a vertex are those of the points around it. */
+/* Screened Poisson reconstruction (Kazhdan and Hoppe 2013) of the points with a normal; those
+ * without one make no surface, but keep what lies close to them from being cut away, and colour it.
+ * Points far outside (beyond the box of the 1st to 99th percentiles widened on every side by half
+ * of its longest side) are left out: the octree is laid around the others, 1.1 times as long as
+ * their longest side. Where points are too sparse for cells of the full depth these are larger; so
+ * they are where points scattered through space would need more than about 0.5 GB.
+ *
+ * No edge is in more than two triangles; with a trim_m of INFINITY the surface of a closed cloud is
+ * closed, and an open one ends at the octree's faces. Pieces below a hundredth of the largest and
+ * below (6 spacings)^2, the spacing of the points or of the finest cells, are dropped. Normals are
+ * those of the triangles; colour and sigma those of the eight points nearest to a vertex; views
+ * stays 0. NO_DATA also for fewer than three points with a normal. */
 AQM_API AQM_NODISCARD AqmStatus aqm_surface_poisson(const AqmCloud *cloud,
                                                     const AqmPoissonOptions *options, AqmMesh **out,
                                                     AqmDiag *diag);

@@ -5,10 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum {
-    AQM_POLYGON_MOST = 36, /* vertices: on 12 edges, and 4 within each of the 6 faces */
-    AQM_POLYGON_SPLIT = AQM_POLYGON_MOST /* new vertices in a cell, at most */
-};
+enum { AQM_POLYGON_MOST = 36 }; /* vertices: on 12 edges, and 4 within each of the 6 faces */
 
 /* The crossings of one cell: vertex i is followed by vertex next[i]. */
 typedef struct AqmCrossings {

@@ -24,10 +24,11 @@
  * the points; its values start as those of the coarser level interpolated, and stay so at the
  * band's border; inside, (K + S) u = b is solved by conjugate gradients with the diagonal as
  * preconditioner. The band is four cells wide, so its matrix is well conditioned: about 10 steps.
- * Coarser values are not corrected afterwards (cascadic, as theirs).
+ * Coarser values are not corrected afterwards (cascadic, as theirs): against levels that are
+ * complete down to 64^3 that moves the surface of r5 by 0.012 mm RMS, and its error by 0.000.
  *
  * All sums go brick by brick and then over the bricks in order: threads do not matter. Cost: a step
- * takes about 8 ns a node; four more floats a node on the level that is being solved. */
+ * takes about 10 ns a node; four more floats a node on the level that is being solved. */
 #include <math.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@
 
 enum { MOST_STEPS = 60 };
 
+/* Residual left: 0.0002 mm RMS from the surface of a residual of 1e-6; 1e-2 leaves 0.003 mm. */
 static const double TOLERANCE = 1e-3;
 /* w = SCREENING * point_weight. With 1 the field's smoothing at the width of a cell shows: on
  * ring12 at depth 9 (cells of 4 mm, points good to 0.084 mm) the surface is off by 0.104 mm, with 4
@@ -82,10 +84,21 @@ static void stiffness(const float halo[AQM_HALO_SIZE], float out[AQM_HALO_SIZE])
         }
 }
 
-/* (K + S) times the values of a brick; only the brick's own places of `out` mean something. */
+static bool has_inner(const AqmBrick *brick) {
+    uint64_t any = 0;
+    for (int z = 0; z < AQM_BRICK_SIDE; z++)
+        any |= brick->bits[AQM_BITS_INNER][z];
+    return any != 0;
+}
+
+/* (K + S) times the values of a brick; only the brick's own places of `out` mean something. All 0
+ * where none of its nodes is solved for. */
 static void multiply(const Gradients *g, size_t brick, const float *values,
                      float out[AQM_HALO_SIZE]) {
     float halo[AQM_HALO_SIZE];
+    memset(out, 0, AQM_HALO_SIZE * sizeof *out); /* constraints add to the places around it too */
+    if (!has_inner(&g->level->grid.bricks[brick]))
+        return;
     aqm_bricks_halo(&g->level->grid, (uint32_t)brick, values, halo);
     stiffness(halo, out);
     for (size_t i = g->constraints->first[brick]; i < g->constraints->first[brick + 1]; i++) {

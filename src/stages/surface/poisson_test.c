@@ -502,7 +502,7 @@ static void scattered_points_stay_manifold_and_small(void **state) {
     const double peak = (double)(aqm_alloc_count().peak_bytes - before) * 1e-6;
     (void)assert_sound(mesh);
     print_message("scattered: %zu triangles, peak %.0f MB\n", mesh->triangle_count, peak);
-    assert_true(peak < 400.0);
+    assert_true(peak < 50.0);
     assert_true(mesh->triangle_count > 10000);
     aqm_mesh_destroy(&mesh);
     aqm_cloud_destroy(&cloud);

@@ -224,7 +224,7 @@ void aqm_poisson_block(const AqmBrickGrid *grid, const float *values, const int3
             }
 }
 
-/* `rows` rows of 5 values, `step` apart, to 8 each; the values of a row `stride` apart. */
+/* 5 values, `stride` apart, to 8. */
 static void refine_row(const float *in, size_t stride, float *out, size_t out_stride) {
     for (size_t i = 0; i < REFINE_SIDE - 1; i++) {
         out[2 * i * out_stride] = in[i * stride];
@@ -247,7 +247,7 @@ void aqm_poisson_refine(const AqmBrickGrid *coarse, const float *values, const A
         refine_row(along_y + i, 64, out + i, 64);
 }
 
-/* 17 values, from one before the first node's own on, to 8. */
+/* 17 values, the first from one step before the first node, to 8. */
 static void gather_row(const float *in, size_t stride, float *out, size_t out_stride) {
     for (size_t i = 0; i < 8; i++) {
         const float *at = in + 2 * i * stride;
