@@ -125,8 +125,59 @@ static void a_frame_leaves_its_files_and_a_report(void **state) {
     assert_true(exists(f.output, "depth_maps/cam04.npz"));
     assert_true(exists(f.output, "point_cloud/fused.ply"));
     assert_true(exists(f.output, "mesh/surface.ply"));
+    assert_true(exists(f.output, "mesh/height_map.npz"));
+    assert_true(exists(f.output, "mesh/height_map.tif"));
     assert_false(exists(f.output, "consistency_maps"));
     assert_false(exists(f.output, "frame.json")); /* that is for the caller to say */
+    close_fixture(&f);
+}
+
+/* The plane lies at Z = 1.2 m; sigma and colours as every method leaves them. */
+static void check_mesh(const Fixture *f) {
+    char path[PATH_MAX];
+    AqmCloud *cloud = NULL;
+    AqmMesh *mesh = NULL;
+    size_t off = 0, unseen = 0, colored = 0, up = 0;
+    assert_int_equal(
+        aqm_ply_read(in_folder(path, f->output, "mesh/surface.ply"), &cloud, &mesh, NULL), AQM_OK);
+    assert_int_equal(mesh->vertex_count, f->report.vertices);
+    assert_int_equal(mesh->triangle_count, f->report.triangles);
+    for (size_t i = 0; i < mesh->vertex_count; i++) {
+        const uint8_t *color = mesh->color + 3 * i;
+        off += !(fabsf(mesh->position[3 * i + 2] - mesh->position[2]) < 0.02f);
+        unseen += mesh->views[i] == 0;
+        colored += color[0] != color[1] || color[1] != color[2];
+        assert_true(mesh->views[i] > 0 || color[1] == 0);
+        assert_true(mesh->sigma_m[i] > 0.0f);
+        up += mesh->normal[3 * i + 2] < -0.5f;
+    }
+    assert_int_equal(unseen, f->report.unseen_vertices);
+    assert_true(off == 0 && unseen * 20 < mesh->vertex_count && colored * 2 > mesh->vertex_count);
+    assert_true(up * 10 > mesh->vertex_count * 9);
+    aqm_mesh_destroy(&mesh);
+}
+
+static void every_method_gives_a_colored_surface(void **state) {
+    (void)state;
+    static const char *const methods[] = {"heightfield", "poisson", "bpa"};
+    Fixture f;
+    open_fixture(&f, "methods");
+    for (size_t k = 0; k < 3; k++) {
+        assert_int_equal(
+            aqm_config_set(f.config, "reconstruction.surface_method", methods[k], NULL), AQM_OK);
+        assert_int_equal(aqm_frame_make(&f.job, &f.report, NULL), AQM_OK);
+        print_message("%s: %zu vertices, %zu unseen\n", methods[k], f.report.vertices,
+                      f.report.unseen_vertices);
+        check_mesh(&f);
+        /* only heightfields have a map, and none is left of an earlier making */
+        assert_true(exists(f.output, "mesh/height_map.npz") == (k == 0));
+        assert_true(exists(f.output, "mesh/height_map.tif") == (k == 0));
+    }
+    const size_t all = f.report.triangles;
+    assert_int_equal(aqm_config_set(f.config, "reconstruction.target_faces", "200", NULL), AQM_OK);
+    assert_int_equal(aqm_frame_make(&f.job, &f.report, NULL), AQM_OK);
+    assert_true(all > 500 && f.report.triangles <= 300 && f.report.triangles > 100);
+    check_mesh(&f);
     close_fixture(&f);
 }
 
@@ -406,6 +457,7 @@ int main(void) {
         cmocka_unit_test(white_is_that_of_the_smallest_usual_bit_depth),
         cmocka_unit_test(images_of_another_size_are_left_out),
         cmocka_unit_test(a_frame_leaves_its_files_and_a_report),
+        cmocka_unit_test(every_method_gives_a_colored_surface),
         cmocka_unit_test(what_an_earlier_making_left_goes),
         cmocka_unit_test(consistency_maps_do_not_need_the_depth_maps_kept),
         cmocka_unit_test(a_range_without_the_surface_is_told),
