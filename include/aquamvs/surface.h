@@ -54,8 +54,8 @@ typedef struct AqmPoissonOptions {
     int depth;               /* levels of the octree; 1..16; default 9 */
     double point_weight;     /* how closely points are met (screening); 0..1000; default 4 */
     double samples_per_node; /* points that a finest cell should hold; 1..100; default 1.5 */
-    double trim_m; /* what is farther than this from every point is cut away; 0 = twice the spacing
-                      of the points or of the finest cells, whichever is larger; default 0 */
+    double trim_m; /* what is farther than this from every point is cut away; INFINITY = nothing; 0
+                      = 1.8 times the median spacing of the points; default 0 */
     int threads;   /* 0 = all cores */
 } AqmPoissonOptions;
 

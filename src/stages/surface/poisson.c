@@ -69,30 +69,38 @@ static AqmStatus make_tree(AqmPoissonTree *tree, AqmPoissonPoints *points, int b
     }
 }
 
-/* Twice the median spacing of the points or the side of the finest cells, whichever is larger. */
-static AqmStatus find_support(const AqmPoissonPoints *points, int finest, double *support_m,
+/* How closely the surface is known. */
+typedef struct Support {
+    double trim_m;  /* what is farther from every point is cut away, unless told otherwise */
+    double piece_m; /* twice the spacing of the points or of the finest cells */
+} Support;
+
+/* 1.8 spacings close where up to 2 x 2 points of a square lattice are missing, whose empty circle
+ * has a radius of sqrt(2.5) spacings. */
+static AqmStatus find_support(const AqmPoissonPoints *points, int finest, Support *support,
                               AqmDiag *diag) {
     float *areas = aqm_alloc(points->count, sizeof *areas);
     if (!areas)
         return aqm_fail_memory(diag, "samples", points->count, sizeof *areas);
     for (size_t i = 0; i < points->count; i++)
         areas[i] = points->samples[i].area;
-    const double area = (double)aqm_select_f32(areas, points->count, points->count / 2);
+    const double spacing = sqrt((double)aqm_select_f32(areas, points->count, points->count / 2));
     aqm_free(areas);
-    *support_m = 2.0 * points->size_m * fmax(sqrt(area), ldexp(1.0, -finest));
+    support->trim_m = 1.8 * points->size_m * spacing;
+    support->piece_m = 2.0 * points->size_m * fmax(spacing, ldexp(1.0, -finest));
     return AQM_OK;
 }
 
 /* From the points to the whole surface in the cube. */
 static AqmStatus reconstruct(AqmPoissonPoints *points, const AqmPoissonOptions *options,
-                             int threads, AqmPoissonSurface *surface, double *support_m,
+                             int threads, AqmPoissonSurface *surface, Support *support,
                              AqmDiag *diag) {
     const int base = options->depth < BASE_DEPTH ? options->depth : BASE_DEPTH;
     const size_t budget = FREE_BRICKS + points->count / SAMPLES_PER_BRICK;
     AQM_TRY(aqm_poisson_density(points, options->samples_per_node, base, budget, threads, diag));
     AqmPoissonTree tree = {0};
     AQM_TRY(make_tree(&tree, points, base, budget, threads, diag));
-    AqmStatus status = find_support(points, tree.finest, support_m, diag);
+    AqmStatus status = find_support(points, tree.finest, support, diag);
     if (status == AQM_OK)
         status = aqm_poisson_field(&tree, points, diag);
     if (status == AQM_OK)
@@ -105,10 +113,10 @@ static AqmStatus reconstruct(AqmPoissonPoints *points, const AqmPoissonOptions *
 
 /* From the whole surface to the mesh. */
 static AqmStatus finish(AqmPoissonSurface *surface, const AqmCloud *cloud, double trim_m,
-                        double support_m, int threads, AqmMesh **out, AqmDiag *diag) {
+                        double piece_m, int threads, AqmMesh **out, AqmDiag *diag) {
     AqmNeighbors *neighbors = NULL;
     AQM_TRY(aqm_neighbors_create(&neighbors, cloud->position, cloud->count, threads, diag));
-    AqmStatus status = aqm_poisson_trim(surface, neighbors, trim_m, support_m, threads, diag);
+    AqmStatus status = aqm_poisson_trim(surface, neighbors, trim_m, piece_m, threads, diag);
     if (status == AQM_OK && surface->triangle_count == 0)
         status = aqm_fail(diag, AQM_ERROR_NO_DATA,
                           "the points' normals make no Poisson surface within %g m of the points",
@@ -125,13 +133,13 @@ AqmStatus aqm_surface_poisson(const AqmCloud *cloud, const AqmPoissonOptions *op
     const int threads = cloud->count < THREAD_POINTS ? 1 : aqm_thread_count(options->threads);
     AqmPoissonPoints points = {0};
     AqmPoissonSurface surface = {0};
-    double support_m = 0.0;
+    Support support = {0};
     AQM_TRY(aqm_poisson_points_create(&points, cloud, options->depth, threads, diag));
-    AqmStatus status = reconstruct(&points, options, threads, &surface, &support_m, diag);
+    AqmStatus status = reconstruct(&points, options, threads, &surface, &support, diag);
     aqm_poisson_points_free(&points);
     if (status == AQM_OK) {
-        const double trim_m = options->trim_m > 0.0 ? options->trim_m : support_m;
-        status = finish(&surface, cloud, trim_m, support_m, threads, out, diag);
+        const double trim_m = options->trim_m > 0.0 ? options->trim_m : support.trim_m;
+        status = finish(&surface, cloud, trim_m, support.piece_m, threads, out, diag);
     }
     aqm_poisson_surface_free(&surface);
     return status;

@@ -21,11 +21,10 @@ AQM_NODISCARD AqmStatus aqm_poisson_extract(AqmPoissonTree *tree, const AqmPoiss
                                             AqmPoissonSurface *out, AqmDiag *diag);
 
 /* Cuts away what is farther than trim_m (INFINITY: nothing) from all points; pieces below a
- * hundredth of the largest and below (3 support_m)^2; and vertices that are then in no triangle.
+ * hundredth of the largest and below (3 piece_m)^2; and vertices that are then in no triangle.
  * NO_DATA if that needs 2^32 vertices or more; MEMORY. */
 AQM_NODISCARD AqmStatus aqm_poisson_trim(AqmPoissonSurface *surface, const AqmNeighbors *points,
-                                         double trim_m, double support_m, int threads,
-                                         AqmDiag *diag);
+                                         double trim_m, double piece_m, int threads, AqmDiag *diag);
 
 /* The mesh: normals of the triangles around each vertex, colour and sigma of the points around it.
  * MEMORY; *out is then untouched. */

@@ -222,7 +222,7 @@ static double area_of(const AqmPoissonSurface *s, const uint32_t v[3]) {
 }
 
 /* Removes triangles of small pieces; parent and area: one for each vertex. */
-static void drop_pieces(AqmPoissonSurface *s, double support_m, uint32_t *parent, double *area) {
+static void drop_pieces(AqmPoissonSurface *s, double piece_m, uint32_t *parent, double *area) {
     for (size_t i = 0; i < s->vertex_count; i++)
         parent[i] = (uint32_t)i, area[i] = 0.0;
     for (size_t i = 0; i < s->triangle_count; i++) {
@@ -237,7 +237,7 @@ static void drop_pieces(AqmPoissonSurface *s, double support_m, uint32_t *parent
         area[root] += area_of(s, s->triangles + 3 * i);
         largest = fmax(largest, area[root]);
     }
-    const double least = fmin(PIECE_SHARE * largest, PIECE_SIDES2 * support_m * support_m);
+    const double least = fmin(PIECE_SHARE * largest, PIECE_SIDES2 * piece_m * piece_m);
     size_t kept = 0;
     for (size_t i = 0; i < s->triangle_count; i++) {
         const uint32_t *v = s->triangles + 3 * i;
@@ -265,14 +265,14 @@ static void drop_vertices(AqmPoissonSurface *s, uint32_t *number) {
 }
 
 AqmStatus aqm_poisson_trim(AqmPoissonSurface *surface, const AqmNeighbors *points, double trim_m,
-                           double support_m, int threads, AqmDiag *diag) {
+                           double piece_m, int threads, AqmDiag *diag) {
     if (trim_m < INFINITY)
         AQM_TRY(cut(surface, points, trim_m, threads, diag));
     uint32_t *parent = aqm_alloc(surface->vertex_count, sizeof *parent);
     double *area = aqm_alloc(surface->vertex_count, sizeof *area);
     AqmStatus status = AQM_OK;
     if (parent && area) {
-        drop_pieces(surface, support_m, parent, area);
+        drop_pieces(surface, piece_m, parent, area);
         drop_vertices(surface, parent);
     } else {
         status =
