@@ -1,5 +1,26 @@
 /* Ball pivoting (Bernardini, Mittleman, Rushmeier, Silva, Taubin 1999, "The Ball-Pivoting Algorithm
- * for Surface Reconstruction"). */
+ * for Surface Reconstruction"): a ball that rests on three points, with no point in it, makes them
+ * a triangle; it is rolled over each edge until it meets another point, and so on (bpa_ball.c the
+ * geometry, bpa_front.c the edges with join and glue, bpa_grow.c seeds and rolling). Balls of all
+ * radii are rolled, the smallest first; where one stops, the next goes on if it rests there.
+ *
+ * - Triangles face where the normals of their corners point, or are not made. Corners without a
+ *   normal do not object; where none of a seed's has one, the ball starts above, where the cameras
+ *   are, and stays on its side of the surface.
+ * - Points nearer to each other than a quarter of the smallest radius are thinned first, in the
+ * order of cells in space: noise turns what such points make into slivers of any tilt. Before a
+ * larger ball, what the smaller ones did not use is thinned likewise; most of it lies just below
+ * the surface, where noise has put it.
+ * - Every edge runs at most once in either direction, so that none has more than two triangles and
+ *   neighbours are wound alike. Vertices may hold more than one fan of triangles.
+ * - Radii are chosen as 1.5, 3 and 6 spacings of the points. Fused clouds have about one point a
+ *   voxel, at uneven distances: with 1 spacing balls fall through everywhere, with 1.5 in some tens
+ *   of places a million points, with more the ball skips points (of those on the r5 scenes 2 gives
+ * up 8 % more). The largest bridges gaps of 12 spacings. Holes of up to eight edges that are left
+ * are closed in the end (bpa_holes.c).
+ *
+ * One thread rolls; the others help with spacing and sorting. Cost: about 4 us a point; besides the
+ * mesh some 100 bytes a point. */
 #include "aquamvs/surface.h"
 
 #include <math.h>

@@ -264,11 +264,13 @@ static AqmStatus collapse(Work *work, size_t target_triangles, AqmDiag *diag) {
     AQM_TRY(aqm_mesh_fans_create(&work->before_fans, mesh->vertex_count, mesh->triangles,
                                  mesh->triangle_count, diag));
     AQM_TRY(ask_for_memory(mesh, diag));
-    work->after_count =
-        meshopt_simplify(work->after, mesh->triangles, 3 * mesh->triangle_count, mesh->position,
-                         mesh->vertex_count, 3 * sizeof(float), 3 * target_triangles, ANY_ERROR,
-                         meshopt_SimplifyLockBorder, NULL) /
-        3;
+    /* a closed mesh, asked for a single triangle, would vanish */
+    for (size_t target = target_triangles; work->after_count == 0; target *= 2)
+        work->after_count =
+            meshopt_simplify(work->after, mesh->triangles, 3 * mesh->triangle_count, mesh->position,
+                             mesh->vertex_count, 3 * sizeof(float), 3 * target, ANY_ERROR,
+                             meshopt_SimplifyLockBorder, NULL) /
+            3;
     if (!any_repeats(&work->before_fans, mesh->triangles, mesh->triangle_count))
         AQM_TRY(repair(work->after, &work->after_count, mesh->vertex_count, diag));
     return aqm_mesh_fans_create(&work->after_fans, mesh->vertex_count, work->after,

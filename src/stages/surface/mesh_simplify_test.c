@@ -220,6 +220,12 @@ static void a_sphere_stays_closed(void **state) {
     assert_true(result->triangle_count <= 1000 && result->triangle_count > 900);
     assert_true(fabs(shape.volume_m3 / (4.0 / 3.0 * PI * 0.001) - 1.0) < 0.02);
     aqm_mesh_destroy(&result);
+    double error;
+    result = simplify(mesh, 1, &error); /* of a closed mesh nothing would be left */
+    assert_sound(result);
+    assert_true(result->triangle_count > 0 && result->triangle_count < 10);
+    assert_true(error > 0.05 && error < 0.2);
+    aqm_mesh_destroy(&result);
     aqm_mesh_destroy(&mesh);
 }
 
