@@ -23,7 +23,7 @@
 typedef struct Lane {
     atomic_uintptr_t owner; /* pthread_t of its thread; 0 = free. The rest is that thread's alone */
     long id;
-    int io; /* its own account of bytes */
+    int io, wait; /* its own accounts */
     size_t own_bytes;
     size_t count, depth, open_tasks;
     AqmScopeEvent *events;
@@ -36,6 +36,7 @@ struct AqmRecorder {
     atomic_size_t dropped;
     int io;                  /* the process's account of bytes */
     atomic_size_t own_bytes; /* of them, read by this file */
+    AqmProcWait wait;        /* of the threads; for the thread of lane 0 alone, as the counters */
     AqmPerfCounters counters;
     char no_counts[128];
 };
@@ -62,7 +63,7 @@ AqmStatus aqm_recorder_create(AqmRecorder **out, size_t threads, size_t events, 
     }
     for (size_t k = 0; k < threads; k++) {
         recorder->lanes[k].events = recorder->events + k * events;
-        recorder->lanes[k].io = -1;
+        recorder->lanes[k].io = recorder->lanes[k].wait = -1;
     }
     *out = recorder;
     return AQM_OK;
@@ -71,9 +72,12 @@ AqmStatus aqm_recorder_create(AqmRecorder **out, size_t threads, size_t events, 
 void aqm_recorder_destroy(AqmRecorder **recorder) {
     if (!recorder || !*recorder)
         return;
-    for (size_t k = 0; (*recorder)->lanes && k < (*recorder)->lane_count; k++)
+    for (size_t k = 0; (*recorder)->lanes && k < (*recorder)->lane_count; k++) {
         aqm_proc_io_close((*recorder)->lanes[k].io);
+        aqm_proc_io_close((*recorder)->lanes[k].wait);
+    }
     aqm_proc_io_close((*recorder)->io);
+    aqm_proc_wait_close(&(*recorder)->wait);
     aqm_perf_close(&(*recorder)->counters);
     aqm_free((*recorder)->lanes);
     aqm_free((*recorder)->events);
@@ -93,6 +97,7 @@ static Lane *lane_of_caller(AqmRecorder *recorder) {
             continue;
         lane->id = (long)gettid();
         lane->io = aqm_proc_io_open(true);
+        lane->wait = aqm_proc_wait_open();
         return lane;
     }
     return NULL;
@@ -101,6 +106,7 @@ static Lane *lane_of_caller(AqmRecorder *recorder) {
 bool aqm_recorder_attach(AqmRecorder *recorder) {
     AqmRecorder *none = NULL;
     (void)lane_of_caller(recorder); /* the first */
+    aqm_proc_wait_find(&recorder->wait);
     return atomic_compare_exchange_strong(&active, &none, recorder);
 }
 
@@ -181,6 +187,14 @@ static AqmProcIo read_io(AqmRecorder *recorder, Lane *lane, AqmScopeKind kind) {
     return io;
 }
 
+static double read_wait(AqmRecorder *recorder, Lane *lane, AqmScopeKind kind) {
+    size_t bytes;
+    const double wait_s = kind == AQM_SCOPE_TASK ? aqm_proc_wait_read_one(lane->wait, &bytes)
+                                                 : aqm_proc_wait_read(&recorder->wait, &bytes);
+    count_own(recorder, lane, bytes);
+    return wait_s;
+}
+
 static void read_counts(AqmRecorder *recorder, Lane *lane, int64_t counts[AQM_PERF_COUNT]) {
     if (aqm_perf_read(&recorder->counters, counts))
         count_own(recorder, lane, AQM_PERF_COUNT * AQM_PERF_READ_BYTES);
@@ -202,7 +216,10 @@ AqmScope aqm_scope_begin(AqmScopeKind kind, const char *name, const char *detail
     }
     AqmScopeEvent *event = scope.event;
     scope.lane = lane;
+    if (event->kind == AQM_SCOPE_STAGE)
+        aqm_proc_wait_find(&scope.recorder->wait); /* dear; threads come with stages */
     event->io = read_io(scope.recorder, lane, event->kind);
+    event->wait_s = read_wait(scope.recorder, lane, event->kind);
     if (event->kind == AQM_SCOPE_TASK) {
         scope.trace = (AqmTraceScope){.cpu_start_s = thread_cpu_s(), .wall_start_s = aqm_now_s()};
     } else {
@@ -229,6 +246,7 @@ void aqm_scope_end(const AqmScope *scope) {
             event->counts[k] =
                 counts[k] >= 0 && event->counts[k] >= 0 ? counts[k] - event->counts[k] : -1;
     }
+    event->wait_s = read_wait(scope->recorder, lane, event->kind) - event->wait_s;
     event->live_end_bytes = aqm_alloc_count().live_bytes;
     const AqmProcIo io = read_io(scope->recorder, lane, event->kind);
     const bool is_known = io.read_bytes >= 0 && event->io.read_bytes >= 0;

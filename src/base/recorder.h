@@ -35,6 +35,7 @@ typedef struct AqmScopeEvent {
     double start_s;    /* on the clock of aqm_now_s */
     AqmTraceSpan span; /* peak: of all live bytes */
     size_t live_start_bytes, live_end_bytes;
+    double wait_s; /* threads were ready and had no core; NaN = not known */
     AqmProcIo io;
     int64_t counts[AQM_PERF_COUNT]; /* -1 = not known */
 } AqmScopeEvent;

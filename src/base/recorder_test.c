@@ -4,7 +4,9 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <math.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,6 +31,18 @@ static void work_for(double seconds) {
         clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
     while ((double)(now.tv_sec - from.tv_sec) + 1e-9 * (double)(now.tv_nsec - from.tv_nsec) <
            seconds);
+}
+
+static void *compute_a_while(void *user) {
+    work_for(0.03);
+    return user;
+}
+
+static int first_of(const cpu_set_t *set) {
+    int core = 0;
+    while (!CPU_ISSET(core, set))
+        core++;
+    return core;
 }
 
 static void nothing_is_recorded_unasked(void **state) {
@@ -326,11 +340,45 @@ static void counters_count_or_say_why(void **state) {
 
 static void waiting_only_grows(void **state) {
     (void)state;
-    const double before = aqm_proc_wait_s();
-    if (!(before >= 0.0))
+    AqmProcWait wait = {.count = 0};
+    size_t bytes;
+    assert_true(isnan(aqm_proc_wait_read(&wait, &bytes)));
+    aqm_proc_wait_find(&wait);
+    if (wait.count == 0)
         skip();
+    const double before = aqm_proc_wait_read(&wait, &bytes);
+    assert_true(before >= 0.0 && bytes > 0);
+    const size_t count = wait.count;
+    aqm_proc_wait_find(&wait); /* the same threads */
+    assert_int_equal(wait.count, count);
     usleep(1000);
-    assert_true(aqm_proc_wait_s() >= before);
+    assert_true(aqm_proc_wait_read(&wait, &bytes) >= before);
+    aqm_proc_wait_close(&wait);
+    assert_int_equal(wait.count, 0);
+}
+
+/* Two threads on one core: each is ready while the other runs. */
+static void threads_without_a_core_wait(void **state) {
+    (void)state;
+    cpu_set_t all, one;
+    pthread_t thread;
+    assert_int_equal(sched_getaffinity(0, sizeof all, &all), 0);
+    CPU_ZERO(&one);
+    CPU_SET(first_of(&all), &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    AqmRecorder *recorder = attached(2, 8);
+    assert_int_equal(pthread_create(&thread, NULL, compute_a_while, NULL), 0);
+    const AqmScope scope = aqm_scope_begin(AQM_SCOPE_STAGE, "stage", NULL);
+    work_for(0.03);
+    pthread_join(thread, NULL);
+    aqm_scope_end(&scope);
+    aqm_recorder_detach(recorder);
+    (void)sched_setaffinity(0, sizeof all, &all);
+    const AqmScopeEvent event = aqm_recorder_thread(recorder, 0).events[0];
+    aqm_recorder_destroy(&recorder);
+    if (isnan(event.wait_s))
+        skip();
+    assert_true(event.wait_s >= 0.02 && event.wait_s <= 2.0 * event.span.wall_s);
 }
 
 int main(void) {
@@ -350,6 +398,7 @@ int main(void) {
         cmocka_unit_test(its_own_bytes_are_known),
         cmocka_unit_test(counters_count_or_say_why),
         cmocka_unit_test(waiting_only_grows),
+        cmocka_unit_test(threads_without_a_core_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
