@@ -18,6 +18,7 @@ static const Verb verbs[] = {
     {"run", aqm_cmd_run, "reconstruct: depth maps, fused cloud and surface of every frame"},
     {"export-refs", aqm_cmd_export_refs, "write the undistorted images, to draw masks on"},
     {"export-mesh", aqm_cmd_export_mesh, "write surfaces as OBJ, STL, glTF or PLY"},
+    {"profile", aqm_cmd_profile, "tell where the time of a frame goes"},
     {"synth", aqm_cmd_synth, "render a scene under water whose surface is known exactly"},
     {"evaluate", aqm_cmd_evaluate, "measure a cloud or mesh against such a scene"},
     {"info", aqm_cmd_info, "what this build and this machine can do"},

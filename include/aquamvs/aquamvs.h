@@ -17,6 +17,7 @@
 #include "aquamvs/matching.h"
 #include "aquamvs/picture.h"
 #include "aquamvs/pipeline.h"
+#include "aquamvs/profile.h"
 #include "aquamvs/status.h"
 #include "aquamvs/stereo.h"
 #include "aquamvs/surface.h"

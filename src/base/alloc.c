@@ -24,11 +24,14 @@ static bool injected_failure(void) {
     return left == 1;
 }
 
-static void account(size_t bytes) {
-    const size_t live = atomic_fetch_add(&live_bytes, bytes) + bytes;
+void aqm_alloc_raise_peak(size_t bytes) {
     size_t peak = atomic_load(&peak_bytes);
-    while (live > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, live))
+    while (bytes > peak && !atomic_compare_exchange_weak(&peak_bytes, &peak, bytes))
         ;
+}
+
+static void account(size_t bytes) {
+    aqm_alloc_raise_peak(atomic_fetch_add(&live_bytes, bytes) + bytes);
     atomic_fetch_add(&total_bytes, bytes);
     atomic_fetch_add(&calls, 1);
 }

@@ -31,6 +31,8 @@ typedef struct AqmAllocCount {
 
 AqmAllocCount aqm_alloc_count(void);
 void aqm_alloc_reset_peak(void);
+/* Sets the peak to `bytes` where it is less. */
+void aqm_alloc_raise_peak(size_t bytes);
 
 /* Tests only: the n-th allocation from now (1 = the next) and every later one fails; 0 = off. */
 void aqm_alloc_fail_from(size_t n);

@@ -15,11 +15,14 @@ double aqm_now_s(void) {
 }
 
 AqmTraceScope aqm_trace_begin(void) {
+    const AqmAllocCount count = aqm_alloc_count();
     aqm_alloc_reset_peak();
     return (AqmTraceScope){
         .wall_start_s = clock_s(CLOCK_MONOTONIC),
         .cpu_start_s = clock_s(CLOCK_PROCESS_CPUTIME_ID),
-        .bytes_start = aqm_alloc_count().total_bytes,
+        .bytes_start = count.total_bytes,
+        .calls_start = count.calls,
+        .outer_peak_bytes = count.peak_bytes,
     };
 }
 
@@ -30,4 +33,6 @@ void aqm_trace_end(const AqmTraceScope *scope, AqmTraceSpan *span) {
     span->allocated_bytes += count.total_bytes - scope->bytes_start;
     if (count.peak_bytes > span->peak_bytes)
         span->peak_bytes = count.peak_bytes;
+    span->allocations += count.calls - scope->calls_start;
+    aqm_alloc_raise_peak(scope->outer_peak_bytes);
 }

@@ -1,9 +1,11 @@
 #include "pipeline/background.h"
 
 #include <pthread.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/diag.h"
+#include "base/recorder.h"
 
 typedef struct Job {
     struct Job *next;
@@ -40,6 +42,11 @@ static Job *next_job(AqmBackground *background) {
     return job;
 }
 
+static const char *file_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 static void *work(void *user) {
     AqmBackground *background = user;
     pthread_mutex_lock(&background->mutex);
@@ -47,9 +54,11 @@ static void *work(void *user) {
         const bool is_wanted = background->status == AQM_OK;
         background->is_busy = true;
         pthread_mutex_unlock(&background->mutex);
+        const AqmScope scope = aqm_scope_begin(AQM_SCOPE_TASK, "file", file_name(job->path));
         AqmDiag diag = {0};
         const AqmStatus status =
             is_wanted ? job->write(job->path, job->subject, job->detail, &diag) : AQM_OK;
+        aqm_scope_end(&scope);
         job_free(job);
         pthread_mutex_lock(&background->mutex);
         if (status != AQM_OK) {

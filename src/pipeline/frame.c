@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/recorder.h"
 #include "io/atomic_file.h"
 #include "pipeline/frame_pictures.h"
 #include "pipeline/frame_stale.h"
@@ -245,13 +246,18 @@ AqmStatus aqm_frame_make(const AqmFrameJob *job, AqmFrameReport *report, AqmDiag
         if (!aqm_stage_is_wanted(job->config, (AqmStage)stage))
             continue;
         status = aqm_frame_enter(&work, (AqmStage)stage, 0, 1, diag);
+        const AqmScope recorded =
+            aqm_scope_begin(AQM_SCOPE_STAGE, aqm_stage_name((AqmStage)stage), NULL);
         const AqmTraceScope scope = aqm_trace_begin();
         if (status == AQM_OK)
             status = stages[stage](&work, diag);
         aqm_trace_end(&scope, &report->spans[stage]);
+        aqm_scope_end(&recorded);
         if (stage == AQM_STAGE_READ && status == AQM_OK)
             begin_anew(job);
     }
+    const AqmScope release = aqm_scope_begin(AQM_SCOPE_STAGE, "release", NULL);
     work_free(&work);
+    aqm_scope_end(&release);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "aquamvs/dense.h"
 #include "base/alloc.h"
 #include "base/diag.h"
+#include "base/recorder.h"
 #include "pipeline/frame_warps.h"
 
 /* The depth maps that pairs gave a view, and which of them have been at work. */
@@ -109,9 +110,9 @@ static AqmStatus estimate_views(Dense *dense, AqmDiag *diag) {
             if (!is_its || dense->is_done[p])
                 continue;
             AQM_TRY(aqm_frame_enter(work, AQM_STAGE_STEREO, done++, work->pair_count, diag));
-            AQM_TRY(match_pair(dense, p, diag));
+            AQM_TRY_PART("pair", match_pair(dense, p, diag));
         }
-        AQM_TRY(merge(dense, v, diag));
+        AQM_TRY_PART("merge", merge(dense, v, diag));
     }
     return AQM_OK;
 }

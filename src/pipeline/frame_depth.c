@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "base/diag.h"
+#include "base/recorder.h"
 #include "pipeline/frame_work.h"
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
@@ -106,7 +107,11 @@ AqmStatus aqm_frame_estimate_depths(AqmFrameWork *work, AqmDiag *diag) {
         if (work->views[v].is_auxiliary)
             continue;
         AQM_TRY(aqm_frame_enter(work, AQM_STAGE_STEREO, done++, work->report->references, diag));
-        AQM_TRY(estimate_view(work, v, diag));
+        const AqmScope scope =
+            aqm_scope_begin(AQM_SCOPE_PART, "view", aqm_frame_view_name(work, v));
+        const AqmStatus status = estimate_view(work, v, diag);
+        aqm_scope_end(&scope);
+        AQM_TRY(status);
     }
     for (size_t c = 0; c < work->count; c++)
         aqm_stereo_image_destroy(&work->stereo_images[c]);

@@ -4,6 +4,7 @@
 #include "aquamvs/undistort.h"
 #include "base/cpu.h"
 #include "base/diag.h"
+#include "base/recorder.h"
 #include "pipeline/frame_work.h"
 
 AqmStatus aqm_frame_read_images(AqmFrameWork *work, AqmDiag *diag) {
@@ -67,9 +68,14 @@ AqmStatus aqm_frame_undistort(AqmFrameWork *work, AqmDiag *diag) {
     AqmDiag diags[AQM_CAMERAS_MAX] = {0};
 #pragma omp parallel for schedule(dynamic, 1)                                                      \
     num_threads(aqm_thread_count(work->job->config->runtime.threads))
-    for (size_t c = 0; c < work->count; c++)
-        if (work->images[c])
-            statuses[c] = undistort(work, c, &diags[c]);
+    for (size_t c = 0; c < work->count; c++) {
+        if (!work->images[c])
+            continue;
+        const AqmScope scope =
+            aqm_scope_begin(AQM_SCOPE_TASK, "camera", work->job->inputs->cameras[c].camera->name);
+        statuses[c] = undistort(work, c, &diags[c]);
+        aqm_scope_end(&scope);
+    }
     for (size_t c = 0; c < work->count; c++) {
         if (!work->images[c])
             continue;

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "base/recorder.h"
 #include "pipeline/frame.h"
 
 static AqmStatus read_camera(const AqmInputs *inputs, size_t c, int frame, AqmImage **out,
@@ -64,7 +65,10 @@ AqmStatus aqm_frame_read(const AqmInputs *inputs, int frame, int threads, AqmIma
 #pragma omp parallel for num_threads(aqm_thread_count(threads)) schedule(dynamic, 1)
     for (int c = 0; c < count; c++) {
         images[c] = NULL;
+        const AqmScope scope =
+            aqm_scope_begin(AQM_SCOPE_TASK, "camera", inputs->cameras[c].camera->name);
         outcomes[c].status = read_camera(inputs, (size_t)c, frame, &images[c], &outcomes[c].diag);
+        aqm_scope_end(&scope);
     }
     const AqmStatus status = judge(inputs, frame, images, outcomes, log, diag);
     aqm_free(outcomes);

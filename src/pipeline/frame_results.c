@@ -1,10 +1,11 @@
-/* From depth maps to the cloud of a frame, and from its results to files and pictures. Memory is given back as soon
- * as nothing needs it. */
+/* From depth maps to the cloud of a frame, and from its results to files and pictures. Memory is
+ * given back as soon as nothing needs it. */
 #include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
 #include "base/diag.h"
+#include "base/recorder.h"
 #include "pipeline/frame_pictures.h"
 #include "pipeline/frame_stale.h"
 #include "pipeline/frame_work.h"
@@ -22,7 +23,8 @@ AqmStatus aqm_frame_draw_depths(AqmFrameWork *work, AqmDiag *diag) {
     return AQM_OK;
 }
 
-/* ---- the cloud -------------------------------------------------------------------------------- */
+/* ---- the cloud --------------------------------------------------------------------------------
+ */
 
 static AqmStatus write_consistency(AqmFrameWork *work, const AqmFusionView *fusion, size_t count,
                                    const size_t *view_of, AqmDiag *diag) {
@@ -68,11 +70,11 @@ AqmStatus aqm_frame_fuse(AqmFrameWork *work, AqmDiag *diag) {
                                         work->full_scale[c]};
         view_of[count++] = v;
     }
-    AQM_TRY(tell_doubt(work, fusion, count, diag));
+    AQM_TRY_PART("doubt", tell_doubt(work, fusion, count, diag));
     if (work->job->config->runtime.save_consistency_maps)
-        AQM_TRY(write_consistency(work, fusion, count, view_of, diag));
+        AQM_TRY_PART("consistency maps", write_consistency(work, fusion, count, view_of, diag));
     AQM_TRY(aqm_fuse(fusion, count, &work->job->config->reconstruction.fusion, &work->cloud, diag));
-    AQM_TRY(aqm_background_wait(work->writer, diag)); /* for the maps */
+    AQM_TRY_PART("wait for files", aqm_background_wait(work->writer, diag)); /* the maps */
     for (size_t v = 0; v < work->count; v++)
         aqm_depth_map_destroy(&work->maps[v]);
     if (work->cloud->count == 0)
@@ -126,10 +128,10 @@ static AqmStatus write_height_map(AqmFrameWork *work, AqmDiag *diag) {
 
 AqmStatus aqm_frame_write_results(AqmFrameWork *work, AqmDiag *diag) {
     if (work->mesh)
-        AQM_TRY(write_mesh(work, diag));
+        AQM_TRY_PART("mesh file", write_mesh(work, diag));
     if (work->height_map)
-        AQM_TRY(write_height_map(work, diag));
-    AQM_TRY(aqm_background_wait(work->writer, diag)); /* for the cloud */
+        AQM_TRY_PART("height map files", write_height_map(work, diag));
+    AQM_TRY_PART("wait for files", aqm_background_wait(work->writer, diag)); /* the cloud */
     /* last: a folder that the writer has just made is empty, and would go */
     aqm_frame_remove_stale(work);
     return AQM_OK;

@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/diag.h"
+#include "base/recorder.h"
 #include "pipeline/frame_pictures.h"
 #include "pipeline/frame_work.h"
 #include "pipeline/models.h"
@@ -67,8 +68,12 @@ AqmStatus aqm_frame_find_features(AqmFrameWork *work, AqmDiag *diag) {
     AqmStatus statuses[AQM_CAMERAS_MAX] = {AQM_OK};
     AqmDiag diags[AQM_CAMERAS_MAX] = {0};
 #pragma omp parallel for schedule(dynamic, 1) num_threads(aqm_thread_count(config->runtime.threads))
-    for (size_t v = 0; v < work->view_count; v++)
+    for (size_t v = 0; v < work->view_count; v++) {
+        const AqmScope scope =
+            aqm_scope_begin(AQM_SCOPE_TASK, "camera", aqm_frame_view_name(work, v));
         statuses[v] = detect(work, v, &diags[v]);
+        aqm_scope_end(&scope);
+    }
     for (size_t v = 0; v < work->view_count; v++) {
         if (statuses[v] == AQM_OK && work->job->models && work->job->models->extractor)
             statuses[v] = extract(work, v, &diags[v]);
@@ -203,9 +208,11 @@ static AqmStatus match_by_curves(AqmFrameWork *work, AqmDiag *diag) {
     for (size_t p = 0; p < work->pair_count; p++) {
         AqmFramePair *pair = &work->pairs[p];
         AqmDiag why = {0};
+        const AqmScope scope = aqm_scope_begin(AQM_SCOPE_TASK, "pair", NULL);
         const AqmStatus status =
             aqm_match_features(&pair->matches, &work->match_views[pair->first],
                                &work->match_views[pair->second], &options, &why);
+        aqm_scope_end(&scope);
 #pragma omp critical
         if (status != AQM_OK && p < worst_pair) {
             worst = status;

@@ -4,6 +4,7 @@
 
 #include "aquamvs/color.h"
 #include "base/diag.h"
+#include "base/recorder.h"
 #include "pipeline/frame_work.h"
 
 /* The mesh and, where there is one, the height map of the cloud. */
@@ -24,9 +25,8 @@ static AqmStatus find_surface(AqmFrameWork *work, AqmDiag *diag) {
         return aqm_surface_bpa(work->cloud, &options, &work->mesh, diag);
     }
     default:
-        return aqm_surface_heightfield_with_map(work->cloud,
-                                                &config->reconstruction.heightfield, &work->mesh,
-                                                &work->height_map, diag);
+        return aqm_surface_heightfield_with_map(work->cloud, &config->reconstruction.heightfield,
+                                                &work->mesh, &work->height_map, diag);
     }
 }
 
@@ -54,8 +54,7 @@ static AqmStatus color(AqmFrameWork *work, AqmDiag *diag) {
         const size_t c = work->camera_of[v];
         images[v] = aqm_image_view(work->images[c]);
         masks[v] = aqm_image_view(aqm_frame_input(work, v)->mask);
-        views[v] =
-            (AqmColorView){work->views[v].view, &images[v], &masks[v], work->full_scale[c]};
+        views[v] = (AqmColorView){work->views[v].view, &images[v], &masks[v], work->full_scale[c]};
     }
     AQM_TRY(aqm_mesh_color(work->mesh, views, work->view_count, &options,
                            &work->report->unseen_vertices, diag));
@@ -83,7 +82,9 @@ AqmStatus aqm_frame_make_surface(AqmFrameWork *work, AqmDiag *diag) {
     work->report->points = work->cloud->count;
     AQM_TRY(aqm_frame_write_cloud(work, "point_cloud", is_sparse ? "sparse.ply" : "fused.ply",
                                   work->cloud, diag));
+    AqmScope scope = aqm_scope_begin(AQM_SCOPE_PART, "surface", NULL);
     AqmStatus status = find_surface(work, &why);
+    aqm_scope_end(&scope);
     if (status == AQM_ERROR_NO_DATA) {
         aqm_log(&work->log, AQM_LOG_WARNING, "frame %d: no surface: %s", work->job->frame,
                 why.message);
@@ -92,8 +93,10 @@ AqmStatus aqm_frame_make_surface(AqmFrameWork *work, AqmDiag *diag) {
     }
     if (status == AQM_OK)
         status = simplify(work, &why);
+    scope = aqm_scope_begin(AQM_SCOPE_PART, "colors", NULL);
     if (status == AQM_OK)
         status = color(work, &why);
+    aqm_scope_end(&scope);
     drop_images(work);
     return status == AQM_OK ? AQM_OK : aqm_fail(diag, status, "%s", why.message);
 }

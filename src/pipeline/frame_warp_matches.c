@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/diag.h"
+#include "base/recorder.h"
 #include "pipeline/frame_warps.h"
 
 /* The side of the blocks of cells of which one is taken each, so that about max_correspondences
@@ -90,7 +91,7 @@ AqmStatus aqm_frame_match_densely(AqmFrameWork *work, AqmDiag *diag) {
     for (size_t p = 0; p < work->pair_count; p++) {
         AqmWarpPair warps = {NULL, NULL};
         AQM_TRY(aqm_frame_enter(work, AQM_STAGE_MATCHING, p, work->pair_count, diag));
-        AQM_TRY(aqm_frame_find_warps(work, &work->pairs[p], &warps, diag));
+        AQM_TRY_PART("pair", aqm_frame_find_warps(work, &work->pairs[p], &warps, diag));
         const AqmStatus status = sample(work, &work->pairs[p], warps.there, diag);
         aqm_warp_pair_free(&warps);
         AQM_TRY(status);

@@ -42,7 +42,7 @@ typedef struct AqmFrameWork {
     AqmCloud *cloud;
     AqmMesh *mesh;
     AqmHeightMap *height_map; /* NULL unless the surface is a heightfield */
-    AqmBackground *writer; /* borrows maps and clouds */
+    AqmBackground *writer;    /* borrows maps and clouds */
 } AqmFrameWork;
 
 /* ---- what all stages use (frame.c) ----------------------------------------------------------- */

@@ -19,6 +19,7 @@
 #include "io/file_read.h"
 #include "pipeline/input_digest.h"
 #include "pipeline/models.h"
+#include "pipeline/run_frame.h"
 #include "pipeline/run_record.h"
 
 typedef struct Run {
@@ -115,18 +116,6 @@ static bool enter_stage(void *user, AqmStage stage, size_t done, size_t total) {
 }
 
 /* ---- before the first frame ------------------------------------------------------------------ */
-
-static AqmStatus check_device(Run *run, AqmDiag *diag) {
-    if (run->config->runtime.device != AQM_DEVICE_CUDA)
-        return AQM_OK;
-    if (run->options->require_device)
-        return aqm_fail(diag, AQM_ERROR_DEVICE,
-                        "device cuda: this build has no CUDA backend; leave "
-                        "--device out, or give --device cpu");
-    aqm_log(&run->log, AQM_LOG_WARNING,
-            "runtime.device is cuda, but this build has no CUDA backend: running on the CPU");
-    return AQM_OK;
-}
 
 /* A program may ask for anything; the command line and the configuration have checked before. */
 static AqmStatus check_choice(int start, int step, const AqmRunOptions *o, AqmDiag *diag) {
@@ -328,7 +317,7 @@ static AqmStatus describe(Run *run, AqmDiag *diag) {
 
 static AqmStatus prepare(Run *run, AqmDiag *diag) {
     aqm_config_warn_unsupported(run->config, &run->log);
-    AQM_TRY(check_device(run, diag));
+    AQM_TRY(aqm_run_check_device(run->config, run->options->require_device, &run->log, diag));
     AQM_TRY(aqm_models_open(&run->models, run->config, diag));
     AQM_TRY(spare_configuration(run, diag));
     AQM_TRY(aqm_inputs_open(&run->inputs, run->config, &run->log, diag));
@@ -343,17 +332,6 @@ static AqmStatus prepare(Run *run, AqmDiag *diag) {
 }
 
 /* ---- a frame --------------------------------------------------------------------------------- */
-
-static AqmStatus make_frame(Run *run, const AqmFrameJob *job, AqmFrameReport *report,
-                            AqmDiag *diag) {
-    AqmFrameOrigin origin;
-    memcpy(origin.configuration, run->configuration, sizeof origin.configuration);
-    aqm_input_digest_frame(&run->input, run->inputs, job->frame, origin.inputs);
-    AQM_TRY(aqm_make_folders(job->folder, diag));
-    aqm_remove_temporaries(job->folder);
-    AQM_TRY(aqm_frame_make(job, report, diag));
-    return aqm_frame_json_write(job, report, &origin, diag);
-}
 
 /* The time of a frame that was made, stage by stage: what the next ones will take. */
 static void learn_shares(Run *run, const AqmFrameReport *report) {
@@ -394,7 +372,7 @@ static AqmStatus do_frame(Run *run, int number, AqmFrameReport *report, AqmDiag 
     run->progress.frame = number;
     run->frame_start_s = aqm_now_s();
     AqmDiag why = {0};
-    const AqmStatus status = make_frame(run, &job, report, &why);
+    const AqmStatus status = aqm_run_frame(&job, run->configuration, &run->input, report, &why);
     run->worked_s += aqm_now_s() - run->frame_start_s;
     if (status == AQM_ERROR_INTERRUPTED)
         return aqm_fail(diag, status, "frame %d: %s", number, why.message);

@@ -13,8 +13,8 @@
 #include "base/cpu.h"
 #include "base/diag.h"
 #include "config/config_values.h"
-#include "config/utf8.h"
 #include "pipeline/input_digest.h"
+#include "pipeline/json_text.h"
 
 struct AqmRunRecord {
     char *path;
@@ -33,21 +33,6 @@ static AqmStatus write_json(const char *path, const json_t *root, AqmDiag *diag)
     const AqmStatus status = aqm_text_write(path, text, diag);
     free(text);
     return status;
-}
-
-/* Text as a JSON string. Messages hold file names, which may be any bytes; JSON is UTF-8, so what
- * is not becomes a question mark. NULL when memory is out. */
-static json_t *json_text(const char *text, size_t length) {
-    char *copy = aqm_alloc(length + 1, 1);
-    if (!copy)
-        return NULL;
-    memcpy(copy, text, length);
-    for (size_t at = aqm_utf8_valid_length(copy, length); at < length;
-         at += aqm_utf8_valid_length(copy + at, length - at))
-        copy[at] = '?';
-    json_t *string = json_stringn(copy, length);
-    aqm_free(copy);
-    return string;
 }
 
 /* ---- run.json -------------------------------------------------------------------------------- */
@@ -121,7 +106,7 @@ static json_t *lines_of(const char *text) {
     int error = lines == NULL;
     while (!error && *text) {
         const size_t length = strcspn(text, "\n");
-        error = json_array_append_new(lines, json_text(text, length));
+        error = json_array_append_new(lines, aqm_json_text(text, length));
         text += length + (text[length] == '\n');
     }
     if (!error)
@@ -163,7 +148,7 @@ AqmStatus aqm_run_record_add(AqmRunRecord *record, const AqmFrameJob *job, AqmFr
     const char *word = state == AQM_FRAME_FAILED ? "failed" : "done";
     int error = !entry || json_object_set_new(entry, "status", json_string(word));
     if (state == AQM_FRAME_FAILED)
-        error |= json_object_set_new(entry, "reason", json_text(reason, strlen(reason)));
+        error |= json_object_set_new(entry, "reason", aqm_json_text(reason, strlen(reason)));
     if (state != AQM_FRAME_SKIPPED) {
         error |= json_object_set_new(entry, "wall_s", json_real(total_wall_s(report)));
         error |= json_object_set_new(entry, "stages", stages_of(report));
@@ -174,7 +159,7 @@ AqmStatus aqm_run_record_add(AqmRunRecord *record, const AqmFrameJob *job, AqmFr
 }
 
 AqmStatus aqm_run_record_warn(AqmRunRecord *record, const char *message, AqmDiag *diag) {
-    return json_array_append_new(record->warnings, json_text(message, strlen(message)))
+    return json_array_append_new(record->warnings, aqm_json_text(message, strlen(message)))
                ? no_memory(diag)
                : AQM_OK;
 }
@@ -208,14 +193,14 @@ static json_t *cameras_of(const AqmFrameJob *job, const AqmFrameReport *report) 
 AqmStatus aqm_frame_json_write(const AqmFrameJob *job, const AqmFrameReport *report,
                                const AqmFrameOrigin *origin, AqmDiag *diag) {
     json_t *root = json_pack(
-        "{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "frame", job->frame,
-        "version", aqm_version(), "configuration", origin->configuration, "inputs", origin->inputs,
-        "cameras_used", (json_int_t)report->cameras_used, "matches", (json_int_t)report->matches,
-        "sparse_points", (json_int_t)report->sparse_points, "points", (json_int_t)report->points,
-        "outliers_removed", (json_int_t)report->points_removed, "mesh_vertices",
-        (json_int_t)report->vertices, "mesh_vertices_unseen",
-        (json_int_t)report->unseen_vertices, "mesh_triangles", (json_int_t)report->triangles, "cameras",
-        cameras_of(job, report), "warnings", lines_of(report->warnings));
+        "{s:i, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "frame",
+        job->frame, "version", aqm_version(), "configuration", origin->configuration, "inputs",
+        origin->inputs, "cameras_used", (json_int_t)report->cameras_used, "matches",
+        (json_int_t)report->matches, "sparse_points", (json_int_t)report->sparse_points, "points",
+        (json_int_t)report->points, "outliers_removed", (json_int_t)report->points_removed,
+        "mesh_vertices", (json_int_t)report->vertices, "mesh_vertices_unseen",
+        (json_int_t)report->unseen_vertices, "mesh_triangles", (json_int_t)report->triangles,
+        "cameras", cameras_of(job, report), "warnings", lines_of(report->warnings));
     if (!root)
         return no_memory(diag);
     char path[PATH_MAX];

@@ -82,7 +82,7 @@ static void fill_sample(Sample *s, const char *folder, int frame) {
     s->report.ranges = s->ranges;
     s->report.cameras_used = 2;
     s->report.points = 1234567;
-    s->report.spans[AQM_STAGE_STEREO] = (AqmTraceSpan){1.5, 2.5, 100, 50};
+    s->report.spans[AQM_STAGE_STEREO] = (AqmTraceSpan){1.5, 2.5, 100, 50, 3};
     snprintf(s->report.warnings, sizeof s->report.warnings, "one\nna\xefve.png \xc3\xa9\n");
     s->job = (AqmFrameJob){.inputs = &s->inputs, .frame = frame, .folder = folder};
 }

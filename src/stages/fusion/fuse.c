@@ -24,6 +24,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "base/diag.h"
+#include "base/recorder.h"
 #include "stages/fusion/fusion_vote.h"
 #include "stages/fusion/voxel_set.h"
 
@@ -389,9 +390,9 @@ static AqmStatus join_parts(Fusion *fusion, AqmCloud **out, AqmDiag *diag) {
 
 static AqmStatus make_cloud(Fusion *fusion, AqmCloud **out, AqmDiag *diag) {
     AQM_TRY(fusion_alloc(fusion, diag));
-    AQM_TRY(vote(fusion, diag));
+    AQM_TRY_PART("vote", vote(fusion, diag));
     AQM_TRY(make_bands(fusion, diag));
-    AQM_TRY(make_parts(fusion, diag));
+    AQM_TRY_PART("voxels", make_parts(fusion, diag));
     aqm_free(fusion->shifts);
     aqm_free(fusion->counts);
     aqm_free(fusion->sigmas);

@@ -19,6 +19,7 @@
 
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "base/recorder.h"
 #include "stages/stereo/level.h"
 #include "stages/stereo/near_warp.h"
 #include "stages/stereo/refine.h"
@@ -225,10 +226,13 @@ static AqmStatus fit(const Cascade *cascade, const AqmLevel *level, const Answer
 /* One level: the search at the first one, else what the coarser one says, sharpened. */
 static AqmStatus run_level(const Cascade *cascade, int start, int halvings, const Answer *coarse,
                            Answer *answer, AqmDiag *diag) {
+    static const char *const scale_name[MOST_HALVINGS + 1] = {"1/1", "1/2", "1/4", "1/8", "1/16"};
     AqmLevel level = {0};
     AqmStatus status = create_level(cascade, halvings, &level, diag);
     if (status == AQM_OK && !answer->disparity)
         status = answer_create(answer, &level.views[cascade->reference], diag);
+    const AqmScope scope = aqm_scope_begin(AQM_SCOPE_PART, coarse->disparity ? "sharpen" : "planes",
+                                           scale_name[halvings]);
     if (status == AQM_OK && !coarse->disparity)
         status = search(cascade, &level, answer, diag);
     else if (status == AQM_OK) {
@@ -237,6 +241,7 @@ static AqmStatus run_level(const Cascade *cascade, int start, int halvings, cons
         if (status == AQM_OK && halvings > 0)
             status = fit(cascade, &level, answer, diag);
     }
+    aqm_scope_end(&scope);
     aqm_level_free(&level);
     return status;
 }

@@ -6,6 +6,7 @@
 #include "aquamvs/geometry.h"
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "base/recorder.h"
 #include "geometry/refraction.h"
 #include "stages/stereo/cascade.h"
 #include "stages/stereo/exhaustive.h"
@@ -181,6 +182,7 @@ static AqmStatus refine(const AqmSweep *sweep, int passes, AqmDepthMap *map, Aqm
     const AqmRefined refined = {map->depth_m, map->sigma_m, base ? base + pixels : NULL};
     AqmStatus status =
         base && moves ? AQM_OK : aqm_fail_memory(diag, "a depth map", 2 * pixels, sizeof *base);
+    AqmScope scope = aqm_scope_begin(AQM_SCOPE_PART, "least squares", NULL);
     for (int pass = 0; status == AQM_OK && pass < passes + MORE_PASSES; pass++) {
         const float least_px = pass < passes ? 0.0f : unsettled_px;
         status = aqm_smooth_surface(map->depth_m, map->width, map->height, smooth_tolerance_px,
@@ -188,13 +190,17 @@ static AqmStatus refine(const AqmSweep *sweep, int passes, AqmDepthMap *map, Aqm
         if (status == AQM_OK)
             status = aqm_refine(sweep, base, &refined, least_px, moves, diag);
     }
+    aqm_scope_end(&scope);
+    scope = aqm_scope_begin(AQM_SCOPE_PART, "steps", NULL);
     if (status == AQM_OK) {
         rate(sweep, refined.score, map->confidence);
         status = aqm_align_steps(sweep->image, map->confidence, map->depth_m, sweep->threads, diag);
     }
-    if (status == AQM_OK) {
+    aqm_scope_end(&scope);
+    scope = aqm_scope_begin(AQM_SCOPE_PART, "settle", NULL);
+    if (status == AQM_OK)
         status = aqm_settle(&refined, map->width, map->height, sweep->threads, diag);
-    }
+    aqm_scope_end(&scope);
     aqm_free(base);
     aqm_free(moves);
     return status;
@@ -240,10 +246,14 @@ AqmStatus aqm_stereo_estimate(const AqmStereoView *views, size_t view_count, siz
     AqmDepthMap *map = NULL;
     int passes = 0;
     AqmStatus status = aqm_depth_map_create(&map, view->width, view->height, diag);
+    AqmScope scope = aqm_scope_begin(AQM_SCOPE_PART, "search", NULL);
     if (status == AQM_OK)
         status = search(&task, sweep, map, &passes, diag);
+    aqm_scope_end(&scope);
+    scope = aqm_scope_begin(AQM_SCOPE_PART, "refine", NULL);
     if (status == AQM_OK)
         status = refine(sweep, passes, map, diag);
+    aqm_scope_end(&scope);
     if (status == AQM_OK)
         to_ray_depth(sweep, range, map);
     else
