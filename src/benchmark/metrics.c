@@ -104,10 +104,14 @@ double aqm_threshold_of(const AqmThresholds *thresholds, const char *name) {
 }
 
 bool aqm_threshold_is_known(const char *name) {
-    static const char *const sections[] = {"cloud",        "mesh",
-                                           "stages",       "seconds",
-                                           "seconds.wall", "seconds.cpu",
-                                           "memory_mb",    "memory_mb.resident",
+    static const char *const sections[] = {"cloud",
+                                           "mesh",
+                                           "stages",
+                                           "seconds",
+                                           "seconds.wall",
+                                           "seconds.cpu",
+                                           "memory_mb",
+                                           "memory_mb.resident",
                                            "memory_mb.allocated"};
     for (int k = 0; k < AQM_GROUP_COUNT; k++)
         if (strcmp(name, group_names[k]) == 0)

@@ -14,14 +14,13 @@ enum {
 
 typedef struct AqmSuiteDataset {
     char name[AQM_SUITE_NAME_MAX];
-    char *folder;          /* a data set with truth; NULL = rendered, as `synth` says */
+    char *folder;          /* a data set with truth, absolute; NULL = rendered, as `synth` says */
     AqmSynthOptions synth; /* frames is frame + 1 */
     int frame;             /* the one that is reconstructed and judged */
     int min_views;         /* of the region that is judged */
 } AqmSuiteDataset;
 
-/* A key of config.yaml and its value, as aqm_config_set takes it; paths are absolute or relative to
- * the working directory. */
+/* A key of config.yaml and its value, as aqm_config_set takes it; paths are absolute. */
 typedef struct AqmSuiteSetting {
     char name[96];
     char *value;
@@ -52,8 +51,8 @@ typedef struct AqmSuite {
 AQM_NODISCARD AqmStatus aqm_suite_read(const char *path, AqmSuite **out, AqmDiag *diag);
 void aqm_suite_destroy(AqmSuite **suite);
 
-/* The suite as YAML, all defaults written out; reading it back gives the same one as long as the
- * working directory is the same (paths). The buffer's memory is the caller's to check. */
+/* The suite as YAML, all defaults written out and what is common in every configuration; reading it
+ * back gives the same one. The buffer's memory is the caller's to check. */
 void aqm_suite_write(const AqmSuite *suite, AqmTextBuffer *yaml);
 
 /* "synthetic_plane", ..., in the order of AqmScene; NULL for a scene that suites do not have. */
