@@ -135,6 +135,7 @@ static AqmStatus measure(AqmCell *cell, const AqmConfig *config, const char *tru
     options.frame = cell->dataset->frame;
     options.min_views = cell->dataset->min_views;
     options.tolerance_m = 1e-3 * tolerance_mm;
+    options.mesh_spacing_m = 0.002; /* as the samples of the truth: a sixth of the usual time */
     aqm_cell_cloud_path(config, cell->dataset->frame, path);
     AQM_TRY(aqm_evaluate_ply(path, truth, &options, &cell->cloud, diag));
     cell->has_cloud = true;
