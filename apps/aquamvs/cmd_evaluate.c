@@ -3,6 +3,7 @@
 #include <aquamvs/compare.h>
 #include <aquamvs/io.h>
 
+#include <math.h>
 #include <stdio.h>
 
 #include "cli.h"
@@ -62,6 +63,8 @@ static int parse_arguments(int argc, char **argv, EvaluateArguments *a) {
          "truth: spacing of the samples of the true surface, metres (default: 0.002)"},
         {0, "mesh-spacing", "M", CLI_REAL, &o->mesh_spacing_m, 0, 0,
          "truth: spacing of the samples of a mesh, metres (default: 0.0008)"},
+        {0, "tolerance", "M", CLI_REAL, &o->tolerance_m, 0, 0,
+         "truth: a limit of your own beside 0.5, 1, 2 and 5 mm, metres (default: 0.001)"},
         {0, "threads", "N", CLI_INT, &o->threads, 0, 4096,
          "0 = all cores; the numbers are the same for any (default: 0)"},
         {0, "json", "F", CLI_TEXT, &a->json, 0, 0, "write the numbers to F too (default: no file)"},
@@ -92,9 +95,9 @@ static void print_stats(const char *name, const AqmErrorStats *s) {
     if (s->count == 0)
         printf("%-12s %9d   no points\n", name, 0);
     else
-        printf("%-12s %9zu %+8.3f %8.3f %8.3f %8.3f %8.3f %8.3f %8.3f %9.3f\n", name, s->count,
-               s->bias_mm, s->mean_mm, s->median_mm, s->rms_mm, s->p90_mm, s->p95_mm, s->p99_mm,
-               s->max_mm);
+        printf("%-12s %9zu %+8.3f %8.3f %8.3f %8.3f %8.3f %8.3f %8.3f %8.3f %9.3f\n", name,
+               s->count, s->bias_mm, s->std_mm, s->mean_mm, s->median_mm, s->rms_mm, s->p90_mm,
+               s->p95_mm, s->p99_mm, s->max_mm);
 }
 
 static void print_shares(const char *name, const double percent[AQM_EVAL_LIMITS]) {
@@ -109,8 +112,8 @@ static void print_table(const char *ply, int min_views, const AqmEvaluation *e) 
            e->is_mesh ? "samples" : "points");
     if (e->non_finite)
         printf(", %zu of them not finite", e->non_finite);
-    printf("\n\n%-12s %9s %8s %8s %8s %8s %8s %8s %8s %9s\n", "distance, mm", "points", "bias",
-           "mean", "median", "RMS", "p90", "p95", "p99", "max");
+    printf("\n\n%-12s %9s %8s %8s %8s %8s %8s %8s %8s %8s %9s\n", "distance, mm", "points", "bias",
+           "std", "mean", "median", "RMS", "p90", "p95", "p99", "max");
     print_stats("in region", &e->in_region);
     if (e->in_region.count == 0)
         printf("  (no point lies where at least %d cameras see the surface; see --min-views)\n",
@@ -125,6 +128,12 @@ static void print_table(const char *ply, int min_views, const AqmEvaluation *e) 
     print_shares("coverage", e->coverage_pct);
     print_shares("F-score", e->fscore_pct);
     printf("\noff by more than 5 mm: %.4f %% of the points\n", e->off_by_5mm_pct);
+    printf("any point within 2 mm on the map: %.2f %% of the surface\n", e->raw_completeness_pct);
+    printf("within %g mm: precision %.2f %%, completeness %.2f %%, coverage %.2f %%\n",
+           e->tolerance_mm, e->tolerance_precision_pct, e->tolerance_completeness_pct,
+           e->tolerance_coverage_pct);
+    if (!isnan(e->plane_fit_rmse_mm))
+        printf("RMS distance to the plane that fits best: %.3f mm\n", e->plane_fit_rmse_mm);
 }
 
 static int measure_against_truth(const EvaluateArguments *a) {
@@ -190,6 +199,7 @@ static const char *misplaced_option(const EvaluateArguments *a) {
     return a->options.min_views != usual.min_views             ? "min-views"
            : a->options.region_step_m != usual.region_step_m   ? "region-step"
            : a->options.mesh_spacing_m != usual.mesh_spacing_m ? "mesh-spacing"
+           : a->options.tolerance_m != usual.tolerance_m       ? "tolerance"
                                                                : NULL;
 }
 

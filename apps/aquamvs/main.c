@@ -21,6 +21,8 @@ static const Verb verbs[] = {
     {"profile", aqm_cmd_profile, "tell where the time of a frame goes"},
     {"synth", aqm_cmd_synth, "render a scene under water whose surface is known exactly"},
     {"evaluate", aqm_cmd_evaluate, "measure a cloud or mesh against such a scene"},
+    {"benchmark", aqm_cmd_benchmark,
+     "measure configurations on scenes with truth, or compare two such runs"},
     {"info", aqm_cmd_info, "what this build and this machine can do"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };

@@ -3,6 +3,7 @@
 #ifndef AQUAMVS_AQUAMVS_H
 #define AQUAMVS_AQUAMVS_H
 
+#include "aquamvs/benchmark.h"
 #include "aquamvs/color.h"
 #include "aquamvs/compare.h"
 #include "aquamvs/config.h"

@@ -9,11 +9,11 @@
 extern "C" {
 #endif
 
-/* Of |distance to the true surface|, millimetres; bias is the mean of the signed distance, positive
- * = deeper than the truth. */
+/* Of |distance to the true surface|, millimetres; bias and std are the mean and the standard
+ * deviation (about that mean) of the signed distance, positive = deeper than the truth. */
 typedef struct AqmErrorStats {
     size_t count;
-    double bias_mm, mean_mm, median_mm, rms_mm, p90_mm, p95_mm, p99_mm, max_mm;
+    double bias_mm, std_mm, mean_mm, median_mm, rms_mm, p90_mm, p95_mm, p99_mm, max_mm;
 } AqmErrorStats;
 
 enum { AQM_EVAL_LIMITS = 4 }; /* 0.5, 1, 2, 5 mm */
@@ -29,6 +29,13 @@ typedef struct AqmEvaluation {
                                              in X, Y */
     double fscore_pct[AQM_EVAL_LIMITS];
     double off_by_5mm_pct; /* share of the points off by more than 5 mm */
+    /* true surface with any point within 2 mm in X, Y, however wrong: coverage without a limit */
+    double raw_completeness_pct;
+    double tolerance_mm; /* as asked for; what the lists above have for their limits, for this */
+    double tolerance_precision_pct, tolerance_completeness_pct, tolerance_coverage_pct;
+    /* Where the true surface is a plane: RMS distance of the points in the region to the plane that
+     * fits them best, whatever the true one is. NaN elsewhere, and for fewer than 3 points. */
+    double plane_fit_rmse_mm;
 } AqmEvaluation;
 
 typedef struct AqmEvaluateOptions {
@@ -36,6 +43,7 @@ typedef struct AqmEvaluateOptions {
     int min_views;         /* default 3 */
     double region_step_m;  /* spacing of the samples of the true surface; default 0.002 */
     double mesh_spacing_m; /* spacing of the samples of a mesh; default 0.0008 */
+    double tolerance_m;    /* a limit of one's own; up to 0.1; default 0.001 */
     int threads;
 } AqmEvaluateOptions;
 

@@ -91,6 +91,39 @@ AQM_API AQM_NODISCARD AqmStatus aqm_picture_difference(const AqmHeightMap *diffe
                                                        size_t caption_count, AqmImage **out,
                                                        AqmDiag *diag);
 
+/* Errors of a surface, from above: z_m is how much deeper than the truth it lies; red = too deep,
+ * blue = too high, the range of colours is +-range_m, so that pictures of several results can be
+ * held beside each other. Else as aqm_picture_difference. ARGUMENT also for a range that is not
+ * positive. */
+AQM_API AQM_NODISCARD AqmStatus aqm_picture_errors(const AqmHeightMap *errors, double range_m,
+                                                   const char *const *captions,
+                                                   size_t caption_count, AqmImage **out,
+                                                   AqmDiag *diag);
+
+/* A depth map, the truth, and the difference, side by side: the first two in the colours of depth
+ * with one range, that of the truth; the third as errors are (red = too deep, +-range_m). Its
+ * caption has the median of the absolute errors and the share of the pixels that have a depth.
+ * ARGUMENT for maps of different sizes and a range that is not positive. */
+AQM_API AQM_NODISCARD AqmStatus aqm_picture_depth_error(const AqmDepthMap *map,
+                                                        const AqmDepthMap *truth, double range_m,
+                                                        const char *title, AqmImage **out,
+                                                        AqmDiag *diag);
+
+/* Horizontal bars: a row for each thing that is measured. Borrows everything. */
+typedef struct AqmPictureBars {
+    const char *title, *unit;
+    const char *const *rows;   /* names, UTF-8 */
+    const char *const *series; /* at most 16 */
+    const double *values;      /* row_count x series_count, not negative; NaN = not known */
+    size_t row_count, series_count;
+    bool is_stacked; /* one bar a row, its parts end to end; else a bar for each series */
+} AqmPictureBars;
+
+/* The number stands behind each bar (behind a stack, its sum); what is not known has no bar and
+ * says so. The axis begins at 0. ARGUMENT without rows or series, or with too many. */
+AQM_API AQM_NODISCARD AqmStatus aqm_picture_bars(const AqmPictureBars *bars, AqmImage **out,
+                                                 AqmDiag *diag);
+
 #ifdef __cplusplus
 }
 #endif

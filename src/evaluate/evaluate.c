@@ -13,8 +13,11 @@
 #include "evaluate/truth.h"
 
 AqmEvaluateOptions aqm_evaluate_options_default(void) {
-    return (AqmEvaluateOptions){
-        .frame = 0, .min_views = 3, .region_step_m = 0.002, .mesh_spacing_m = 0.0008};
+    return (AqmEvaluateOptions){.frame = 0,
+                                .min_views = 3,
+                                .region_step_m = 0.002,
+                                .mesh_spacing_m = 0.0008,
+                                .tolerance_m = 0.001};
 }
 
 static AqmStatus check(const AqmEvaluateOptions *o, AqmDiag *diag) {
@@ -28,6 +31,9 @@ static AqmStatus check(const AqmEvaluateOptions *o, AqmDiag *diag) {
         return aqm_fail(diag, AQM_ERROR_ARGUMENT,
                         "region step of %g m, mesh spacing of %g m: must be positive",
                         o->region_step_m, o->mesh_spacing_m);
+    if (!(o->tolerance_m > 0.0) || o->tolerance_m > 0.1)
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT,
+                        "tolerance of %g m: must be above 0 and at most 0.1", o->tolerance_m);
     return AQM_OK;
 }
 
@@ -70,25 +76,33 @@ done:
 static json_t *stats_to_json(const AqmErrorStats *s) {
     if (s->count == 0)
         return json_pack("{s:i}", "count", 0);
-    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "count", (json_int_t)s->count,
-                     "bias_mm", s->bias_mm, "mean_mm", s->mean_mm, "median_mm", s->median_mm,
-                     "rms_mm", s->rms_mm, "p90_mm", s->p90_mm, "p95_mm", s->p95_mm, "p99_mm",
-                     s->p99_mm, "max_mm", s->max_mm);
+    return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f}", "count",
+                     (json_int_t)s->count, "bias_mm", s->bias_mm, "std_mm", s->std_mm, "mean_mm",
+                     s->mean_mm, "median_mm", s->median_mm, "rms_mm", s->rms_mm, "p90_mm",
+                     s->p90_mm, "p95_mm", s->p95_mm, "p99_mm", s->p99_mm, "max_mm", s->max_mm);
 }
 
 static json_t *list(const double values[AQM_EVAL_LIMITS]) {
     return json_pack("[f, f, f, f]", values[0], values[1], values[2], values[3]);
 }
 
+static json_t *tolerance_to_json(const AqmEvaluation *e) {
+    return json_pack("{s:f, s:f, s:f, s:f}", "limit_mm", e->tolerance_mm, "precision_pct",
+                     e->tolerance_precision_pct, "completeness_pct", e->tolerance_completeness_pct,
+                     "coverage_pct", e->tolerance_coverage_pct);
+}
+
 AqmStatus aqm_evaluation_to_json(const AqmEvaluation *e, char **text, AqmDiag *diag) {
     json_t *root =
-        json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f}", "kind",
+        json_pack("{s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:f, s:o, s:o}", "kind",
                   e->is_mesh ? "mesh" : "cloud", "points", (json_int_t)e->points, "non_finite",
                   (json_int_t)e->non_finite, "all", stats_to_json(&e->all), "in_region",
                   stats_to_json(&e->in_region), "limit_mm", list(e->limit_mm), "precision_pct",
                   list(e->precision_pct), "completeness_pct", list(e->completeness_pct),
                   "coverage_pct", list(e->coverage_pct), "fscore_pct", list(e->fscore_pct),
-                  "off_by_5mm_pct", e->off_by_5mm_pct);
+                  "off_by_5mm_pct", e->off_by_5mm_pct, "raw_completeness_pct",
+                  e->raw_completeness_pct, "tolerance", tolerance_to_json(e), "plane_fit_rmse_mm",
+                  isnan(e->plane_fit_rmse_mm) ? json_null() : json_real(e->plane_fit_rmse_mm));
     char *dumped = root ? json_dumps(root, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) : NULL;
     json_decref(root);
     char *copy = dumped ? aqm_strdup(dumped) : NULL;

@@ -4,20 +4,25 @@
  * asks instead for a point whose own error is below the limit within 2 mm on the map: holes cannot
  * hide behind a loose limit. F = 2 P R / (P + R).
  *
- * Neighbours: the largest limit is 5 mm, so points are sorted into square cells of at least that
- * size over the footprint, and a sample looks at nine cells. Linear in points; some 0.1 us times
- * the points per cell for a sample. Sums run in the order of the points, so that the number of
- * threads changes nothing. */
+ * Raw completeness is coverage without a limit. The plane that fits best goes through the centroid,
+ * its normal is the eigenvector of the smallest eigenvalue of the covariance, and that eigenvalue
+ * is the mean squared distance to it.
+ *
+ * Neighbours: the largest limit is 5 mm (more only where a larger tolerance is asked for), so
+ * points are sorted into square cells of at least that size over the footprint, and a sample looks
+ * at nine cells. Linear in points; some 0.1 us times the points per cell for a sample. Sums run in
+ * the order of the points, so that the number of threads changes nothing. */
 #include "evaluate/score.h"
 
 #include <math.h>
 
 #include "base/alloc.h"
 #include "base/cpu.h"
+#include "math/solve.h"
 #include "math/stats.h"
 
 static const double limits_mm[AQM_EVAL_LIMITS] = {0.5, 1.0, 2.0, 5.0};
-static const double reach_m = 0.005; /* the largest limit */
+static const double largest_m = 0.005; /* of the limits */
 static const double cover_m = 0.002;
 enum { MOST_CELLS_A_SIDE = 2000 };
 static const double most_samples = 5e7;
@@ -30,7 +35,7 @@ typedef struct Scored {
 } Scored;
 
 typedef struct Cells {
-    double x0, y0, size;
+    double x0, y0, size, tolerance_mm;
     int nx, ny;
     size_t *begin;   /* nx * ny + 1: where each cell starts in `members` */
     size_t *members; /* indices of points, cell by cell, in order */
@@ -86,9 +91,15 @@ static AqmErrorStats summarise(double *error_mm, size_t count) {
         sum_abs += a;
         sum_squares += e * e;
         s.max_mm = fmax(s.max_mm, a);
-        error_mm[i] = a;
     }
     s.bias_mm = sum / (double)count;
+    double sum_spread = 0.0;
+    for (size_t i = 0; i < count; i++) {
+        const double off = error_mm[i] - s.bias_mm;
+        sum_spread += off * off;
+        error_mm[i] = fabs(error_mm[i]);
+    }
+    s.std_mm = sqrt(sum_spread / (double)count);
     s.mean_mm = sum_abs / (double)count;
     s.rms_mm = sqrt(sum_squares / (double)count);
     s.median_mm = aqm_percentile_f64(error_mm, count, 50.0);
@@ -102,14 +113,43 @@ static double percent(size_t part, size_t whole) {
     return whole ? 100.0 * (double)part / (double)whole : 0.0;
 }
 
+static bool is_plane(const AqmSurfaceModel *surface) {
+    for (size_t i = 0; i < surface->count; i++)
+        if (surface->terms[i].kind != AQM_TERM_PLANE)
+            return false;
+    return surface->count > 0;
+}
+
+/* RMS distance of the points in the region to their own plane. */
+static double plane_fit_rmse(const Scored *s) {
+    double mean[3] = {0.0}, scatter[9] = {0.0}, values[3], vectors[9];
+    size_t count = 0;
+    for (size_t i = 0; i < s->count; i++) {
+        for (int k = 0; s->in_region[i] && k < 3; k++)
+            mean[k] += s->xyz[3 * i + (size_t)k];
+        count += s->in_region[i];
+    }
+    if (count < 3)
+        return (double)NAN;
+    for (int k = 0; k < 3; k++)
+        mean[k] /= (double)count;
+    for (size_t i = 0; i < s->count; i++)
+        for (int k = 0; s->in_region[i] && k < 9; k++)
+            scatter[k] += (s->xyz[3 * i + (size_t)(k / 3)] - mean[k / 3]) *
+                          (s->xyz[3 * i + (size_t)(k % 3)] - mean[k % 3]);
+    aqm_eigen_sym3(scatter, values, vectors);
+    return 1000.0 * sqrt(fmax(values[0], 0.0) / (double)count);
+}
+
 static AqmStatus accuracy(const Scored *s, AqmEvaluation *out, AqmDiag *diag) {
     double *errors = aqm_alloc(s->count, sizeof *errors);
     if (!errors)
         return aqm_fail_memory(diag, "the errors of a cloud", s->count, sizeof *errors);
-    size_t within[AQM_EVAL_LIMITS] = {0}, inside = 0;
+    size_t within[AQM_EVAL_LIMITS] = {0}, tolerated = 0, inside = 0;
     for (size_t i = 0; i < s->count; i++) {
         for (int k = 0; k < AQM_EVAL_LIMITS; k++)
             within[k] += fabs(s->error_mm[i]) < limits_mm[k];
+        tolerated += fabs(s->error_mm[i]) < out->tolerance_mm;
         if (s->in_region[i])
             errors[inside++] = s->error_mm[i];
     }
@@ -119,6 +159,7 @@ static AqmStatus accuracy(const Scored *s, AqmEvaluation *out, AqmDiag *diag) {
     out->all = summarise(errors, s->count);
     for (int k = 0; k < AQM_EVAL_LIMITS; k++)
         out->precision_pct[k] = percent(within[k], s->count);
+    out->tolerance_precision_pct = percent(tolerated, s->count);
     out->off_by_5mm_pct = percent(s->count - within[AQM_EVAL_LIMITS - 1], s->count);
     aqm_free(errors);
     return AQM_OK;
@@ -136,6 +177,7 @@ static long cell_of(const Cells *cells, double x, double y) {
 static AqmStatus sort_into_cells(const AqmTruth *truth, const Scored *s, Cells *cells,
                                  AqmDiag *diag) {
     const double *box = truth->footprint;
+    const double reach_m = fmax(largest_m, 1e-3 * cells->tolerance_mm);
     const double wide = box[1] - box[0] + 2 * reach_m, high = box[3] - box[2] + 2 * reach_m;
     cells->size = fmax(reach_m, fmax(wide, high) / MOST_CELLS_A_SIDE);
     cells->x0 = box[0] - reach_m, cells->y0 = box[2] - reach_m;
@@ -194,6 +236,7 @@ static void look_around(const Cells *cells, const Scored *s, const double sample
 
 typedef struct Tally {
     size_t samples, complete[AQM_EVAL_LIMITS], covered[AQM_EVAL_LIMITS];
+    size_t any, tolerance_complete, tolerance_covered;
 } Tally;
 
 static Tally tally_row(const AqmTruth *truth, const Cells *cells, const Scored *s,
@@ -207,6 +250,9 @@ static Tally tally_row(const AqmTruth *truth, const Cells *cells, const Scored *
             continue;
         look_around(cells, s, foot, &nearest, &best);
         tally.samples++;
+        tally.any += isfinite(best) != 0;
+        tally.tolerance_complete += nearest < cells->tolerance_mm;
+        tally.tolerance_covered += best < cells->tolerance_mm;
         for (int k = 0; k < AQM_EVAL_LIMITS; k++) {
             tally.complete[k] += nearest < limits_mm[k];
             tally.covered[k] += best < limits_mm[k];
@@ -227,6 +273,9 @@ static Tally tally_region(const AqmTruth *truth, const Cells *cells, const Score
 #pragma omp critical(aqm_score_tally)
         {
             sum.samples += row.samples;
+            sum.any += row.any;
+            sum.tolerance_complete += row.tolerance_complete;
+            sum.tolerance_covered += row.tolerance_covered;
             for (int k = 0; k < AQM_EVAL_LIMITS; k++) {
                 sum.complete[k] += row.complete[k];
                 sum.covered[k] += row.covered[k];
@@ -245,7 +294,7 @@ static AqmStatus completeness(const AqmTruth *truth, const Scored *s,
         return aqm_fail(diag, AQM_ERROR_ARGUMENT,
                         "region step of %g m: more than %g samples of %g m^2",
                         options->region_step_m, most_samples, area);
-    Cells cells = {0};
+    Cells cells = {.tolerance_mm = out->tolerance_mm};
     const AqmStatus status = sort_into_cells(truth, s, &cells, diag);
     if (status == AQM_OK) {
         const Tally tally = tally_region(truth, &cells, s, options);
@@ -253,6 +302,9 @@ static AqmStatus completeness(const AqmTruth *truth, const Scored *s,
             out->completeness_pct[k] = percent(tally.complete[k], tally.samples);
             out->coverage_pct[k] = percent(tally.covered[k], tally.samples);
         }
+        out->raw_completeness_pct = percent(tally.any, tally.samples);
+        out->tolerance_completeness_pct = percent(tally.tolerance_complete, tally.samples);
+        out->tolerance_coverage_pct = percent(tally.tolerance_covered, tally.samples);
     }
     aqm_free(cells.begin);
     aqm_free(cells.members);
@@ -262,11 +314,15 @@ static AqmStatus completeness(const AqmTruth *truth, const Scored *s,
 AqmStatus aqm_score_points(const AqmTruth *truth, const float *points, size_t count,
                            const AqmEvaluateOptions *options, AqmEvaluation *out, AqmDiag *diag) {
     Scored scored;
-    AqmEvaluation result = {.points = count};
+    AqmEvaluation result = {.points = count,
+                            .tolerance_mm = 1000.0 * options->tolerance_m,
+                            .plane_fit_rmse_mm = (double)NAN};
     AqmStatus status = gather(points, count, &scored, diag);
     if (status == AQM_OK) {
         result.non_finite = count - scored.count;
         measure(truth, options, &scored);
+        if (is_plane(truth->surface))
+            result.plane_fit_rmse_mm = plane_fit_rmse(&scored);
         status = accuracy(&scored, &result, diag);
     }
     if (status == AQM_OK)

@@ -40,16 +40,20 @@ static void write_calibration(const char *folder) {
     aqm_rig_destroy(&rig);
 }
 
-static AqmTruth *make_truth(const char *folder) {
+static AqmTruth *make_truth_of(const char *folder, const char *scene) {
     char path[PATH_MAX];
     write_calibration(folder);
     assert_int_equal(aqm_make_folders(in_folder(path, folder, "gt"), NULL), AQM_OK);
-    write_bytes(in_folder(path, folder, "gt/scene.json"), scene_text, strlen(scene_text));
+    write_bytes(in_folder(path, folder, "gt/scene.json"), scene, strlen(scene));
     AqmTruth *truth = NULL;
     AqmDiag diag = {0};
     if (aqm_truth_read(&truth, folder, 3, &diag) != AQM_OK)
         fail_msg("%s", diag.message);
     return truth;
+}
+
+static AqmTruth *make_truth(const char *folder) {
+    return make_truth_of(folder, scene_text);
 }
 
 enum { COLUMNS = 301, ROWS = 251, POINTS = COLUMNS * ROWS };
@@ -150,6 +154,69 @@ static void the_number_of_threads_changes_nothing(void **state) {
     assert_memory_equal(&one.in_region, &four.in_region, sizeof one.in_region);
     assert_memory_equal(one.completeness_pct, four.completeness_pct, sizeof one.completeness_pct);
     assert_memory_equal(one.coverage_pct, four.coverage_pct, sizeof one.coverage_pct);
+    free(points);
+    aqm_truth_destroy(&truth);
+}
+
+/* Points alternately 0.3 mm too high and 0.9 mm too deep: bias 0.3 mm, standard deviation 0.6. */
+static void spread_and_a_tolerance_of_ones_own(void **state) {
+    AqmTruth *truth = make_truth(*state);
+    float *high = make_cloud(truth, -0.0003), *points = make_cloud(truth, 0.0009);
+    for (int i = 0; i < POINTS; i += 2)
+        for (int k = 0; k < 3; k++)
+            points[3 * i + k] = high[3 * i + k];
+    AqmEvaluateOptions options = aqm_evaluate_options_default();
+    options.tolerance_m = 0.0006;
+    AqmEvaluation e = {0};
+    assert_int_equal(aqm_score_points(truth, points, POINTS, &options, &e, NULL), AQM_OK);
+    near_to(e.all.bias_mm, 0.3, 2e-4);
+    near_to(e.all.std_mm, 0.6, 2e-4);
+    near_to(e.all.rms_mm, sqrt(0.3 * 0.3 + 0.6 * 0.6), 2e-4);
+    near_to(e.tolerance_mm, 0.6, 1e-12);
+    near_to(e.tolerance_precision_pct, 50.0, 0.01);
+    near_to(e.tolerance_coverage_pct, 100.0, 1.0); /* a good point lies 2 mm away, about */
+    near_to(e.raw_completeness_pct, 100.0, 0.0);
+    /* every sample has a point of its own; half of these are 0.9 mm away */
+    near_to(e.tolerance_completeness_pct, 50.0, 1.0);
+    assert_true(isnan(e.plane_fit_rmse_mm)); /* waves */
+    options.tolerance_m = 0.03;              /* beyond the largest of the limits */
+    assert_int_equal(aqm_score_points(truth, points, POINTS, &options, &e, NULL), AQM_OK);
+    near_to(e.tolerance_completeness_pct, 100.0, 0.0);
+    near_to(e.completeness_pct[1], 100.0, 0.0);
+    free(high);
+    free(points);
+    aqm_truth_destroy(&truth);
+}
+
+/* Raw completeness does not ask how wrong a point is. */
+static void any_point_makes_raw_completeness(void **state) {
+    AqmTruth *truth = make_truth(*state);
+    float *points = make_cloud(truth, 0.02);
+    for (int i = 0; i < POINTS; i++)
+        if (i % COLUMNS > COLUMNS / 2)
+            points[3 * i] = NAN;
+    const AqmEvaluation e = score(truth, points, 1, 1);
+    near_to(e.raw_completeness_pct, 100.0 * (COLUMNS / 2 + 1) / (COLUMNS - 1), 1.0);
+    near_to(e.tolerance_completeness_pct, 0.0, 0.0);
+    free(points);
+    aqm_truth_destroy(&truth);
+}
+
+/* The plane that fits best knows nothing of the true one: a cloud that is off, and tilted, by far
+ * more than its noise of 0.2 mm has that noise left. */
+static void the_plane_that_fits_best(void **state) {
+    AqmTruth *truth = make_truth_of(
+        *state, "{\"frames\": [{\"index\": 3, \"water_z\": 0.6, \"footprint\": [-0.3, 0.3, -0.25, "
+                "0.25], \"surface\": [{\"kind\": \"plane\", \"z0\": 0.8, \"gx\": 0.05}]}]}");
+    float *points = make_cloud(truth, 0.003);
+    for (int i = 0; i < POINTS; i++)
+        points[3 * i + 2] += 0.01f * points[3 * i + 1] + (i % 2 ? 0.0002f : -0.0002f);
+    const AqmEvaluation e = score(truth, points, 3, 1);
+    const double slant = 1.0 / sqrt(1.0 + 0.05 * 0.05 + 0.01 * 0.01);
+    near_to(e.plane_fit_rmse_mm, 0.2 * slant, 1e-3);
+    assert_true(e.all.rms_mm > 2.5);
+    const AqmEvaluation nothing = score(truth, points, 5, 1);
+    assert_true(isnan(nothing.plane_fit_rmse_mm));
     free(points);
     aqm_truth_destroy(&truth);
 }
@@ -279,6 +346,9 @@ int main(void) {
         IN_FOLDER(a_cloud_off_by_a_known_distance_has_that_error),
         IN_FOLDER(missing_and_wrong_points_show_where_they_must),
         IN_FOLDER(the_number_of_threads_changes_nothing),
+        IN_FOLDER(spread_and_a_tolerance_of_ones_own),
+        IN_FOLDER(any_point_makes_raw_completeness),
+        IN_FOLDER(the_plane_that_fits_best),
         IN_FOLDER(auxiliary_cameras_do_not_widen_the_region),
         IN_FOLDER(failed_allocations_leave_the_result_alone),
         IN_FOLDER(broken_truth_is_refused_by_name),

@@ -18,6 +18,10 @@ void aqm_color_map_make(AqmColorMap *map);
 /* The entry for t in 0..1; t beyond is taken as the nearest end, NaN as 0. */
 int aqm_color_map_index(double t);
 
+/* The colours of differences: t from -1 (red) over 0 (near white) to 1 (blue), drawn with
+ * `strength` 0..1 of their chroma and contrast. */
+void aqm_diverging_color(double t, double strength, uint8_t rgb[3]);
+
 /* 8-bit sRGB samples (IEC 61966-2-1) to linear light 0..1 and back. */
 double aqm_linear_from_srgb(uint8_t sample);
 uint8_t aqm_srgb_from_linear(double linear);

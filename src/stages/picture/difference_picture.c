@@ -42,11 +42,12 @@ typedef struct DifferencePicture {
     bool is_known, more_up, more_down;
     uint8_t *outlined; /* cells of areas to be outlined */
     uint8_t colors[COLORS][3], pale[COLORS][3];
+    const char *bar_title, *unknown_title;
 } DifferencePicture;
 
 /* ---- colours --------------------------------------------------------------------------------- */
 
-static void set_color(double t, double strength, uint8_t rgb[3]) {
+void aqm_diverging_color(double t, double strength, uint8_t rgb[3]) {
     const double a = fabs(t) * strength, hue = (t > 0.0 ? 255.0 : 29.0) * 3.14159265358979 / 180.0;
     const double chroma = 0.155 * pow(a, 0.8);
     const double lab[3] = {0.97 - 0.55 * a, chroma * cos(hue), chroma * sin(hue)};
@@ -56,8 +57,8 @@ static void set_color(double t, double strength, uint8_t rgb[3]) {
 static void make_colors(DifferencePicture *p) {
     for (int i = 0; i < COLORS; i++) { /* the first: sunk by the range */
         const double t = 2.0 * i / (COLORS - 1) - 1.0;
-        set_color(t, 1.0, p->colors[i]);
-        set_color(t, 0.5, p->pale[i]);
+        aqm_diverging_color(t, 1.0, p->colors[i]);
+        aqm_diverging_color(t, 0.5, p->pale[i]);
     }
 }
 
@@ -66,7 +67,8 @@ static int color_index(const DifferencePicture *p, double dz_m) {
     return t <= 0.0 ? 0 : t >= 1.0 ? COLORS - 1 : (int)(t * (COLORS - 1) + 0.5);
 }
 
-/* That which all but half a percent of the changes keep within; 0.1 mm at least. */
+/* That which all but half a percent of the changes keep within, 0.1 mm at least, unless one is
+ * asked for. */
 static AqmStatus find_range(DifferencePicture *p, AqmDiag *diag) {
     const size_t cells = (size_t)p->map->columns * (size_t)p->map->rows;
     double *sizes = aqm_alloc(cells, sizeof *sizes);
@@ -82,7 +84,8 @@ static AqmStatus find_range(DifferencePicture *p, AqmDiag *diag) {
         least = fmin(least, z), most = fmax(most, z);
     }
     p->is_known = count > 0;
-    p->range_m = count > 0 ? fmax(aqm_percentile_f64(sizes, count, 99.5), 1e-4) : 1e-3;
+    if (p->range_m == 0.0)
+        p->range_m = count > 0 ? fmax(aqm_percentile_f64(sizes, count, 99.5), 1e-4) : 1e-3;
     p->more_up = least < -p->range_m * (1.0 + 1e-9);
     p->more_down = most > p->range_m * (1.0 + 1e-9);
     aqm_free(sizes);
@@ -203,8 +206,8 @@ static void draw_legend(const DifferencePicture *p, AqmCanvas *canvas) {
     cairo_fill(canvas->cairo);
     aqm_canvas_color(canvas, ink, 1.0);
     x += 1.5 * side;
-    x += aqm_canvas_text(canvas, p->is_known ? "not measured in both" : "nothing is known", x, y,
-                         TEXT, 0.0);
+    x += aqm_canvas_text(canvas, p->is_known ? p->unknown_title : "nothing is known", x, y, TEXT,
+                         0.0);
     if (!p->significant)
         return;
     x += 2.0 * side;
@@ -234,7 +237,7 @@ static void draw(const DifferencePicture *p, const char *const *captions, size_t
                                       .color_count = COLORS,
                                       .more_above = p->more_up,
                                       .more_below = p->more_down,
-                                      .title = "bed risen (+), sunk (\u2212), mm"},
+                                      .title = p->bar_title},
                        TEXT);
 }
 
@@ -252,29 +255,50 @@ static void choose_panel(DifferencePicture *p, size_t caption_count) {
                           scale / map->step_m};
 }
 
+static AqmStatus make_picture(DifferencePicture *p, const char *const *captions,
+                              size_t caption_count, AqmImage **out, AqmDiag *diag) {
+    AqmCanvas canvas;
+    *out = NULL;
+    if (!(p->map->step_m > 0.0))
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "a height map with a step of %g m",
+                        p->map->step_m);
+    choose_panel(p, caption_count);
+    make_colors(p);
+    AqmStatus status = find_range(p, diag);
+    if (status == AQM_OK)
+        status = find_areas(p, diag);
+    const int height = p->panel.height < SHORTEST ? SHORTEST : p->panel.height;
+    const int wide = p->panel.width < 4 * SHORTEST ? 4 * SHORTEST : p->panel.width;
+    if (status == AQM_OK)
+        status = aqm_canvas_create(&canvas, LEFT + wide + GAP + BAR + LABELS,
+                                   p->panel.y + height + BOTTOM, diag);
+    if (status == AQM_OK) {
+        draw(p, captions, caption_count, &canvas);
+        status = aqm_canvas_finish(&canvas, out, diag);
+    }
+    aqm_free(p->outlined);
+    return status;
+}
+
 AqmStatus aqm_picture_difference(const AqmHeightMap *difference, const uint8_t *significant,
                                  const char *const *captions, size_t caption_count, AqmImage **out,
                                  AqmDiag *diag) {
-    DifferencePicture p = {.map = difference, .significant = significant};
-    AqmCanvas canvas;
+    DifferencePicture p = {.map = difference,
+                           .significant = significant,
+                           .bar_title = "bed risen (+), sunk (\u2212), mm",
+                           .unknown_title = "not measured in both"};
+    return make_picture(&p, captions, caption_count, out, diag);
+}
+
+AqmStatus aqm_picture_errors(const AqmHeightMap *errors, double range_m,
+                             const char *const *captions, size_t caption_count, AqmImage **out,
+                             AqmDiag *diag) {
+    DifferencePicture p = {.map = errors,
+                           .range_m = range_m,
+                           .bar_title = "too high (+), too deep (\u2212), mm",
+                           .unknown_title = "no points"};
     *out = NULL;
-    if (!(difference->step_m > 0.0))
-        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "a height map with a step of %g m",
-                        difference->step_m);
-    choose_panel(&p, caption_count);
-    make_colors(&p);
-    AqmStatus status = find_range(&p, diag);
-    if (status == AQM_OK)
-        status = find_areas(&p, diag);
-    const int height = p.panel.height < SHORTEST ? SHORTEST : p.panel.height;
-    const int wide = p.panel.width < 4 * SHORTEST ? 4 * SHORTEST : p.panel.width;
-    if (status == AQM_OK)
-        status = aqm_canvas_create(&canvas, LEFT + wide + GAP + BAR + LABELS,
-                                   p.panel.y + height + BOTTOM, diag);
-    if (status == AQM_OK) {
-        draw(&p, captions, caption_count, &canvas);
-        status = aqm_canvas_finish(&canvas, out, diag);
-    }
-    aqm_free(p.outlined);
-    return status;
+    if (!(range_m > 0.0))
+        return aqm_fail(diag, AQM_ERROR_ARGUMENT, "a range of %g m for colours", range_m);
+    return make_picture(&p, captions, caption_count, out, diag);
 }
