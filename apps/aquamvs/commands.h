@@ -8,6 +8,7 @@ int aqm_cmd_export_mesh(int argc, char **argv);
 int aqm_cmd_export_refs(int argc, char **argv);
 int aqm_cmd_synth(int argc, char **argv);
 int aqm_cmd_evaluate(int argc, char **argv);
+int aqm_cmd_verify(int argc, char **argv);
 int aqm_cmd_info(int argc, char **argv);
 
 #endif

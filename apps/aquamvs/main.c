@@ -20,6 +20,7 @@ static const Verb verbs[] = {
     {"export-mesh", aqm_cmd_export_mesh, "write surfaces as OBJ, STL, glTF or PLY"},
     {"synth", aqm_cmd_synth, "render a scene under water whose surface is known exactly"},
     {"evaluate", aqm_cmd_evaluate, "measure a cloud or mesh against such a scene"},
+    {"verify", aqm_cmd_verify, "measure a rig and its surfaces on a ChArUco board under water"},
     {"info", aqm_cmd_info, "what this build and this machine can do"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };

@@ -3,6 +3,8 @@
 #ifndef AQUAMVS_AQUAMVS_H
 #define AQUAMVS_AQUAMVS_H
 
+#include "aquamvs/board.h"
+#include "aquamvs/charuco.h"
 #include "aquamvs/color.h"
 #include "aquamvs/compare.h"
 #include "aquamvs/config.h"
@@ -23,5 +25,6 @@
 #include "aquamvs/synth.h"
 #include "aquamvs/types.h"
 #include "aquamvs/undistort.h"
+#include "aquamvs/verify.h"
 
 #endif
