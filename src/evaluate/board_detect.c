@@ -1,7 +1,7 @@
 /* From an image to the corners of a board.
  *
  *  1. Dark quadrangles at three scales of the local threshold (marker_quads.c), read as markers.
- *  2. Markers agree if the homography of each predicts the other, at most two squares away, to
+ *  2. Markers agree if the homography of each predicts the other, at most three squares away, to
  *     within 0.35 of a square. The largest group that hangs together is the board: a code read by
  *     chance agrees with nothing. Of several readings of one marker the one that agrees with most
  *     is kept.
@@ -101,8 +101,8 @@ static double prediction_error(const AqmBoard *board, const Reading *by, const R
 }
 
 static bool agree(const AqmBoard *board, const Reading *a, const Reading *b) {
-    return a->marker.id != b->marker.id && abs(a->square[0] - b->square[0]) <= 2 &&
-           abs(a->square[1] - b->square[1]) <= 2 && prediction_error(board, a, b) < 0.35 &&
+    return a->marker.id != b->marker.id && abs(a->square[0] - b->square[0]) <= 3 &&
+           abs(a->square[1] - b->square[1]) <= 3 && prediction_error(board, a, b) < 0.35 &&
            prediction_error(board, b, a) < 0.35;
 }
 
