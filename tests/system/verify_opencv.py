@@ -55,4 +55,4 @@ for frame in truth["frames"]:
     mean = np.median(refined, axis=0) if off else [np.inf, np.inf]
     print(f"frame {frame['index']}: OpenCV finds {len(off)} of {total} corners, worst {worst:.2f} px off; refined {mean[0]:+.3f} {mean[1]:+.3f}")
     failed |= len(off) < 0.4 * total or worst > 1.5 or np.hypot(*mean) > 0.05
-sys.exit(failed)
+sys.exit(int(failed))
