@@ -10,6 +10,7 @@
 
 #include "cli.h"
 #include "commands.h"
+#include "frame_slice.h"
 
 /* ---- interruption ------------------------------------------------------------------------------
  */
@@ -150,36 +151,10 @@ static int parse_arguments(int argc, char **argv, RunArguments *a) {
     return cli_parse(&verb, argc, argv);
 }
 
-/* A number of a slice: digits up to `end`, or nothing (then *value stays). */
-static bool parse_part(const char **text, int *value) {
-    char *end;
-    const long number = strtol(*text, &end, 10);
-    if (**text == ':' || **text == '\0')
-        return true;
-    if (**text < '0' || **text > '9' || (*end != ':' && *end != '\0') || number > 1000000000)
-        return false;
-    *value = (int)number;
-    *text = end;
-    return true;
-}
-
-/* "A", "A:B", "A:B:C" with parts left out; a single number is that frame alone. */
 static bool parse_frames(const char *text, AqmRunOptions *options) {
-    int parts[3] = {0, -1, 1}, count = 0;
-    for (;; text++) {
-        if (count == 3 || !parse_part(&text, &parts[count]))
-            return false;
-        count++;
-        if (*text == '\0')
-            break;
-    }
-    if (count == 1)
-        parts[1] = parts[0] + 1;
     options->has_frames = true;
-    options->frame_start = parts[0];
-    options->frame_stop = parts[1];
-    options->frame_step = parts[2];
-    return parts[2] >= 1 && (parts[1] < 0 || parts[1] > parts[0]);
+    return parse_frame_slice(text, &options->frame_start, &options->frame_stop,
+                             &options->frame_step);
 }
 
 static bool parse_shard(const char *text, AqmRunOptions *options) {

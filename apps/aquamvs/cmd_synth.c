@@ -4,16 +4,18 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "board_options.h"
 #include "cli.h"
 #include "commands.h"
 
-static const char *const scenes[] = {"plane", "undulating", "sandbed", "board", "mound"};
+static const char *const scenes[] = {"plane", "undulating", "sandbed", "board", "mound", "charuco"};
 static const char *const rigs[] = {"ring12", "ring5", "pair"};
 static const char *const formats[] = {"png", "png16", "video"};
 
 typedef struct SynthArguments {
     AqmSynthOptions options;
     const char *scene, *output_dir, *rig, *size, *format;
+    CliBoard board;
     int seed;
     bool gray, quiet;
 } SynthArguments;
@@ -29,6 +31,8 @@ static void print_scenes(void) {
         "turns\n"
         "  mound                       a fractal bed that stays; a mound of 4.712e-4 m3 in frame 0 "
         "that is gone afterwards\n"
+        "  charuco                     a ChArUco board in tilted sand, 0.30 to 0.40 m deep; tilts "
+        "from 3 to 41 degrees\n"
         "\nrigs:\n"
         "  ring12                      12 cameras of 1600x1200 on a ring of 0.635 m, a fisheye "
         "camera in its centre\n"
@@ -63,7 +67,15 @@ static int parse_arguments(int argc, char **argv, SynthArguments *a) {
         {0, "wavelength", "M", CLI_REAL, &o->wavelength_m, 0, 0,
          "undulating: metres from crest to crest (default: 0.05)"},
         {0, "tilt", "DEG", CLI_REAL, &o->tilt_deg, 0, 0,
-         "board: its tilt, 0..45 degrees (default: 12)"},
+         "board, and charuco of one frame: its tilt, 0..45 degrees (default: 12)"},
+        {0, "board", "WxH", CLI_TEXT, &a->board.squares, 0, 0,
+         "charuco: squares along and down (default: 12x9)"},
+        {0, "square", "M", CLI_REAL, &o->board.square_m, 0, 0,
+         "charuco: side of a square, metres (default: 0.03)"},
+        {0, "marker", "M", CLI_REAL, &o->board.marker_m, 0, 0,
+         "charuco: side of a marker, metres (default: 0.022)"},
+        {0, "dictionary", "NAME", CLI_TEXT, &a->board.dictionary, 0, 0,
+         "charuco: 4x4_50 .. 6x6_250 (default: 4x4_100)"},
         {0, "format", "png|png16|video", CLI_TEXT, &a->format, 0, 0,
          "stills of 8 or 16 bits a channel, or a lossless .mkv a camera (default: png)"},
         {0, "gray", NULL, CLI_FLAG, &a->gray, 0, 0,
@@ -116,6 +128,8 @@ static int fill_options(SynthArguments *a) {
     if (a->size && (sscanf(a->size, "%5dx%5d%c", &o->width, &o->height, &rest) != 2 ||
                     o->width < 1 || o->height < 1))
         return cli_fail("synth", "--size: '%s' is not like 640x480", a->size);
+    if (cli_board("synth", &a->board, &o->board) != CLI_NEXT)
+        return CLI_WRONG;
     if (!a->output_dir || !*a->output_dir)
         return cli_fail("synth", "--output-dir is missing; see aquamvs synth --help");
     o->scene = (AqmScene)scene;

@@ -10,6 +10,7 @@ int aqm_cmd_profile(int argc, char **argv);
 int aqm_cmd_synth(int argc, char **argv);
 int aqm_cmd_evaluate(int argc, char **argv);
 int aqm_cmd_benchmark(int argc, char **argv);
+int aqm_cmd_verify(int argc, char **argv);
 int aqm_cmd_info(int argc, char **argv);
 
 #endif

@@ -23,6 +23,7 @@ static const Verb verbs[] = {
     {"evaluate", aqm_cmd_evaluate, "measure a cloud or mesh against such a scene"},
     {"benchmark", aqm_cmd_benchmark,
      "measure configurations on scenes with truth, or compare two such runs"},
+    {"verify", aqm_cmd_verify, "measure a rig and its surfaces on a ChArUco board under water"},
     {"info", aqm_cmd_info, "what this build and this machine can do"},
 };
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };

@@ -4,6 +4,8 @@
 #define AQUAMVS_AQUAMVS_H
 
 #include "aquamvs/benchmark.h"
+#include "aquamvs/board.h"
+#include "aquamvs/charuco.h"
 #include "aquamvs/color.h"
 #include "aquamvs/compare.h"
 #include "aquamvs/config.h"
@@ -25,5 +27,6 @@
 #include "aquamvs/synth.h"
 #include "aquamvs/types.h"
 #include "aquamvs/undistort.h"
+#include "aquamvs/verify.h"
 
 #endif

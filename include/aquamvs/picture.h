@@ -123,6 +123,34 @@ typedef struct AqmPictureBars {
  * says so. The axis begins at 0. ARGUMENT without rows or series, or with too many. */
 AQM_API AQM_NODISCARD AqmStatus aqm_picture_bars(const AqmPictureBars *bars, AqmImage **out,
                                                  AqmDiag *diag);
+/* A point on an image and an error of it, px; the error is NaN where it is not known. */
+typedef struct AqmPictureMark {
+    double u, v, du, dv;
+} AqmPictureMark;
+
+/* Points over the image in gray with their errors as arrows, magnified as the legend says, so that
+ * most are a few pixels long; points of unknown error are hollow. Image as in aqm_picture_features.
+ * ARGUMENT for a full_scale <= 0. */
+AQM_API AQM_NODISCARD AqmStatus aqm_picture_marks(const AqmImageView *image, double full_scale,
+                                                  const AqmPictureMark *marks, size_t count,
+                                                  const char *title, AqmImage **out, AqmDiag *diag);
+
+/* A corner of a board and what it is off, metres, in the board's frame. */
+typedef struct AqmPictureCorner {
+    double x, y, dx, dy, dz;
+} AqmPictureCorner;
+
+/* A flat board from above: the distance of what was reconstructed from its plane in colours (light
+ * = above it, towards the water; gray = nothing there; range without the outermost percent,
+ * symmetric), and its corners with what they are off: an arrow within the board, magnified as the
+ * legend says, and the colour of the distance. deviations: z_m in the board's frame; NULL = none,
+ * then `width_m` x `height_m` is drawn empty. `captions` as in aqm_picture_difference. ARGUMENT for
+ * a size that is not positive. */
+AQM_API AQM_NODISCARD AqmStatus aqm_picture_board(const AqmHeightMap *deviations, double width_m,
+                                                  double height_m, const AqmPictureCorner *corners,
+                                                  size_t corner_count, const char *const *captions,
+                                                  size_t caption_count, AqmImage **out,
+                                                  AqmDiag *diag);
 
 #ifdef __cplusplus
 }

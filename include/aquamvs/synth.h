@@ -3,6 +3,7 @@
 #ifndef AQUAMVS_SYNTH_H
 #define AQUAMVS_SYNTH_H
 
+#include "aquamvs/board.h"
 #include "aquamvs/types.h"
 
 #ifdef __cplusplus
@@ -14,7 +15,8 @@ typedef enum AqmScene {
     AQM_SCENE_UNDULATING,
     AQM_SCENE_SANDBED,
     AQM_SCENE_BOARD,
-    AQM_SCENE_MOUND
+    AQM_SCENE_MOUND,
+    AQM_SCENE_CHARUCO
 } AqmScene;
 typedef enum AqmRigKind { AQM_RIG_RING12, AQM_RIG_RING5, AQM_RIG_PAIR } AqmRigKind;
 typedef enum AqmFrameFormat { AQM_FRAMES_PNG, AQM_FRAMES_PNG16, AQM_FRAMES_VIDEO } AqmFrameFormat;
@@ -33,7 +35,8 @@ typedef struct AqmSynthOptions {
     double n_water;      /* default 1.333 */
     double amplitude_m;  /* undulating: default 0.005 */
     double wavelength_m; /* undulating: default 0.05 */
-    double tilt_deg;     /* board: default 12 */
+    double tilt_deg;     /* board, and charuco of one frame: default 12 */
+    AqmBoard board;      /* charuco: default 12 x 9 squares of 30 mm, markers of 22 mm, 4x4_100 */
     AqmFrameFormat format;
     bool color; /* default true */
     int threads;
@@ -50,7 +53,8 @@ AQM_API AQM_NODISCARD AqmStatus aqm_synth_options_validate(const AqmSynthOptions
  *   images/{camera}/frame_NNNNNN.png     or videos/{camera}.mkv, lossless
  *   gt/scene.json                        water_z and, frame by frame, the surface as a sum of
  *                                        terms, the box that the cameras see and their depths; in
- *                                        the scene `mound` mound_volume_m3 too
+ *                                        the scene `mound` mound_volume_m3 too, in `charuco` the
+ *                                        board, its pose and where its inner corners are
  *   gt/frame_NNNNNN/{camera}_depth_raw.npz   `depth`: the ray depth of every raw (distorted)
  *                                        pixel, metres, float32, NaN where it sees no ground
  *   gt/frame_NNNNNN/surface.ply          the surface on a 2 mm grid over that box

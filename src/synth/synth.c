@@ -29,6 +29,11 @@ AqmSynthOptions aqm_synth_options_default(void) {
                              .amplitude_m = 0.005,
                              .wavelength_m = 0.05,
                              .tilt_deg = 12.0,
+                             .board = {.squares_x = 12,
+                                       .squares_y = 9,
+                                       .square_m = 0.03,
+                                       .marker_m = 0.022,
+                                       .dictionary = AQM_DICTIONARY_4X4_100},
                              .format = AQM_FRAMES_PNG,
                              .color = true};
 }
@@ -43,7 +48,7 @@ static AqmStatus in_range(const char *name, double value, double least, double m
 
 AqmStatus aqm_synth_options_validate(const AqmSynthOptions *o, AqmDiag *diag) {
     const bool own_size = o->width == 0 && o->height == 0;
-    AQM_TRY(in_range("scene", (double)o->scene, AQM_SCENE_PLANE, AQM_SCENE_MOUND, diag));
+    AQM_TRY(in_range("scene", (double)o->scene, AQM_SCENE_PLANE, AQM_SCENE_CHARUCO, diag));
     AQM_TRY(in_range("rig", (double)o->rig, AQM_RIG_RING12, AQM_RIG_PAIR, diag));
     AQM_TRY(in_range("format", (double)o->format, AQM_FRAMES_PNG, AQM_FRAMES_VIDEO, diag));
     AQM_TRY(in_range("width", o->width, own_size ? 0 : 16, 16384, diag));
@@ -58,6 +63,7 @@ AqmStatus aqm_synth_options_validate(const AqmSynthOptions *o, AqmDiag *diag) {
     AQM_TRY(in_range("amplitude", o->amplitude_m, 0, 0.1, diag));
     AQM_TRY(in_range("wavelength", o->wavelength_m, 0.005, 10, diag));
     AQM_TRY(in_range("tilt", o->tilt_deg, 0, 45, diag));
+    AQM_TRY(aqm_board_validate(&o->board, diag));
     return in_range("threads", o->threads, 0, 4096, diag);
 }
 
@@ -173,6 +179,10 @@ static AqmStatus prepare_frames(AqmSynthDataset *dataset, AqmDiag *diag) {
         frame->bounds = aqm_surface_bounds(frame->surface, seen_m);
         aqm_texture_init(&frame->texture, o->seed, o->contrast, o->scene == AQM_SCENE_BOARD,
                          aqm_synth_board_azimuth(i), slope);
+        if (o->scene == AQM_SCENE_CHARUCO) {
+            const AqmSynthPose pose = aqm_synth_charuco_pose(o, dataset->rig->water_z, i);
+            aqm_texture_print_board(&frame->texture, &o->board, pose.R, pose.origin, pose.z_of_map);
+        }
     }
     return AQM_OK;
 }

@@ -8,6 +8,7 @@
 
 #include <math.h>
 
+#include "math/vec.h"
 #include "synth/synth_random.h"
 
 static const double pi = 3.14159265358979323846;
@@ -88,6 +89,34 @@ double aqm_synth_board_azimuth(int frame) {
     return (30.0 + 25.0 * frame) * pi / 180.0;
 }
 
+/* The board is turned by `spin` in its plane, then tilted about the horizontal line across the
+ * direction of descent. */
+AqmSynthPose aqm_synth_charuco_pose(const AqmSynthOptions *options, double water_z, int frame) {
+    const AqmBoard *board = &options->board;
+    AqmSynthPose pose = {.tilt_deg = options->tilt_deg};
+    if (options->frames > 1)
+        pose.tilt_deg = 3.0 + 38.0 * frame / (options->frames - 1);
+    const double tilt = pose.tilt_deg * pi / 180.0;
+    const double azimuth = (30.0 + 77.0 * frame) * pi / 180.0;
+    const double spin = (11.0 + 53.0 * frame) * pi / 180.0;
+    const double c = cos(azimuth), s = sin(azimuth), k = 1.0 - cos(tilt);
+    const double turn[9] = {1.0 - k * c * c, -k * c * s,      -sin(tilt) * c,
+                            -k * c * s,      1.0 - k * s * s, -sin(tilt) * s,
+                            sin(tilt) * c,   sin(tilt) * s,   cos(tilt)};
+    const double flat[9] = {cos(spin), -sin(spin), 0.0, sin(spin), cos(spin), 0.0, 0.0, 0.0, 1.0};
+    aqm_mul33(turn, flat, pose.R);
+    const double middle[3] = {0.05 * cos(2.1 * frame), 0.05 * sin(2.1 * frame),
+                              water_z + 0.30 + 0.1 * (3 * frame % 8) / 7.0};
+    const double half[3] = {0.5 * board->squares_x * board->square_m,
+                            0.5 * board->squares_y * board->square_m, 0.0};
+    aqm_mul33v(pose.R, half, pose.origin);
+    for (int i = 0; i < 3; i++)
+        pose.origin[i] = middle[i] - pose.origin[i];
+    pose.z_of_map[1] = tan(tilt) * c, pose.z_of_map[2] = tan(tilt) * s;
+    pose.z_of_map[0] = middle[2] - pose.z_of_map[1] * middle[0] - pose.z_of_map[2] * middle[1];
+    return pose;
+}
+
 static AqmStatus add_terms(const AqmSynthOptions *options, double water_z, int frame,
                            AqmSurfaceModel *model, AqmDiag *diag) {
     const double tilt = tan(options->tilt_deg * pi / 180.0),
@@ -107,6 +136,11 @@ static AqmStatus add_terms(const AqmSynthOptions *options, double water_z, int f
     case AQM_SCENE_MOUND:
         AQM_TRY(aqm_surface_model_add(model, plane(water_z + 0.32, 0.012, 0.009), diag));
         return add_mound(options->seed, frame, model, diag);
+    case AQM_SCENE_CHARUCO: {
+        const AqmSynthPose pose = aqm_synth_charuco_pose(options, water_z, frame);
+        return aqm_surface_model_add(
+            model, plane(pose.z_of_map[0], pose.z_of_map[1], pose.z_of_map[2]), diag);
+    }
     }
     return aqm_fail(diag, AQM_ERROR_ARGUMENT, "scene %d is unknown", (int)options->scene);
 }

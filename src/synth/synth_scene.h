@@ -7,7 +7,8 @@
 
 /* The surface of one frame under water at water_z. Waves and ripples travel, the sand bed's mound
  * and crater grow, the plane sinks by 1 mm a frame, the board turns its tilt by 25 degrees, the
- * mound is there in frame 0 and gone afterwards. */
+ * mound is there in frame 0 and gone afterwards, the ChArUco board has another pose in every frame.
+ */
 AQM_NODISCARD AqmStatus aqm_synth_surface(const AqmSynthOptions *options, double water_z, int frame,
                                           AqmSurfaceModel **out, AqmDiag *diag);
 
@@ -16,5 +17,17 @@ double aqm_synth_mound_volume(int frame);
 
 /* Direction of steepest descent of the board, radians from the X axis. */
 double aqm_synth_board_azimuth(int frame);
+
+/* Where the ChArUco board is: p = R q + origin of a point q in its frame (board.h). */
+typedef struct AqmSynthPose {
+    double tilt_deg;
+    double R[9], origin[3]; /* rig frame, metres */
+    double z_of_map[3];     /* its plane: Z = z0 + gx X + gy Y */
+} AqmSynthPose;
+
+/* Tilts from 3 degrees in the first frame to 41 in the last, evenly; options->tilt_deg where there
+ * is only one. Directions, turns, places and depths (0.30..0.40 m under water) change from frame to
+ * frame. */
+AqmSynthPose aqm_synth_charuco_pose(const AqmSynthOptions *options, double water_z, int frame);
 
 #endif

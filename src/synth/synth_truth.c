@@ -143,6 +143,32 @@ static json_t *depth_ranges(const AqmSynthDataset *dataset, int frame) {
     return ranges;
 }
 
+static json_t *vector_to_json(double x, double y, double z) {
+    return json_pack("[f, f, f]", x, y, z);
+}
+
+/* The board of the scene `charuco`: pose, and corners in the order of board.h. */
+static json_t *board_to_json(const AqmSynthDataset *dataset, int frame) {
+    const AqmBoard *board = &dataset->options->board;
+    const AqmSynthPose pose =
+        aqm_synth_charuco_pose(dataset->options, dataset->rig->water_z, frame);
+    const double *R = pose.R, *o = pose.origin;
+    json_t *corners = json_array();
+    for (size_t i = 0; i < aqm_board_corner_count(board); i++) {
+        double q[2], p[3];
+        aqm_board_corner(board, i, q);
+        for (int k = 0; k < 3; k++)
+            p[k] = R[3 * k] * q[0] + R[3 * k + 1] * q[1] + o[k];
+        (void)json_array_append_new(corners, vector_to_json(p[0], p[1], p[2]));
+    }
+    return json_pack("{s:[i, i], s:f, s:f, s:s, s:f, s:o, s:o, s:o, s:o}", "squares",
+                     board->squares_x, board->squares_y, "square_m", board->square_m, "marker_m",
+                     board->marker_m, "dictionary", aqm_dictionary_name(board->dictionary),
+                     "tilt_deg", pose.tilt_deg, "origin", vector_to_json(o[0], o[1], o[2]),
+                     "x_axis", vector_to_json(R[0], R[3], R[6]), "y_axis",
+                     vector_to_json(R[1], R[4], R[7]), "corners", corners);
+}
+
 static json_t *frame_to_json(const AqmSynthDataset *dataset, int frame, const double box[4]) {
     json_t *json = json_pack(
         "{s:i, s:f, s:o, s:[f, f, f, f], s:o}", "index", frame, "water_z", dataset->rig->water_z,
@@ -151,6 +177,8 @@ static json_t *frame_to_json(const AqmSynthDataset *dataset, int frame, const do
     if (json && dataset->options->scene == AQM_SCENE_MOUND)
         (void)json_object_set_new(json, "mound_volume_m3",
                                   json_real(aqm_synth_mound_volume(frame)));
+    if (json && dataset->options->scene == AQM_SCENE_CHARUCO)
+        (void)json_object_set_new(json, "board", board_to_json(dataset, frame));
     return json;
 }
 
@@ -171,7 +199,8 @@ static json_t *ring_cameras(const AqmRig *rig) {
 }
 
 static json_t *scene_to_json(const AqmSynthDataset *dataset, json_t *frames) {
-    static const char *const scenes[] = {"plane", "undulating", "sandbed", "board", "mound"};
+    static const char *const scenes[] = {"plane", "undulating", "sandbed",
+                                         "board", "mound",      "charuco"};
     static const char *const rigs[] = {"ring12", "ring5", "pair"};
     const AqmSynthOptions *o = dataset->options;
     const AqmRig *rig = dataset->rig;
