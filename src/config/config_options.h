@@ -21,8 +21,8 @@ typedef enum AqmOptionKind {
 
 enum {
     AQM_OPTION_NULLABLE = 1,
-    AQM_OPTION_ODD = 2,      /* integers: only odd ones */
-    AQM_OPTION_REQUIRED = 4  /* must be in the file */
+    AQM_OPTION_ODD = 2,     /* integers: only odd ones */
+    AQM_OPTION_REQUIRED = 4 /* must be in the file */
 };
 
 typedef struct AqmOption {
