@@ -14,7 +14,7 @@
 #include "pipeline/run_frame.h"
 #include "pipeline/scratch_folder.h"
 
-/* Room for scopes in each thread (a ring of 12 cameras begins some 300), and for threads beside
+/* Room for scopes in each thread (a ring of 12 cameras begins some 200), and for threads beside
  * those that compute: the one that writes files, and some that a program may have. */
 enum { EVENTS = 4096, MORE_THREADS = 4 };
 
