@@ -203,8 +203,9 @@ static void reduce_hull(double (*hull)[2], size_t count) {
             if (adds < least)
                 least = adds, best = i;
         }
-        memmove(hull[best], hull[best + 1], (count - best - 1) * sizeof *hull);
         count--;
+        for (size_t i = best; i < count; i++)
+            hull[i][0] = hull[i + 1][0], hull[i][1] = hull[i + 1][1];
     }
 }
 

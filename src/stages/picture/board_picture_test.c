@@ -70,6 +70,7 @@ static void corners_are_drawn_where_they_are(void **state) {
     assert_int_not_equal(at(image, 84 + 180 - 5, 20 + 180), 0xcdcdcd);
     assert_int_not_equal(at(image, 84 + 360 + 5, 20 + 180), 0xcdcdcd);
     assert_int_equal(at(image, 84 + 540 + 5, 20 + 180), 0xcdcdcd);
+    aqm_image_destroy(&image);
     assert_int_equal(aqm_picture_board(NULL, 0.0, 0.06, corners, 3, NULL, 0, &image, NULL),
                      AQM_ERROR_ARGUMENT);
     assert_null(image);
