@@ -4,9 +4,9 @@
  * geometry, bpa_front.c the edges with join and glue, bpa_grow.c seeds and rolling). Balls of all
  * radii are rolled, the smallest first; where one stops, the next goes on if it rests there.
  *
- * - Triangles face where the normals of their corners point, or are not made. Corners without a
- *   normal do not object; where none of a seed's has one, the ball starts above, where the cameras
- *   are, and stays on its side of the surface.
+ * - Triangles face where the normals of their corners point, or are not made. Where a corner has no
+ *   normal, a triangle must not fold back over the one before it instead; where none of a seed's
+ * has one, the ball starts above, where the cameras are, and stays on its side of the surface.
  * - Points nearer to each other than a quarter of the smallest radius are thinned first, in the
  * order of cells in space: noise turns what such points make into slivers of any tilt. Before a
  * larger ball, what the smaller ones did not use is thinned likewise; most of it lies just below

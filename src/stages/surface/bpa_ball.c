@@ -137,13 +137,18 @@ void aqm_bpa_triangle_normal(const AqmBpaSites *sites, const uint32_t triangle[3
     aqm_cross3(side[0], side[1], normal);
 }
 
+bool aqm_bpa_has_normal(const AqmBpaSites *sites, uint32_t site) {
+    const float *n = sites->normal + 3 * (size_t)site;
+    return n[0] != 0.0f || n[1] != 0.0f || n[2] != 0.0f;
+}
+
 bool aqm_bpa_triangle_faces_out(const AqmBpaSites *sites, const uint32_t triangle[3]) {
     double normal[3];
     aqm_bpa_triangle_normal(sites, triangle, normal);
     for (int k = 0; k < 3; k++) {
         const float *n = sites->normal + 3 * (size_t)triangle[k];
         const double out[3] = {(double)n[0], (double)n[1], (double)n[2]};
-        if (aqm_dot3(out, out) > 0.0 && !(aqm_dot3(normal, out) > 0.0))
+        if (aqm_bpa_has_normal(sites, triangle[k]) && !(aqm_dot3(normal, out) > 0.0))
             return false;
     }
     return true;

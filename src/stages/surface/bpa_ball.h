@@ -37,6 +37,8 @@ bool aqm_bpa_ball_rest(const AqmBpaBall *ball, const uint32_t triangle[3], doubl
 bool aqm_bpa_ball_is_empty(const AqmBpaBall *ball, const uint32_t triangle[3],
                            const double center[3]);
 
+bool aqm_bpa_has_normal(const AqmBpaSites *sites, uint32_t site);
+
 /* The triangle's normal, not of unit length. */
 void aqm_bpa_triangle_normal(const AqmBpaSites *sites, const uint32_t triangle[3],
                              double normal[3]);

@@ -209,6 +209,29 @@ static void a_sphere_is_closed_and_faces_as_its_normals(void **state) {
     }
 }
 
+/* Balls that fall through gaps of an uneven cloud must not go on from below. */
+static void a_sheet_without_normals_faces_up_and_is_whole(void **state) {
+    (void)state;
+    enum { N = 10000 };
+    AqmCloud *cloud = empty_cloud(N);
+    AqmRng rng = aqm_rng(9, 0);
+    for (int i = 0; i < N; i++) { /* uneven: not one in each square */
+        const double x = 0.1 * aqm_rng_uniform(&rng), y = 0.1 * aqm_rng_uniform(&rng);
+        add_point(cloud, (const double[3]){x, y, wave(x, y)}, NULL);
+    }
+    AqmMesh *mesh = make_mesh(cloud);
+    const AqmMeshShape shape = assert_sound(mesh);
+    assert_int_equal(shape.components, 1);
+    assert_int_equal(euler(mesh, &shape), 1);
+    for (size_t i = 0; i < mesh->triangle_count; i++) {
+        double normal[3], middle[3];
+        face(mesh, i, normal, middle);
+        assert_true(normal[2] < 0.0);
+    }
+    aqm_mesh_destroy(&mesh);
+    aqm_cloud_destroy(&cloud);
+}
+
 /* Two sheets 0.4 mm apart, facing away from each other: normals alone keep them apart. */
 static void a_thin_plate_stays_two_sheets(void **state) {
     (void)state;
@@ -540,6 +563,7 @@ int main(void) {
         cmocka_unit_test(a_noisy_sheet_becomes_one_closed_sheet),
         cmocka_unit_test(a_regular_grid_is_two_triangles_a_square),
         cmocka_unit_test(a_sphere_is_closed_and_faces_as_its_normals),
+        cmocka_unit_test(a_sheet_without_normals_faces_up_and_is_whole),
         cmocka_unit_test(a_thin_plate_stays_two_sheets),
         cmocka_unit_test(larger_balls_go_on_where_smaller_ones_stop),
         cmocka_unit_test(a_ball_closes_what_it_cannot_fall_through),
