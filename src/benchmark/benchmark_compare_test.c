@@ -116,7 +116,10 @@ static void cpu_times_must_lie_further_apart_where_others_ran(void **state) {
     RUN("\"seconds\": {\"cpu\": " times "}, \"others_pct\": {\"median\": 50, \"min\": 0, "         \
         "\"max\": " others "}")
     const char *a = CPU(TIMES(1.0, 0.9, 1.1), "50");
-    AqmBenchmarkComparison *far = compare(*state, a, CPU(TIMES(1.3, 1.25, 1.4), "1"));
+    AqmBenchmarkComparison *far = compare(*state, a, CPU(TIMES(1.6, 1.5, 1.7), "1"));
+    assert_int_equal(far->regressions, 1);
+    aqm_benchmark_comparison_destroy(&far);
+    far = compare(*state, CPU(TIMES(1.0, 0.9, 1.1), "1"), CPU(TIMES(1.3, 1.25, 1.4), "1"));
     assert_int_equal(far->regressions, 1);
     aqm_benchmark_comparison_destroy(&far);
     const char *close = CPU(TIMES(1.2, 1.15, 1.4), "50");
