@@ -111,6 +111,27 @@ static void the_clock_is_not_judged_where_others_ran(void **state) {
     aqm_benchmark_comparison_destroy(&c);
 }
 
+static void cpu_times_must_lie_further_apart_where_others_ran(void **state) {
+#define CPU(times, others)                                                                         \
+    RUN("\"seconds\": {\"cpu\": " times "}, \"others_pct\": {\"median\": 50, \"min\": 0, "         \
+        "\"max\": " others "}")
+    const char *a = CPU(TIMES(1.0, 0.9, 1.1), "50");
+    AqmBenchmarkComparison *far = compare(*state, a, CPU(TIMES(1.6, 1.5, 1.7), "1"));
+    assert_int_equal(far->regressions, 1);
+    aqm_benchmark_comparison_destroy(&far);
+    far = compare(*state, CPU(TIMES(1.0, 0.9, 1.1), "1"), CPU(TIMES(1.3, 1.25, 1.4), "1"));
+    assert_int_equal(far->regressions, 1);
+    aqm_benchmark_comparison_destroy(&far);
+    const char *close = CPU(TIMES(1.2, 1.15, 1.4), "50");
+    AqmBenchmarkComparison *c = compare(*state, a, close);
+    for (size_t k = 0; k < c->count; k++)
+        assert_false(c->deltas[k].is_regression);
+    aqm_benchmark_comparison_destroy(&c);
+    c = compare(*state, CPU(TIMES(1.0, 0.9, 1.1), "2"), CPU(TIMES(1.2, 1.15, 1.4), "2"));
+    assert_int_equal(c->regressions, 1);
+    aqm_benchmark_comparison_destroy(&c);
+}
+
 static void memory_needs_both(void **state) {
     const char *a = RUN("\"memory_mb\": {\"allocated\": 100}");
     verdict_is(*state, a, RUN("\"memory_mb\": {\"allocated\": 109}"), AQM_VERDICT_SAME, false);
@@ -238,6 +259,7 @@ int main(void) {
         IN_FOLDER(errors_go_by_their_threshold_and_direction),
         IN_FOLDER(times_count_beyond_the_spread_alone),
         IN_FOLDER(the_clock_is_not_judged_where_others_ran),
+        IN_FOLDER(cpu_times_must_lie_further_apart_where_others_ran),
         IN_FOLDER(memory_needs_both),
         IN_FOLDER(what_is_missing),
         IN_FOLDER(thresholds_are_those_of_b),
