@@ -87,11 +87,11 @@ typedef struct AqmBenchmarkComparison {
 
 /* Compares run B with run A, each a run folder or a summary.json. Thresholds are those of B's
  * suite. A measure got worse if its median did by more than its threshold, and, of times and
- * memory, if no run of B was as good as the worst of A, and by least_seconds at least for
- * times. Times are judged where both did three runs or more. Where other programs took more than a
- * tenth of the machine, those by the clock are not judged, and those of the CPU count only
- * if the runs of B lie the threshold beyond those of A, and by ten times least_seconds. A cell of A
- * that is done there and not in B is a regression.
+ * memory, if no run of B was as good as the worst of A, and by least_seconds and
+ * least_mb at least. Times are judged where both did three runs or more. Where other programs took
+ * more than a tenth of the machine, those by the clock are not judged, and those of the CPU count
+ * only if the runs of B lie the threshold beyond those of A, and by ten times least_seconds. A cell
+ * of A that is done there and not in B is a regression.
  *
  * IO or FORMAT where a file cannot be read or is no summary; MEMORY. The caller destroys *out. */
 AQM_API AQM_NODISCARD AqmStatus aqm_benchmark_compare(const char *a, const char *b,

@@ -80,6 +80,8 @@ static AqmThresholds read_thresholds(const json_t *root) {
             thresholds.group_percent[group] = percent;
         } else if (strcmp(name, "least_seconds") == 0) {
             thresholds.least_s = percent;
+        } else if (strcmp(name, "least_mb") == 0) {
+            thresholds.least_mb = percent;
         } else if (thresholds.own_count < AQM_THRESHOLDS_MAX) {
             AqmThreshold *own = &thresholds.own[thresholds.own_count++];
             snprintf(own->name, sizeof own->name, "%s", name);
@@ -201,6 +203,10 @@ static AqmVerdict judge(const AqmThresholds *thresholds, AqmBenchmarkDelta *d, c
     const bool is_disturbed = group == AQM_GROUP_TIME && others_pct > disturbed_pct;
     const double least_s =
         is_disturbed ? disturbed_factor * thresholds->least_s : thresholds->least_s;
+    if (group == AQM_GROUP_MEMORY && fabs(worse) < thresholds->least_mb) {
+        snprintf(d->note, sizeof d->note, "below %g MB", thresholds->least_mb);
+        return AQM_VERDICT_SAME;
+    }
     if (group == AQM_GROUP_TIME && fabs(worse) < least_s) {
         snprintf(d->note, sizeof d->note, "below %g s", least_s);
         return AQM_VERDICT_SAME;

@@ -136,6 +136,9 @@ static void memory_needs_both(void **state) {
     const char *a = RUN("\"memory_mb\": {\"allocated\": 100}");
     verdict_is(*state, a, RUN("\"memory_mb\": {\"allocated\": 109}"), AQM_VERDICT_SAME, false);
     verdict_is(*state, a, RUN("\"memory_mb\": {\"allocated\": 111}"), AQM_VERDICT_WORSE, true);
+    /* a percentage of little is nothing: 2 MB at least */
+    verdict_is(*state, RUN("\"memory_mb\": {\"allocated\": 2.7}"),
+               RUN("\"memory_mb\": {\"allocated\": 3.3}"), AQM_VERDICT_SAME, false);
 }
 
 /* A run that was made and is no more is worse than any figure. */

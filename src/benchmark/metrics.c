@@ -78,7 +78,8 @@ AqmMetricGroup aqm_metric_group(const char *name) {
 /* ---- thresholds ------------------------------------------------------------------------------ */
 
 AqmThresholds aqm_thresholds_default(void) {
-    return (AqmThresholds){.group_percent = {5.0, 5.0, 10.0, 10.0}, .least_s = 0.05};
+    return (AqmThresholds){
+        .group_percent = {5.0, 5.0, 10.0, 10.0}, .least_s = 0.05, .least_mb = 2.0};
 }
 
 /* "cloud" and "cloud.rms_mm" fit cloud.rms_mm, "cloud.r" does not. */

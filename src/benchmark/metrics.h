@@ -50,12 +50,13 @@ typedef struct AqmThreshold {
 /* A measure goes by the longest of the names that fits, else by its group. */
 typedef struct AqmThresholds {
     double group_percent[AQM_GROUP_COUNT];
-    double least_s; /* differences of time below this are none */
+    double least_s;  /* differences of time below this are none */
+    double least_mb; /* the same of memory: threads that meet or not move its peak */
     AqmThreshold own[AQM_THRESHOLDS_MAX];
     size_t own_count;
 } AqmThresholds;
 
-/* accuracy 5, completeness 5, time 10, memory 10 percent; least_s 0.05. */
+/* accuracy 5, completeness 5, time 10, memory 10 percent; least_s 0.05, least_mb 2. */
 AqmThresholds aqm_thresholds_default(void);
 double aqm_threshold_of(const AqmThresholds *thresholds, const char *name);
 /* Whether a name can be that of a threshold: a group, or something that measures are called. */

@@ -146,6 +146,7 @@ static json_t *thresholds_to_json(const AqmThresholds *t) {
                                   isnan(t->own[k].percent) ? json_null()
                                                            : json_real(t->own[k].percent));
     (void)json_object_set_new(object, "least_seconds", json_real(t->least_s));
+    (void)json_object_set_new(object, "least_mb", json_real(t->least_mb));
     return object;
 }
 

@@ -476,11 +476,14 @@ static AqmStatus take_threshold_pair(Reader *reader, void *target, const AqmYaml
     double percent = (double)NAN;
     if (strcmp(key->text, "least_seconds") == 0)
         return take_real(reader, key, value, 0.0, 1e6, &thresholds->least_s);
+    if (strcmp(key->text, "least_mb") == 0)
+        return take_real(reader, key, value, 0.0, 1e6, &thresholds->least_mb);
     if (!aqm_threshold_is_known(key->text) || strlen(key->text) >= sizeof thresholds->own[0].name)
-        return fail_at(reader, key,
-                       "thresholds: no measure is called '%.80s'; allowed: accuracy, completeness, "
-                       "time, memory, least_seconds, or names of summary.json as cloud.rms_mm",
-                       key->text);
+        return fail_at(
+            reader, key,
+            "thresholds: no measure is called '%.80s'; allowed: accuracy, completeness, "
+            "time, memory, least_seconds, least_mb, or names of summary.json as cloud.rms_mm",
+            key->text);
     if (value->kind != AQM_YAML_NULL)
         AQM_TRY(take_real(reader, key, value, 0.0, 1e6, &percent));
     for (int k = 0; k < AQM_GROUP_COUNT; k++)

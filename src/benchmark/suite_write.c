@@ -35,6 +35,7 @@ static void add_thresholds(AqmTextBuffer *yaml, const AqmThresholds *t) {
         add_real(yaml, ": ", t->group_percent[k]);
     }
     add_real(yaml, "  least_seconds: ", t->least_s);
+    add_real(yaml, "  least_mb: ", t->least_mb);
     for (size_t k = 0; k < t->own_count; k++) {
         aqm_text_addf(yaml, "  %s", t->own[k].name);
         add_real(yaml, ": ", t->own[k].percent);
