@@ -10,6 +10,7 @@
 #include "aquamvs/verify.h"
 #include "base/alloc.h"
 #include "pipeline/pipeline_test_util.h"
+#include "stages/picture/fontconfig_leak.h"
 
 /* 5 x 4 squares of 70 mm, so that a small image resolves the markers. */
 static const AqmBoard board = {5, 4, 0.07, 0.052, AQM_DICTIONARY_4X4_50, false};

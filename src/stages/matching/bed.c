@@ -139,7 +139,8 @@ static void count_changes(const AqmBed *bed, uint32_t changes[AQM_BED_BINS][LEVE
                 continue;
             const double change = fabs(bed->rest[i] - bed->rest[j]);
             const int k = bin_of(bed, distance(bed->point + 3 * i, bed->point + 3 * j));
-            changes[k][level > 0.0 ? (int)ceil(change / level) : 0]++;
+            const int at = level > 0.0 ? (int)ceil(change / level) : 0;
+            changes[k][at < LEVELS ? at : LEVELS - 1]++; /* rounding may lift the last */
         }
 }
 
