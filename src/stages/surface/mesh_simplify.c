@@ -15,7 +15,8 @@
  *
  * It works in float, relative to the extent of the mesh: on sheets of 1 m with a vertex every 2 mm,
  * pieces of 60 mm simplified on their own are no nearer to the original than the whole is, so this
- * costs nothing at our sizes. Vertices keep their normals. */
+ * costs nothing at our sizes. Vertices keep their normals: those of the fit to the points are
+ * better than any of a coarser mesh. */
 #include "aquamvs/surface.h"
 
 #include <math.h>
@@ -24,6 +25,7 @@
 
 #include "base/alloc.h"
 #include "base/diag.h"
+#include "stages/surface/mesh_flip.h"
 #include "stages/surface/mesh_gap.h"
 
 /* No limit: the count of triangles decides. Its square is finite in float. */
@@ -271,8 +273,10 @@ static AqmStatus collapse(Work *work, size_t target_triangles, AqmDiag *diag) {
                              mesh->vertex_count, 3 * sizeof(float), 3 * target, ANY_ERROR,
                              meshopt_SimplifyLockBorder, NULL) /
             3;
-    if (!any_repeats(&work->before_fans, mesh->triangles, mesh->triangle_count))
+    if (!any_repeats(&work->before_fans, mesh->triangles, mesh->triangle_count)) {
         AQM_TRY(repair(work->after, &work->after_count, mesh->vertex_count, diag));
+        AQM_TRY(aqm_mesh_flip(mesh, work->after, work->after_count, diag));
+    }
     return aqm_mesh_fans_create(&work->after_fans, mesh->vertex_count, work->after,
                                 work->after_count, diag);
 }
