@@ -3,12 +3,12 @@
 #include <aquamvs/io.h>
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <time.h>
 
 #include "cli.h"
 #include "commands.h"
+#include "interruption.h"
 
 enum { CLI_REGRESSION = 3 };
 
@@ -16,21 +16,6 @@ typedef struct BenchmarkArguments {
     const char *paths[2], *output_dir, *json, *baseline;
     bool compare, visualize, keep, all, quiet;
 } BenchmarkArguments;
-
-static volatile int cancelled;
-
-static void cancel(int signal_number) {
-    (void)signal_number;
-    cancelled = 1;
-}
-
-/* The first signal asks to stop cleanly, the second one kills. */
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = cancel, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
 
 static void print_more(void) {
     printf("\nA suite is a YAML file: docs/benchmarks.md has its keys; examples/ has ci.yaml, "
@@ -162,10 +147,9 @@ static int run(const BenchmarkArguments *a) {
                                    .visualize = a->visualize,
                                    .keep = a->keep,
                                    .log = cli_log(&messages),
-                                   .cancel = &cancelled};
+                                   .cancel = catch_interruption()};
     if (!a->output_dir && name_folder(a->paths[0], own, &diag) != AQM_OK)
         return cli_fail_diag("benchmark", &diag);
-    catch_signals();
     AqmStatus status = aqm_benchmark_run(a->paths[0], &options, &result, &diag);
     if (status == AQM_OK && a->baseline)
         status = aqm_benchmark_write_baseline(options.output_dir, a->baseline, &diag);

@@ -2,13 +2,13 @@
 #include <aquamvs/profile.h>
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli.h"
 #include "commands.h"
+#include "interruption.h"
 #include "profile_table.h"
 
 typedef struct ProfileArguments {
@@ -19,21 +19,6 @@ typedef struct ProfileArguments {
     int verbosity;
     CliList set;
 } ProfileArguments;
-
-static volatile int cancelled;
-
-static void cancel(int signal_number) {
-    (void)signal_number;
-    cancelled = 1;
-}
-
-/* The first signal asks to stop, the second one kills. */
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = cancel, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
 
 static int parse_arguments(int argc, char **argv, ProfileArguments *a) {
     const CliOption options[] = {
@@ -97,12 +82,13 @@ static int read_config(const ProfileArguments *a, const AqmLog *log, AqmConfig *
 }
 
 static int profile(const ProfileArguments *a, const AqmConfig *config, const AqmLog *log) {
-    const AqmProfileOptions options = {
-        .trace_path = a->trace, .work_dir = a->work_dir, .log = *log, .cancel = &cancelled};
+    const AqmProfileOptions options = {.trace_path = a->trace,
+                                       .work_dir = a->work_dir,
+                                       .log = *log,
+                                       .cancel = catch_interruption()};
     const int frame = a->frame >= 0 ? a->frame : config->preprocessing.frame_start;
     AqmProfile *profile = NULL;
     AqmDiag diag = {0};
-    catch_signals();
     AqmStatus status = aqm_profile(config, frame, &options, &profile, &diag);
     if (status == AQM_OK) {
         profile_table_print(profile);

@@ -2,7 +2,6 @@
 #include <aquamvs/pipeline.h>
 
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,24 +10,7 @@
 #include "cli.h"
 #include "commands.h"
 #include "frame_slice.h"
-
-/* ---- interruption ------------------------------------------------------------------------------
- */
-
-static volatile int cancelled;
-
-static void cancel(int signal_number) {
-    (void)signal_number;
-    cancelled = 1;
-}
-
-/* The first signal asks the run to stop cleanly, the second one kills. */
-static void catch_signals(void) {
-    struct sigaction action = {.sa_handler = cancel, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    (void)sigaction(SIGINT, &action, NULL);
-    (void)sigaction(SIGTERM, &action, NULL);
-}
+#include "interruption.h"
 
 /* ---- progress ----------------------------------------------------------------------------------
  */
@@ -206,10 +188,9 @@ static int run(const AqmConfig *config, AqmRunOptions *options, CliLog *log, boo
         options->progress = show_progress;
         options->progress_user = &display;
     }
-    options->cancel = &cancelled;
+    options->cancel = catch_interruption();
     AqmRunResult result = {0};
     AqmDiag diag = {0};
-    catch_signals();
     const AqmStatus status = aqm_run(config, options, &result, &diag);
     cli_clear_line(log);
     if (!quiet)

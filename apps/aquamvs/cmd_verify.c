@@ -2,13 +2,13 @@
 #include <aquamvs/io.h>
 #include <aquamvs/verify.h>
 
-#include <signal.h>
 #include <stdio.h>
 
 #include "board_options.h"
 #include "cli.h"
 #include "commands.h"
 #include "frame_slice.h"
+#include "interruption.h"
 #include "verify_table.h"
 
 typedef struct VerifyArguments {
@@ -19,13 +19,6 @@ typedef struct VerifyArguments {
     bool no_pictures, quiet;
     int threads;
 } VerifyArguments;
-
-static volatile int cancelled;
-
-static void cancel(int signal_number) {
-    (void)signal(signal_number, SIG_DFL);
-    cancelled = 1;
-}
 
 static void print_measures(void) {
     printf("\nnumbers:\n"
@@ -137,9 +130,7 @@ int aqm_cmd_verify(int argc, char **argv) {
         return result;
     CliLog messages = {.verbosity = a.quiet ? 0 : 1};
     a.options.log = cli_log(&messages);
-    a.options.cancel = &cancelled;
-    (void)signal(SIGINT, cancel);
-    (void)signal(SIGTERM, cancel);
+    a.options.cancel = catch_interruption();
     AqmConfig *config = NULL;
     AqmVerification *verification = NULL;
     AqmDiag diag = {0};
