@@ -101,8 +101,9 @@ AQM_API AQM_NODISCARD AqmStatus aqm_surface_bpa(const AqmCloud *cloud, const Aqm
 
 /* A mesh of about `target_triangles` (>= 1; more where the shape does not allow so few, none lost
  * where there are no more already), its vertices a subset of those of `mesh` with all that is known
- * of them; borders keep their place. error_m (may be NULL): the largest distance between the two
- * that was accepted, metres. */
+ * of them, moved along their normals to where the triangles fit `mesh` best in the mean square;
+ * borders keep their place. error_m (may be NULL): the largest distance between the two, metres.
+ * The same bytes for any number of threads. */
 AQM_API AQM_NODISCARD AqmStatus aqm_mesh_simplify(const AqmMesh *mesh, size_t target_triangles,
                                                   AqmMesh **out, double *error_m, AqmDiag *diag);
 

@@ -9,6 +9,8 @@
  *   triangles. Mostly two triangles back to back; some ten in a million triangles. Bubbles are
  * taken out; should any edge still be run along twice in the same direction, the later triangle
  * goes.
+ * - Corners on a surface have their triangles beside it where it bends: the vertices that are left
+ *   are moved to where the triangles fit best (mesh_ease.c).
  * - meshoptimizer's own error is that of the quadrics, a mean over the planes around; the largest
  *   distance is up to twice that. The error stated here is measured (mesh_gap.c), in both
  *   directions.
@@ -25,6 +27,7 @@
 
 #include "base/alloc.h"
 #include "base/diag.h"
+#include "stages/surface/mesh_ease.h"
 #include "stages/surface/mesh_flip.h"
 #include "stages/surface/mesh_gap.h"
 
@@ -195,9 +198,9 @@ static void copy_vertex(AqmMesh *to, size_t v, const AqmMesh *from, size_t sourc
 }
 
 /* These triangles, with those of the vertices that they use (all: with all of them), in their old
- * order. */
-static AqmStatus make_mesh(const AqmMesh *mesh, const uint32_t *triangles, size_t count, bool all,
-                           AqmMesh **out, AqmDiag *diag) {
+ * order, at these positions (NULL: their own). */
+static AqmStatus make_mesh(const AqmMesh *mesh, const float *position, const uint32_t *triangles,
+                           size_t count, bool all, AqmMesh **out, AqmDiag *diag) {
     uint32_t *number = aqm_alloc(mesh->vertex_count, sizeof *number);
     if (!number)
         return aqm_fail_memory(diag, "vertices", mesh->vertex_count, sizeof *number);
@@ -211,8 +214,12 @@ static AqmStatus make_mesh(const AqmMesh *mesh, const uint32_t *triangles, size_
     const AqmStatus status = aqm_mesh_create(&result, used, count, diag);
     if (status == AQM_OK) {
         for (size_t v = 0; v < mesh->vertex_count; v++)
-            if (number[v] != UINT32_MAX)
+            if (number[v] != UINT32_MAX) {
                 copy_vertex(result, number[v], mesh, v);
+                if (position)
+                    memcpy(result->position + 3 * (size_t)number[v], position + 3 * v,
+                           3 * sizeof *position);
+            }
         for (size_t i = 0; i < 3 * count; i++)
             result->triangles[i] = number[triangles[i]];
         *out = result;
@@ -227,6 +234,7 @@ typedef struct Work {
     AqmMesh *before; /* the original's sound triangles and their vertices */
     uint32_t *after; /* triangles of the same vertices */
     size_t after_count;
+    float *position; /* of the same vertices, for the triangles after */
     AqmMeshFans before_fans, after_fans;
 } Work;
 
@@ -242,7 +250,7 @@ static AqmStatus copy_sound(Work *work, const AqmMesh *mesh, AqmDiag *diag) {
                           "simplifying: none of the %zu triangles has three finite corners",
                           mesh->triangle_count);
     if (status == AQM_OK)
-        status = make_mesh(mesh, triangles, count, false, &work->before, diag);
+        status = make_mesh(mesh, NULL, triangles, count, false, &work->before, diag);
     aqm_free(triangles);
     return status;
 }
@@ -281,11 +289,20 @@ static AqmStatus collapse(Work *work, size_t target_triangles, AqmDiag *diag) {
                                 work->after_count, diag);
 }
 
+static AqmStatus ease(Work *work, AqmDiag *diag) {
+    const AqmMesh *mesh = work->before;
+    work->position = aqm_alloc(mesh->vertex_count, 3 * sizeof *work->position);
+    if (!work->position)
+        return aqm_fail_memory(diag, "vertices", mesh->vertex_count, 3 * sizeof *work->position);
+    return aqm_mesh_ease(mesh, work->after, work->after_count, &work->after_fans, work->position,
+                         diag);
+}
+
 static AqmStatus measure(const Work *work, double *error_m, AqmDiag *diag) {
     const AqmMesh *mesh = work->before;
     const AqmMeshShell before = {mesh->position, mesh->triangles, mesh->triangle_count,
                                  &work->before_fans};
-    const AqmMeshShell after = {mesh->position, work->after, work->after_count, &work->after_fans};
+    const AqmMeshShell after = {work->position, work->after, work->after_count, &work->after_fans};
     double there = 0.0, back = 0.0;
     AQM_TRY(aqm_mesh_gap(&before, &after, true, &there, diag)); /* its triangles are small */
     AQM_TRY(aqm_mesh_gap(&after, &before, false, &back, diag));
@@ -298,9 +315,11 @@ static AqmStatus simplify(Work *work, const AqmMesh *mesh, size_t target_triangl
     double error = 0.0;
     AQM_TRY(copy_sound(work, mesh, diag));
     AQM_TRY(collapse(work, target_triangles, diag));
+    AQM_TRY(ease(work, diag));
     if (error_m)
         AQM_TRY(measure(work, &error, diag));
-    AQM_TRY(make_mesh(work->before, work->after, work->after_count, false, out, diag));
+    AQM_TRY(
+        make_mesh(work->before, work->position, work->after, work->after_count, false, out, diag));
     if (error_m)
         *error_m = error;
     return AQM_OK;
@@ -312,7 +331,7 @@ AqmStatus aqm_mesh_simplify(const AqmMesh *mesh, size_t target_triangles, AqmMes
         return aqm_fail(diag, AQM_ERROR_ARGUMENT, "simplifying to %zu triangles: must be 1 or more",
                         target_triangles);
     if (mesh->triangle_count <= target_triangles) {
-        AQM_TRY(make_mesh(mesh, mesh->triangles, mesh->triangle_count, true, out, diag));
+        AQM_TRY(make_mesh(mesh, NULL, mesh->triangles, mesh->triangle_count, true, out, diag));
         if (error_m)
             *error_m = 0.0;
         return AQM_OK;
@@ -321,6 +340,7 @@ AqmStatus aqm_mesh_simplify(const AqmMesh *mesh, size_t target_triangles, AqmMes
     const AqmStatus status = simplify(&work, mesh, target_triangles, out, error_m, diag);
     aqm_mesh_destroy(&work.before);
     aqm_free(work.after);
+    aqm_free(work.position);
     aqm_mesh_fans_free(&work.before_fans);
     aqm_mesh_fans_free(&work.after_fans);
     return status;
