@@ -180,6 +180,8 @@ AQM_API AQM_NODISCARD AqmStatus aqm_height_map_write_tiff(const char *path, cons
 AQM_API AQM_NODISCARD AqmStatus aqm_text_write(const char *path, const char *text, AqmDiag *diag);
 /* Creates the folder and its parents. */
 AQM_API AQM_NODISCARD AqmStatus aqm_make_folders(const char *path, AqmDiag *diag);
+/* Whether there is nothing at the path, or an empty folder. */
+AQM_API bool aqm_folder_is_free(const char *path);
 
 #ifdef __cplusplus
 }

@@ -4,8 +4,6 @@
  * meets all cells alike, and the spread of a cell's times holds it. */
 #include "aquamvs/benchmark.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <ftw.h>
 #include <math.h>
 #include <stdarg.h>
@@ -71,17 +69,6 @@ static AqmStatus dataset_folder(const Work *work, const AqmSuiteDataset *dataset
 
 /* ---- the run folder -------------------------------------------------------------------------- */
 
-static bool is_empty_or_missing(const char *path) {
-    DIR *folder = opendir(path);
-    if (!folder)
-        return errno == ENOENT;
-    int entries = 0;
-    while (readdir(folder))
-        entries++;
-    (void)closedir(folder);
-    return entries <= 2; /* . and .. */
-}
-
 static bool is_ours(const Work *work) {
     char path[PATH_MAX], begin[sizeof head] = "";
     if (place(work, path, NULL, "config.yaml") != AQM_OK)
@@ -99,7 +86,7 @@ static AqmStatus take_folder(const Work *work, AqmDiag *diag) {
                                             "accuracy.png", "times.png"};
     static const char *const old_folders[] = {"configurations", "pictures", "work"};
     char path[PATH_MAX];
-    if (!is_empty_or_missing(work->folder) && !is_ours(work))
+    if (!aqm_folder_is_free(work->folder) && !is_ours(work))
         return aqm_fail(diag, AQM_ERROR_ARGUMENT,
                         "%s: not a folder, or it holds files that are not an earlier benchmark; "
                         "name a new folder or empty this one",

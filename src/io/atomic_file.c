@@ -171,6 +171,17 @@ AqmStatus aqm_make_folders(const char *path, AqmDiag *diag) {
     return AQM_OK;
 }
 
+bool aqm_folder_is_free(const char *path) {
+    DIR *folder = opendir(path);
+    if (!folder)
+        return errno == ENOENT;
+    int entries = 0;
+    while (readdir(folder))
+        entries++;
+    (void)closedir(folder);
+    return entries <= 2; /* . and .. */
+}
+
 /* ".NAME.PID.NUMBER.tmp" as aqm_atomic_open makes them, or ".NAME.PID.tmp". */
 static bool is_temporary(const char *name) {
     const size_t length = strlen(name);

@@ -163,6 +163,16 @@ static void folders_are_made_with_their_parents(void **state) {
     assert_int_equal(aqm_make_folders("", NULL), AQM_ERROR_IO);
 }
 
+static void free_is_what_is_empty_or_not_there(void **state) {
+    char path[PATH_MAX], file[PATH_MAX];
+    assert_true(aqm_folder_is_free(in_folder(path, *state, "p")));
+    assert_int_equal(aqm_make_folders(path, NULL), AQM_OK);
+    assert_true(aqm_folder_is_free(path));
+    assert_int_equal(aqm_text_write(in_folder(file, *state, "p/.hidden"), "", NULL), AQM_OK);
+    assert_false(aqm_folder_is_free(path));
+    assert_false(aqm_folder_is_free(file));
+}
+
 static void every_failed_allocation_is_survived(void **state) {
     char path[PATH_MAX];
     in_folder(path, *state, "e.txt");
@@ -192,6 +202,7 @@ int main(void) {
         IN_FOLDER(a_full_disk_costs_nothing_that_was_there),
         IN_FOLDER(a_missing_folder_and_a_folder_as_target_are_sentences),
         IN_FOLDER(folders_are_made_with_their_parents),
+        IN_FOLDER(free_is_what_is_empty_or_not_there),
         IN_FOLDER(every_failed_allocation_is_survived),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

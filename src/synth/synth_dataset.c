@@ -4,8 +4,6 @@
  *   gt/scene.json  gt/frame_NNNNNN/surface.ply  gt/frame_NNNNNN/{camera}_depth_raw.npz */
 #include "synth/synth_dataset.h"
 
-#include <dirent.h>
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,21 +28,10 @@ AqmStatus aqm_synth_path(char path[AQM_SYNTH_PATH_MAX], AqmDiag *diag,
     return AQM_OK;
 }
 
-static bool is_empty_or_missing(const char *path) {
-    DIR *folder = opendir(path);
-    if (!folder)
-        return errno == ENOENT;
-    int entries = 0;
-    while (readdir(folder))
-        entries++;
-    (void)closedir(folder);
-    return entries <= 2; /* . and .. */
-}
-
 static AqmStatus check_folder(const AqmSynthDataset *dataset, AqmDiag *diag) {
     char path[AQM_SYNTH_PATH_MAX];
     AQM_TRY(aqm_synth_path(path, diag, dataset, "gt/scene.json"));
-    if (!is_empty_or_missing(dataset->dir) && access(path, F_OK) != 0)
+    if (!aqm_folder_is_free(dataset->dir) && access(path, F_OK) != 0)
         return aqm_fail(diag, AQM_ERROR_ARGUMENT,
                         "%s: not a folder, or it holds files that are not a synthetic data set; "
                         "name a new folder or empty this one",
