@@ -3,7 +3,8 @@
  * Nodes are points (RasterPixelIsPoint): the centre of pixel (0, 0) is the node with the smallest X
  * and the largest Y. The coordinate system is one of our own: model type and citation say so, the
  * unit is the metre. Bands lie one after the other (planar), packed by deflate with the predictor
- * for floating point (Adobe TIFF Technical Note 3). */
+ * for floating point (Adobe TIFF Technical Note 3), at the fastest level: half the time of the
+ * default one, and hardly more bytes. */
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -188,6 +189,7 @@ static int set_layout(TIFF *tiff, const AqmHeightMap *map) {
            TIFFSetField(tiff, TIFFTAG_PLANARCONFIG, PLANARCONFIG_SEPARATE) &&
            TIFFSetField(tiff, TIFFTAG_COMPRESSION, COMPRESSION_ADOBE_DEFLATE) &&
            TIFFSetField(tiff, TIFFTAG_PREDICTOR, PREDICTOR_FLOATINGPOINT) &&
+           TIFFSetField(tiff, TIFFTAG_ZIPQUALITY, 1) &&
            TIFFSetField(tiff, TIFFTAG_ROWSPERSTRIP, rows_per_strip(map));
 }
 

@@ -118,20 +118,10 @@ static AqmStatus write_mesh(AqmFrameWork *work, AqmDiag *diag) {
     return AQM_OK;
 }
 
-static AqmStatus write_height_map(AqmFrameWork *work, AqmDiag *diag) {
-    char path[PATH_MAX];
-    aqm_frame_path(work, path, "mesh/height_map.npz");
-    AQM_TRY(aqm_height_map_write(path, work->height_map, aqm_frame_rotation(work), diag));
-    aqm_frame_path(work, path, "mesh/height_map.tif");
-    return aqm_height_map_write_tiff(path, work->height_map, diag);
-}
-
 AqmStatus aqm_frame_write_results(AqmFrameWork *work, AqmDiag *diag) {
     if (work->mesh)
         AQM_TRY_PART("mesh file", write_mesh(work, diag));
-    if (work->height_map)
-        AQM_TRY_PART("height map files", write_height_map(work, diag));
-    AQM_TRY_PART("wait for files", aqm_background_wait(work->writer, diag)); /* the cloud */
+    AQM_TRY_PART("wait for files", aqm_background_wait(work->writer, diag)); /* cloud, heights */
     /* last: a folder that the writer has just made is empty, and would go */
     aqm_frame_remove_stale(work);
     return AQM_OK;

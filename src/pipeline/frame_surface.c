@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "aquamvs/color.h"
+#include "aquamvs/io.h"
 #include "base/diag.h"
 #include "base/recorder.h"
 #include "pipeline/frame_work.h"
@@ -28,6 +29,26 @@ static AqmStatus find_surface(AqmFrameWork *work, AqmDiag *diag) {
         return aqm_surface_heightfield_with_map(work->cloud, &config->reconstruction.heightfield,
                                                 &work->mesh, &work->height_map, diag);
     }
+}
+
+static AqmStatus write_map(const char *path, const void *map, const void *rotation, AqmDiag *diag) {
+    return aqm_height_map_write(path, map, rotation, diag);
+}
+
+static AqmStatus write_tiff(const char *path, const void *map, const void *detail, AqmDiag *diag) {
+    (void)detail;
+    return aqm_height_map_write_tiff(path, map, diag);
+}
+
+/* While the mesh is coloured. */
+static AqmStatus write_height_map(AqmFrameWork *work, AqmDiag *diag) {
+    char path[PATH_MAX];
+    AQM_TRY(aqm_frame_folder(work, "mesh", diag));
+    aqm_frame_path(work, path, "mesh/height_map.npz");
+    AQM_TRY(aqm_background_add(work->writer, write_map, path, work->height_map,
+                               aqm_frame_rotation(work), diag));
+    aqm_frame_path(work, path, "mesh/height_map.tif");
+    return aqm_background_add(work->writer, write_tiff, path, work->height_map, NULL, diag);
 }
 
 static AqmStatus simplify(AqmFrameWork *work, AqmDiag *diag) {
@@ -91,6 +112,8 @@ AqmStatus aqm_frame_make_surface(AqmFrameWork *work, AqmDiag *diag) {
         drop_images(work);
         return AQM_OK;
     }
+    if (status == AQM_OK && work->height_map)
+        status = write_height_map(work, &why);
     if (status == AQM_OK)
         status = simplify(work, &why);
     scope = aqm_scope_begin(AQM_SCOPE_PART, "colors", NULL);
