@@ -2,11 +2,12 @@
  * Matches in Logarithmic Expected Time").
  *
  * A uniform grid is faster on an even cloud but must be bounded by hand where a stray point lies a
- * kilometre off or density varies a thousandfold; a tree of medians needs no parameter and no such
- * care. Every node halves its points at the median of the longest side of their bounding box, down
- * to leaves of at most AQM_LEAF points. All leaves are at the same depth, so node i has the
- * children 2i + 1 and 2i + 2 and its range of points follows from the path: only the boxes are
- * stored, and they are tight, which on a surface cuts off far more than the splitting planes would.
+ * kilometre off or density varies a thousandfold (neighbors_grid.c does, for one question); a tree
+ * of medians needs no parameter and no such care. Every node halves its points at the median of the
+ * longest side of their bounding box, down to leaves of at most AQM_LEAF points. All leaves are at
+ * the same depth, so node i has the children 2i + 1 and 2i + 2 and its range of points follows from
+ * the path: only the boxes are stored, and they are tight, which on a surface cuts off far more
+ * than the splitting planes would.
  *
  * In a leaf all distances are computed at once (structure of arrays; vectorises), then compared.
  * Distance to a box and to a point sum the same rounded squares in the same order, so in float too

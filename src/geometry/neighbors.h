@@ -47,4 +47,10 @@ AQM_NODISCARD AqmStatus aqm_neighbors_mean_knn_distance(const AqmNeighbors *neig
                                                         int threads, float *mean_distance,
                                                         AqmDiag *diag);
 
+/* The same for a cloud that is not searched otherwise, as above but for the last digits: faster
+ * where the points lie on a surface (neighbors_grid.c). ARGUMENT for 2^32 points or more; MEMORY;
+ * mean_distance may be written to even so. */
+AQM_NODISCARD AqmStatus aqm_mean_knn_distance(const float *points, size_t count, int k, int threads,
+                                              float *mean_distance, AqmDiag *diag);
+
 #endif

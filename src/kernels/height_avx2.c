@@ -5,14 +5,17 @@
 #include "kernels/front_avx2.h"
 #include "kernels/height_loops.h"
 
-static void collect_avx2(const AqmHeightPoints *points, size_t first, size_t end, float x, float y,
+static void collect_avx2(const AqmHeightPoints *given, size_t first, size_t end, float x, float y,
                          float inverse_radius, AqmHeightWindow *window) {
     const __m256 vx = _mm256_set1_ps(x), vy = _mm256_set1_ps(y), one = _mm256_set1_ps(1.0f);
     const __m256 inverse = _mm256_set1_ps(inverse_radius), rim = _mm256_set1_ps(RIM);
-    size_t at = window->count;
+    /* copies, as what is stored might lie anywhere else */
+    const AqmHeightPoints points = *given;
+    const AqmHeightWindow out = *window;
+    size_t at = out.count;
     for (size_t i = first; i < end; i += LANES) {
-        const __m256 dx = _mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(points->x + i), vx), inverse);
-        const __m256 dy = _mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(points->y + i), vy), inverse);
+        const __m256 dx = _mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(points.x + i), vx), inverse);
+        const __m256 dy = _mm256_mul_ps(_mm256_sub_ps(_mm256_loadu_ps(points.y + i), vy), inverse);
         const __m256 r2 = _mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy));
         const __m256 fall = _mm256_sub_ps(one, r2);
         const __m256 kernel = _mm256_mul_ps(_mm256_mul_ps(fall, fall), fall);
@@ -20,13 +23,13 @@ static void collect_avx2(const AqmHeightPoints *points, size_t first, size_t end
         const unsigned mask =
             valid & (unsigned)_mm256_movemask_ps(_mm256_cmp_ps(r2, rim, _CMP_LT_OQ));
         const __m256i order = front_order(mask);
-        store_front(window->x + at, dx, order);
-        store_front(window->y + at, dy, order);
-        store_front(window->z + at, _mm256_loadu_ps(points->z + i), order);
-        store_front(window->base + at, _mm256_mul_ps(_mm256_loadu_ps(points->weight + i), kernel),
+        store_front(out.x + at, dx, order);
+        store_front(out.y + at, dy, order);
+        store_front(out.z + at, _mm256_loadu_ps(points.z + i), order);
+        store_front(out.base + at, _mm256_mul_ps(_mm256_loadu_ps(points.weight + i), kernel),
                     order);
-        store_front((float *)(void *)(window->color + at),
-                    _mm256_loadu_ps((const float *)(const void *)(points->color + i)), order);
+        store_front((float *)(void *)(out.color + at),
+                    _mm256_loadu_ps((const float *)(const void *)(points.color + i)), order);
         at += (size_t)__builtin_popcount(mask);
     }
     window->count = at;
@@ -34,9 +37,9 @@ static void collect_avx2(const AqmHeightPoints *points, size_t first, size_t end
 
 /* Added as sum_lanes does. */
 static inline float sum_of(__m256 v) {
-    Lanes lanes;
-    _mm256_storeu_ps(lanes, v);
-    return sum_lanes(lanes);
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
 static inline __m256 times(__m256 a, __m256 b) {
@@ -55,18 +58,16 @@ static inline __m256 surface(const float *c, __m256 x, __m256 y) {
     return plus(_mm256_set1_ps(c[0]), plus(along_x, along_y));
 }
 
+/* Along four directions. */
 typedef struct Reach {
-    __m256 most[8], near2;
+    __m256 most[4], least[4], near2;
 } Reach;
 
-static inline void extend(Reach *reach, int side, __m256 is_inlier, __m256 value) {
-    const __m256 held = _mm256_blendv_ps(_mm256_set1_ps(-4.0f), value, is_inlier);
-    reach->most[side] = _mm256_max_ps(held, reach->most[side]);
-}
-
-static inline void extend_both(Reach *reach, int side, __m256 is_inlier, __m256 value) {
-    extend(reach, side, is_inlier, value);
-    extend(reach, side + 1, is_inlier, _mm256_xor_ps(value, _mm256_set1_ps(-0.0f)));
+/* Outliers are all ones, which is NaN: the second operand stays. */
+static inline void extend_both(Reach *reach, int direction, __m256 is_outlier, __m256 value) {
+    const __m256 held = _mm256_or_ps(value, is_outlier);
+    reach->most[direction] = _mm256_max_ps(held, reach->most[direction]);
+    reach->least[direction] = _mm256_min_ps(held, reach->least[direction]);
 }
 
 static inline float largest_of(__m256 v) {
@@ -75,41 +76,49 @@ static inline float largest_of(__m256 v) {
     return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
 }
 
+static inline __m256 negative(__m256 v) {
+    return _mm256_xor_ps(v, _mm256_set1_ps(-0.0f));
+}
+
 static inline void finish_reach(const Reach *reach, AqmHeightSums *sums) {
     sums->reach = 4.0f;
     for (int side = 0; side < 8; side++) {
-        const float most = largest_of(reach->most[side]);
+        const __m256 lanes = side % 2 ? negative(reach->least[side / 2]) : reach->most[side / 2];
+        const float most = largest_of(lanes);
         sums->reach = most < sums->reach ? most : sums->reach;
     }
-    sums->nearest2 = -largest_of(_mm256_xor_ps(reach->near2, _mm256_set1_ps(-0.0f)));
+    sums->nearest2 = -largest_of(negative(reach->near2));
 }
 
 /* Robust weights, and how far the inliers reach. */
-static inline void weigh_all(AqmHeightWindow *window, const float *c, float inverse_cut,
+static inline void weigh_all(const AqmHeightWindow *given, const float *c, float inverse_cut,
                              AqmHeightSums *sums) {
     const __m256 inverse = _mm256_set1_ps(inverse_cut), one = _mm256_set1_ps(1.0f);
     const __m256 zero = _mm256_setzero_ps(), four = _mm256_set1_ps(4.0f);
     const __m256 diagonal = _mm256_set1_ps(0.70710678f);
+    const AqmHeightWindow window = *given; /* a copy, as what is stored might lie anywhere else */
     Reach reach = {.near2 = four};
     int inliers = 0;
-    for (int side = 0; side < 8; side++)
-        reach.most[side] = _mm256_set1_ps(-4.0f);
-    for (size_t i = 0; i < window->count; i += LANES) {
-        const __m256 x = _mm256_loadu_ps(window->x + i), y = _mm256_loadu_ps(window->y + i);
-        const __m256 z = _mm256_loadu_ps(window->z + i), base = _mm256_loadu_ps(window->base + i);
+    for (int direction = 0; direction < 4; direction++) {
+        reach.most[direction] = _mm256_set1_ps(-4.0f);
+        reach.least[direction] = four;
+    }
+    for (size_t i = 0; i < window.count; i += LANES) {
+        const __m256 x = _mm256_loadu_ps(window.x + i), y = _mm256_loadu_ps(window.y + i);
+        const __m256 z = _mm256_loadu_ps(window.z + i), base = _mm256_loadu_ps(window.base + i);
         const __m256 t = times(_mm256_sub_ps(z, surface(c, x, y)), inverse), t2 = times(t, t);
         const __m256 fall =
             _mm256_and_ps(_mm256_sub_ps(one, t2), _mm256_cmp_ps(t2, one, _CMP_LT_OQ));
         const __m256 weight = times(base, times(fall, fall));
-        _mm256_storeu_ps(window->robust + i, weight);
-        const __m256 in = _mm256_cmp_ps(weight, zero, _CMP_GT_OQ);
-        extend_both(&reach, 0, in, x);
-        extend_both(&reach, 2, in, y);
-        extend_both(&reach, 4, in, times(diagonal, plus(x, y)));
-        extend_both(&reach, 6, in, times(diagonal, _mm256_sub_ps(x, y)));
-        const __m256 r2 = plus(times(x, x), times(y, y));
-        reach.near2 = _mm256_min_ps(_mm256_blendv_ps(four, r2, in), reach.near2);
-        inliers += __builtin_popcount((unsigned)_mm256_movemask_ps(in));
+        _mm256_storeu_ps(window.robust + i, weight);
+        const __m256 out = _mm256_cmp_ps(weight, zero, _CMP_NGT_UQ);
+        extend_both(&reach, 0, out, x);
+        extend_both(&reach, 1, out, y);
+        extend_both(&reach, 2, out, times(diagonal, plus(x, y)));
+        extend_both(&reach, 3, out, times(diagonal, _mm256_sub_ps(x, y)));
+        const __m256 r2 = _mm256_or_ps(plus(times(x, x), times(y, y)), out);
+        reach.near2 = _mm256_min_ps(r2, reach.near2);
+        inliers += LANES - __builtin_popcount((unsigned)_mm256_movemask_ps(out));
     }
     sums->inliers = inliers;
     finish_reach(&reach, sums);

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-enum { AQM_NEAREST_LANES = 8 };
+enum { AQM_NEAREST_LANES = 8, AQM_NEAREST_FEW = 32 };
 
 typedef struct AqmNearestKernels {
     const char *name;
@@ -35,6 +35,11 @@ typedef struct AqmNearestKernels {
     /* The sum of the square roots of the k smallest values; `limit`: as bound gives it with spare =
      * 0. Summed in float, to 1e-6 of itself. */
     double (*sum_of_roots)(const float *values, size_t n, size_t k, float limit);
+
+    /* The same without a limit for 1 <= k <= n <= AQM_NEAREST_FEW, whatever the values' order; and
+     * the k-th smallest. The values have room for AQM_NEAREST_FEW and AQM_NEAREST_LANES more: what
+     * lies behind them is overwritten. */
+    float (*roots_of_few)(float *values, size_t n, size_t k, float *last);
 } AqmNearestKernels;
 
 /* The fastest table this processor can run (features as aqm_cpu_features gives them). */

@@ -65,6 +65,31 @@ static void bounds_and_sums_are_those_of_sorting(void **state) {
     }
 }
 
+static void a_few_values_are_summed_as_if_sorted(void **state) {
+    (void)state;
+    enum { FEW = AQM_NEAREST_FEW, ROOM = FEW + AQM_NEAREST_LANES };
+    float values[ROOM], sorted[FEW], given[ROOM + 1], lasts[2], roots[2];
+    AqmRng rng = aqm_rng(5, 5);
+    for (int trial = 0; trial < 20000; trial++) {
+        const size_t n = 1 + aqm_rng_u32(&rng) % FEW, k = 1 + aqm_rng_u32(&rng) % n;
+        double sum = 0.0;
+        fill(&rng, trial % 4, values, ROOM); /* smaller ones behind them do not count */
+        memcpy(sorted, values, n * sizeof *sorted);
+        qsort(sorted, n, sizeof *sorted, by_value);
+        for (size_t i = 0; i < k; i++)
+            sum += sqrt((double)sorted[i]);
+        for (int v = 0; v < 2; v++) {
+            memcpy(given, values, sizeof values);
+            given[ROOM] = -3.0f;
+            roots[v] = variant(v)->roots_of_few(given, n, k, &lasts[v]);
+            assert_true(given[ROOM] == -3.0f);
+            assert_true(lasts[v] == sorted[k - 1]);
+            assert_true(fabs((double)roots[v] - sum) <= 1e-6 * sum);
+        }
+        assert_true(roots[0] == roots[1]);
+    }
+}
+
 static void distances_stop_at_the_count(void **state) {
     (void)state;
     float points[3][64], out[2][80];
@@ -155,6 +180,7 @@ static void no_box_is_farther_than_a_point_in_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bounds_and_sums_are_those_of_sorting),
+        cmocka_unit_test(a_few_values_are_summed_as_if_sorted),
         cmocka_unit_test(distances_stop_at_the_count),
         cmocka_unit_test(near_distances_are_those_within_the_limit),
         cmocka_unit_test(no_box_is_farther_than_a_point_in_it),

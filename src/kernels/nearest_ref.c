@@ -23,6 +23,30 @@ static size_t near_distances2(const float *x, const float *y, const float *z, si
     return found;
 }
 
+static void sort(float *values, size_t n) {
+    for (size_t i = 1; i < n; i++) {
+        const float value = values[i];
+        size_t at = i;
+        for (; at > 0 && values[at - 1] > value; at--)
+            values[at] = values[at - 1];
+        values[at] = value;
+    }
+}
+
+/* Four of a kind are summed first, then these sums. */
+static float roots_of_few(float *values, size_t n, size_t k, float *last) {
+    float sums[LANES];
+    sort(values, n);
+    for (size_t lane = 0; lane < LANES; lane++) {
+        sums[lane] = 0.0f;
+        for (size_t i = 4 * lane; i < 4 * lane + 4; i++)
+            sums[lane] += i < k ? sqrtf(values[i]) : 0.0f;
+    }
+    *last = values[k - 1];
+    return ((sums[0] + sums[4]) + (sums[2] + sums[6])) +
+           ((sums[1] + sums[5]) + (sums[3] + sums[7]));
+}
+
 const AqmNearestKernels aqm_nearest_kernels_reference = {
     .name = "reference",
     .distances2 = loops_distances2,
@@ -30,6 +54,7 @@ const AqmNearestKernels aqm_nearest_kernels_reference = {
     .gaps2 = loops_gaps2,
     .bound = loops_bound,
     .sum_of_roots = loops_sum_of_roots,
+    .roots_of_few = roots_of_few,
 };
 
 const AqmNearestKernels *aqm_nearest_kernels(unsigned cpu_features) {

@@ -28,6 +28,7 @@ typedef struct AqmHeightBlocks {
     size_t count, supported;
     AqmHeightBlock *blocks; /* by y, then x */
     uint32_t *order;        /* indices of points, block by block, ascending within each */
+    float *place;           /* X and Y of the points in that order */
 } AqmHeightBlocks;
 
 /* Points that are not finite, or farther than 2^30 cells from the origin, are left out. MEMORY;

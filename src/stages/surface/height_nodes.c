@@ -43,6 +43,7 @@ static const double LEAST_COMMON = 0.25;
 typedef struct Local {
     AqmHeightTools tools;
     AqmHeightPoints points, unsorted;
+    uint32_t *chosen; /* of the points of one block; then the cells of all */
     uint32_t *cell_first;
     int side;                         /* cells */
     double cell_m, margin_m, level_m; /* heights are relative to the level */
@@ -133,7 +134,7 @@ static void local_free(Local *local) {
 
 /* Room for `points` of them; the kernels read and write some more. */
 static bool local_alloc(Local *local, size_t points, double resolution, double scale) {
-    enum { ARRAYS = 17 };
+    enum { ARRAYS = 18 };
     const size_t room = points + 2 * AQM_HEIGHT_LANES;
     const unsigned features = aqm_cpu_features();
     local->tools = (AqmHeightTools){aqm_height_kernels(features), aqm_nearest_kernels(features)};
@@ -156,6 +157,7 @@ static bool local_alloc(Local *local, size_t points, double resolution, double s
     local->window =
         (AqmHeightWindow){0,          arrays[10], arrays[11], arrays[12],
                           arrays[13], arrays[14], arrays[15], (uint32_t *)(void *)arrays[16]};
+    local->chosen = (uint32_t *)(void *)arrays[17];
     return true;
 }
 
@@ -163,9 +165,9 @@ static int cell_of(const Local *local, float coordinate) {
     return (int)(((double)coordinate + local->margin_m) / local->cell_m);
 }
 
-static size_t cell_index(const Local *local, size_t unsorted) {
-    return (size_t)cell_of(local, local->unsorted.y[unsorted]) * (size_t)local->side +
-           (size_t)cell_of(local, local->unsorted.x[unsorted]);
+static uint32_t cell_index(const Local *local, size_t unsorted) {
+    return (uint32_t)cell_of(local, local->unsorted.y[unsorted]) * (uint32_t)local->side +
+           (uint32_t)cell_of(local, local->unsorted.x[unsorted]);
 }
 
 static void put_point(const AqmHeightPoints *to, size_t at, float x, float y, float z, float weight,
@@ -179,25 +181,41 @@ static uint32_t packed_color(const uint8_t color[3]) {
     return color[0] | (uint32_t)color[1] << 8 | (uint32_t)color[2] << 16;
 }
 
+/* The points of block k of `around` that lie within the margin of the one in the middle with corner
+ * (x0, y0): their places among its points. They can only lie beyond the margin on its own side. */
+static size_t choose_points(const AqmHeightBlocks *blocks, const AqmHeightBlock *from, int k,
+                            double x0, double y0, const Local *local, uint32_t *chosen) {
+    const float *place = blocks->place + 2 * (size_t)from->point_first;
+    const double low = -local->margin_m;
+    const double high = (AQM_BLOCK_SIDE - 1) * blocks->resolution_m + local->margin_m;
+    const double side_x = k % 3 - 1, most_x = side_x < 0.0 ? -low : high;
+    const double side_y = k / 3 - 1, most_y = side_y < 0.0 ? -low : high;
+    size_t count = 0;
+    for (uint32_t i = 0; i < from->point_count; i++) {
+        const double x = (double)place[2 * i] - x0, y = (double)place[2 * i + 1] - y0;
+        chosen[count] = i;
+        count += (side_x * x < most_x) & (side_y * y < most_y);
+    }
+    return count;
+}
+
 /* Copies the points within the margin of the block, in the order of blocks and points. */
 static size_t copy_points(const AqmHeightBlocks *blocks, const AqmHeightBlock *block,
                           const AqmCloud *cloud, Local *local) {
     const double x0 = block->x * (double)AQM_BLOCK_SIDE * blocks->resolution_m;
     const double y0 = block->y * (double)AQM_BLOCK_SIDE * blocks->resolution_m;
-    const double low = -local->margin_m;
-    const double high = (AQM_BLOCK_SIDE - 1) * blocks->resolution_m + local->margin_m;
     size_t count = 0, with_sigma = 0;
     double sum = 0.0;
     for (int k = 0; k < 9; k++) {
         if (block->around[k] == AQM_NO_BLOCK)
             continue;
         const AqmHeightBlock *other = &blocks->blocks[block->around[k]];
-        for (uint32_t i = 0; i < other->point_count; i++) {
-            const uint32_t index = blocks->order[other->point_first + i];
-            const double x = point_x(cloud, index) - x0, y = point_y(cloud, index) - y0;
-            if (!(x > low && x < high && y > low && y < high))
-                continue;
-            const double z = (double)cloud->position[3 * (size_t)index + 2];
+        const size_t chosen = choose_points(blocks, other, k, x0, y0, local, local->chosen);
+        for (size_t i = 0; i < chosen; i++) {
+            const size_t at = other->point_first + local->chosen[i], index = blocks->order[at];
+            const double x = (double)blocks->place[2 * at] - x0;
+            const double y = (double)blocks->place[2 * at + 1] - y0;
+            const double z = (double)cloud->position[3 * index + 2];
             if (count == 0)
                 local->level_m = z;
             const float sigma = cloud->sigma_m[index];
@@ -207,7 +225,7 @@ static size_t copy_points(const AqmHeightBlocks *blocks, const AqmHeightBlock *b
             const float weight = fminf(fmaxf(cloud->confidence[index], 0.05f), 1.0f);
             put_point(&local->unsorted, count++, (float)x, (float)y, (float)(z - local->level_m),
                       weight,
-                      packed_color(cloud->color + 3 * (size_t)index) |
+                      packed_color(cloud->color + 3 * index) |
                           (known ? aqm_deviation_code(sigma) : 0) << 24);
         }
     }
@@ -231,18 +249,19 @@ static void local_load(const AqmHeightBlocks *blocks, const AqmHeightBlock *bloc
     const size_t count = copy_points(blocks, block, cloud, local);
     const size_t cells = (size_t)local->side * (size_t)local->side;
     const AqmHeightPoints *from = &local->unsorted;
+    uint32_t *const cell_of_point = local->chosen; /* which is done with */
     uint32_t *first = local->cell_first, sum = 0;
     weigh_points(local, count);
     memset(first, 0, (cells + 1) * sizeof *first);
     for (size_t i = 0; i < count; i++)
-        first[cell_index(local, i)]++;
+        first[cell_of_point[i] = cell_index(local, i)]++;
     for (size_t i = 0; i <= cells; i++) {
         const uint32_t size = first[i];
         first[i] = sum;
         sum += size;
     }
     for (size_t i = 0; i < count; i++)
-        put_point(&local->points, first[cell_index(local, i)]++, from->x[i], from->y[i], from->z[i],
+        put_point(&local->points, first[cell_of_point[i]]++, from->x[i], from->y[i], from->z[i],
                   from->weight[i], from->color[i]);
     memmove(first + 1, first, cells * sizeof *first); /* each now stands at its cell's end */
     first[0] = 0;
