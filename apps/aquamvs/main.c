@@ -1,4 +1,5 @@
 /* aquamvs VERB ...: finds the verb and hands over. */
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -46,7 +47,21 @@ static int fail_unknown(const char *word) {
                     nearest ? "; did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
 }
 
+/* Every view of a frame asks for blocks of the same sizes. By default large ones go back to the
+ * system each time, to be cleared and mapped anew page by page, a twentieth of the CPU time of a
+ * frame of 12 x 1600x1200; kept in one arena they serve again. The peak is 80 MB more there, and
+ * 120 MB less on the dense pathway, where threads would have had arenas of their own. */
+static void keep_memory(void) {
+#if defined(__GLIBC__)
+    enum { LARGEST_KEPT = 128 << 20, MOST_KEPT = 256 << 20 };
+    (void)mallopt(M_ARENA_MAX, 1);
+    (void)mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT);
+    (void)mallopt(M_TRIM_THRESHOLD, MOST_KEPT);
+#endif
+}
+
 int main(int argc, char **argv) {
+    keep_memory();
     if (argc < 2) {
         print_usage(stderr);
         return CLI_WRONG;
