@@ -67,6 +67,26 @@ typedef struct AqmReferenceStats {
     const float *variance, *inverse_deviation;
 } AqmReferenceStats;
 
+/* A tile of a reference of which no pixel is missing, and the statistics of its windows (height x
+ * score_pitch). */
+typedef struct AqmWholeTile {
+    const int16_t *i; /* height + window - 1 rows of `pitch`, of which width + window - 1 count */
+    size_t
+        pitch; /* of the source's rows too; AQM_ROW_MULTIPLE pixels after the last are readable */
+    int width, height, window; /* of windows: at least 32, at least 1; at most 31 */
+    size_t score_pitch;        /* at least the width rounded up to 8 */
+    AqmReferenceStats reference;
+    void *room; /* aqm_whole_room(width, height, window) bytes, on a multiple of 32 */
+} AqmWholeTile;
+
+/* Bytes that are enough for any variant (strips_avx2.c has their use). */
+static inline size_t aqm_whole_room(int width, int height, int window) {
+    const size_t strip = ((size_t)width + 7) / 8, half = ((size_t)height + 1) / 2;
+    const size_t longest = (strip + (size_t)window + 6) / 8 * 8, w = (size_t)window;
+    return 32 * longest * (half + 2 * w) + 128 * (strip * half + 8) + 160 * (longest + w + 8) +
+           64 * (strip + 8) + 4096;
+}
+
 /* The state of the search at each pixel of a row, after some planes: the best local maximum of the
  * score over the planes with its neighbours, and the runner-up. */
 typedef struct AqmPeaks {
@@ -131,6 +151,12 @@ typedef struct AqmKernels {
      * Where no pixel is missing, the same bits as from `ncc`; so with ssim_masked and `ssim`. */
     void (*ncc_masked)(const AqmColumnSums *sums, int window, int min_count, size_t n,
                        int32_t *scratch, float *score);
+    /* The same bits as `ncc` for all windows of a tile at once, from a source's rows of which no
+     * pixel is missing. whole_load comes first, once for a tile; scratch as for `ncc`, with
+     * 3 * pitch entries more. score: height x score_pitch; what pads the rows
+     * up to a multiple of 8 may be overwritten. */
+    void (*whole_load)(const AqmWholeTile *tile);
+    void (*whole_ncc)(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch, float *score);
     /* Structural similarity (Wang et al. 2004, eq. 13, box window, K1 = 0.01, K2 = 0.03). */
     void (*ssim)(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
                  size_t n, int32_t *scratch, float *score);

@@ -7,6 +7,7 @@
 #include "kernels/boxes_avx2.h"
 #include "kernels/match_loops.h"
 #include "kernels/shift_avx2.h"
+#include "kernels/strips.h"
 
 /* ---- positions and samples ------------------------------------------------------------------- */
 
@@ -248,6 +249,8 @@ static void columns_masked_avx2(const int16_t *i_new, const int16_t *j_new, cons
         __m256i in, jn, io, jo;
         const __m256i has_new = load_present(i_new, j_new, k, &in, &jn);
         const __m256i has_old = load_present(i_old, j_old, k, &io, &jo);
+        if (_mm256_testz_si256(_mm256_or_si256(has_new, has_old), _mm256_set1_epi16(-1)))
+            continue; /* outside the image, as far as a tile may lie, nothing ever comes */
         const __m256i minus_io = _mm256_sub_epi16(zero, io), minus_jo = _mm256_sub_epi16(zero, jo);
         const __m256i i_low = _mm256_unpacklo_epi16(in, io), i_high = _mm256_unpackhi_epi16(in, io);
         const __m256i j_low = _mm256_unpacklo_epi16(jn, jo), j_high = _mm256_unpackhi_epi16(jn, jo);
@@ -384,12 +387,17 @@ static inline void score_masked(const AqmColumnSums *sums, int window, int min_c
                                 int32_t *scratch, bool is_ssim, float *score) {
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
     const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
-    const int32_t *box = scratch + LEAD;
-    for (size_t k = 0; k < 6; k++)
-        prefix_sums(columns[k], length, scratch + LEAD + k * pitch);
+    int32_t *box = scratch + LEAD;
+    prefix_sums(columns[0], length, box);
+    /* most rows with gaps lie at an edge of the source, and much of the tile beyond it */
+    const BoxRange range = boxes_with(box, window, min_count, n);
+    for (size_t k = 1; k < 6 && range.columns > 0; k++)
+        prefix_sums(columns[k] + range.first, range.columns, box + k * pitch + range.first);
     const __m256 one = _mm256_set1_ps(1.0f), missing = _mm256_set1_ps(AQM_SCORE_MISSING);
     const __m256i too_few = _mm256_set1_epi32(min_count - 1);
-    for (size_t x = 0; x < n; x = next_block(x, n)) {
+    for (size_t x = 0; x < n; x++)
+        score[x] = AQM_SCORE_MISSING;
+    for (size_t x = range.first; x < range.end; x = next_block(x, n)) {
         const __m256i count = window_sums(box, x, window);
         const __m256 number = _mm256_max_ps(_mm256_cvtepi32_ps(count), one);
         const __m256 inverse = _mm256_div_ps(one, number);
@@ -462,13 +470,12 @@ static inline __m256 mean_of_best(const float *const *scores, size_t source_coun
 }
 
 static void join_avx2(const float *const *scores, size_t source_count, size_t n, float *out) {
-    size_t x = 0;
-    for (; x + 8 <= n; x += 8)
+    for (size_t x = 0; n >= 8 && x < n; x = next_block(x, n))
         _mm256_storeu_ps(out + x, source_count <= 4   ? mean_of_best(scores, source_count, x, 2)
                                   : source_count <= 6 ? mean_of_best(scores, source_count, x, 3)
                                                       : mean_of_best(scores, source_count, x, 4));
-    if (x < n)
-        join_block(scores, source_count, x, n - x, out);
+    if (n < 8)
+        join_block(scores, source_count, 0, n, out);
 }
 
 static void track_avx2(const float *score, int plane, int merge_planes, size_t n,
@@ -530,6 +537,8 @@ const AqmKernels aqm_kernels_avx2 = {
     .columns_masked = columns_masked_avx2,
     .ncc = ncc_avx2,
     .ncc_masked = ncc_masked_avx2,
+    .whole_load = aqm_whole_load_avx2,
+    .whole_ncc = aqm_whole_ncc_avx2,
     .ssim = ssim_avx2,
     .ssim_masked = ssim_masked_avx2,
     .join = join_avx2,

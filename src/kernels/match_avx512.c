@@ -6,6 +6,7 @@
 
 #include "kernels/match_loops.h"
 #include "kernels/shift_avx2.h"
+#include "kernels/strips.h"
 
 static const __mmask32 odd_halves = 0xaaaaaaaau; /* the high 16 bits of each 32 */
 
@@ -529,6 +530,8 @@ const AqmKernels aqm_kernels_avx512 = {
     .columns_masked = columns_masked_avx512,
     .ncc = ncc_avx512,
     .ncc_masked = ncc_masked_avx512,
+    .whole_load = aqm_whole_load_avx2,
+    .whole_ncc = aqm_whole_ncc_avx2,
     .ssim = ssim_avx512,
     .ssim_masked = ssim_masked_avx512,
     .join = join_avx512,

@@ -2,6 +2,7 @@
 #include <stdbool.h>
 
 #include "kernels/match_loops.h"
+#include "kernels/strips.h"
 
 /* A position in 1/256 px, at least 0: added to 2^15 that is what a float's last bits count. */
 static unsigned fixed_position(float x) {
@@ -77,6 +78,11 @@ static void columns(const int16_t *i_new, const int16_t *j_new, const int16_t *i
     }
 }
 
+/* A whole tile, row by row. */
+static void whole_ncc(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch, float *score) {
+    whole_by_rows(columns, loops_ncc, tile, j, scratch, score);
+}
+
 const AqmKernels aqm_kernels_reference = {
     .name = "reference",
     .project = loops_project,
@@ -90,6 +96,8 @@ const AqmKernels aqm_kernels_reference = {
     .columns_masked = loops_columns_masked,
     .ncc = loops_ncc,
     .ncc_masked = loops_ncc_masked,
+    .whole_load = whole_load_nothing,
+    .whole_ncc = whole_ncc,
     .ssim = loops_ssim,
     .ssim_masked = loops_ssim_masked,
     .join = loops_join,
