@@ -67,6 +67,12 @@ typedef struct AqmReferenceStats {
     const float *variance, *inverse_deviation;
 } AqmReferenceStats;
 
+/* The same, to be written. */
+typedef struct AqmWindowRow {
+    int16_t *mean, *rest;
+    float *variance, *inverse_deviation;
+} AqmWindowRow;
+
 /* A tile of a reference of which no pixel is missing, and the statistics of its windows (height x
  * score_pitch). */
 typedef struct AqmWholeTile {
@@ -141,6 +147,10 @@ typedef struct AqmKernels {
     /* The same with missing values in either row (all six sums). */
     void (*columns_masked)(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
                            const int16_t *j_old, size_t n, const AqmColumnSums *sums);
+
+    /* The statistics of n whole windows of one image (columns of j and jj); scratch as for `ncc`. */
+    void (*statistics)(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
+                       const AqmWindowRow *row);
 
     /* Normalised cross-correlation of n windows; window x covers columns x .. x + window - 1. 0
      * where either window is flat. `scratch` has room for 8 * (n + window + AQM_ROW_MULTIPLE)

@@ -248,6 +248,29 @@ static void fill_stats(const Rows *rows, Stats *stats) {
     }
 }
 
+static void statistics_are_those_of_each_window(void **state) {
+    (void)state;
+    static int32_t scratch[8 * (MAX_ROW + MAX_WINDOW + AQM_ROW_MULTIPLE)];
+    AqmRng rng = aqm_rng(11, 1);
+    static Rows rows;
+    static Stats expected, out;
+    for (int trial = 0; trial < 60; trial++) {
+        fill_rows(&rng, trial % 3, 0.0, &rows);
+        memcpy(rows.j, rows.i, sizeof rows.j);
+        memset(&expected, 0x5a, sizeof expected);
+        fill_stats(&rows, &expected);
+        for (int variant = 0; variant < variant_count; variant++) {
+            Sums s;
+            run_columns(variants[variant], &rows, false, &s);
+            const AqmColumnSums sums = sums_of(&s);
+            memset(&out, 0x5a, sizeof out);
+            const AqmWindowRow row = {out.mean, out.rest, out.variance, out.inverse};
+            variants[variant]->statistics(&sums, rows.window, rows.n, scratch, &row);
+            assert_memory_equal(&out, &expected, sizeof out);
+        }
+    }
+}
+
 static void check_scores(const AqmKernels *kernels, const Rows *rows, bool is_masked, bool is_ssim,
                          const float *expected, float *score) {
     static int32_t scratch[8 * (MAX_ROW + MAX_WINDOW + AQM_ROW_MULTIPLE)];
@@ -484,6 +507,7 @@ int main(void) {
         cmocka_unit_test(samples_are_bilinear),
         cmocka_unit_test(variants_sample_the_same_and_stay_in_bounds),
         cmocka_unit_test(shifts_are_bilinear_and_variants_agree),
+        cmocka_unit_test(statistics_are_those_of_each_window),
         cmocka_unit_test(scores_are_the_definitions),
         cmocka_unit_test(whole_windows_score_the_same_by_either_sums),
         cmocka_unit_test(gaps_are_found),

@@ -335,6 +335,29 @@ static inline __m256 ssim_of(__m256 level_i, __m256 level_j, __m256 variances, _
     return _mm256_div_ps(above, below);
 }
 
+static void statistics_avx2(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
+                            const AqmWindowRow *row) {
+    if (n < 8) {
+        loops_statistics(sums, window, n, scratch, row);
+        return;
+    }
+    int32_t *j = scratch + LEAD, *jj = j + prefix_pitch(n, window);
+    prefix_sums(sums->j, n + (size_t)window - 1, j);
+    prefix_sums(sums->jj, n + (size_t)window - 1, jj);
+    const float number = (float)(window * window);
+    const __m256 inverse = _mm256_set1_ps(1.0f / number);
+    const __m256 flat = _mm256_set1_ps(aqm_flat_variance(number));
+    const __m256i count = _mm256_set1_epi32(window * window);
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const Stats s =
+            stats_of(window_sums(j, x, window), window_sums(jj, x, window), count, inverse);
+        store_narrow_8(row->mean + x, s.mean);
+        store_narrow_8(row->rest + x, s.rest);
+        _mm256_storeu_ps(row->variance + x, s.variance);
+        _mm256_storeu_ps(row->inverse_deviation + x, inverse_deviation_of(s.variance, flat));
+    }
+}
+
 /* Scores of at least eight whole windows. */
 static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStats *reference,
                                int window, size_t n, int32_t *scratch, bool is_ssim, float *score) {
@@ -535,6 +558,7 @@ const AqmKernels aqm_kernels_avx2 = {
     .gaps = gaps_avx2,
     .columns = columns_avx2,
     .columns_masked = columns_masked_avx2,
+    .statistics = statistics_avx2,
     .ncc = ncc_avx2,
     .ncc_masked = ncc_masked_avx2,
     .whole_load = aqm_whole_load_avx2,

@@ -528,6 +528,7 @@ const AqmKernels aqm_kernels_avx512 = {
     .gaps = gaps_avx512,
     .columns = columns_avx512,
     .columns_masked = columns_masked_avx512,
+    .statistics = loops_statistics,
     .ncc = ncc_avx512,
     .ncc_masked = ncc_masked_avx512,
     .whole_load = aqm_whole_load_avx2,

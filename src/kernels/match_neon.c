@@ -477,6 +477,7 @@ const AqmKernels aqm_kernels_neon = {
     .gaps = gaps_neon,
     .columns = columns_neon,
     .columns_masked = columns_masked_neon,
+    .statistics = loops_statistics,
     .ncc = ncc_neon,
     .ncc_masked = ncc_masked_neon,
     .whole_load = whole_load_nothing,

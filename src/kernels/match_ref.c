@@ -94,6 +94,7 @@ const AqmKernels aqm_kernels_reference = {
     .gaps = loops_gaps,
     .columns = columns,
     .columns_masked = loops_columns_masked,
+    .statistics = loops_statistics,
     .ncc = loops_ncc,
     .ncc_masked = loops_ncc_masked,
     .whole_load = whole_load_nothing,

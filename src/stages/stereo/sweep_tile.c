@@ -201,34 +201,20 @@ static const int16_t *filled_row(const int16_t *row, size_t count, int16_t *out)
 /* Sums of every full window, by the same kernels as a source's (j = i). */
 static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
     const int window = sweep->window;
-    const int32_t count = window * window;
-    const float inverse = 1.0f / (float)count, flat = aqm_flat_variance((float)count);
     memset(scratch->sums.j, 0, scratch->sums_size);
-    AqmColumnSums sums = scratch->sums;
     for (int r = 0; r < tile->rows; r++) {
         const size_t here = (size_t)r * tile->pitch;
         const int16_t *in =
             filled_row(scratch->reference + here, tile->pitch, scratch->source + here);
         const int16_t *old = r >= window ? in - (size_t)window * tile->pitch : scratch->blank;
-        sweep->kernels->columns(in, in, old, old, tile->pitch, &sums);
+        sweep->kernels->columns(in, in, old, old, tile->pitch, &scratch->sums);
         if (r < window - 1)
             continue;
         const size_t at = (size_t)(r - window + 1) * AQM_TILE_WIDTH;
-        int32_t sum = 0, squares = 0;
-        for (int c = 0; c < tile->columns; c++) {
-            sum += sums.j[c];
-            squares += sums.jj[c];
-            if (c < window - 1)
-                continue;
-            const size_t x = at + (size_t)(c - window + 1);
-            const AqmWindowStats stats = aqm_window_stats(sum, squares, count, inverse);
-            scratch->reference_mean[x] = (int16_t)stats.mean;
-            scratch->reference_rest[x] = (int16_t)stats.rest;
-            scratch->reference_variance[x] = stats.variance;
-            scratch->reference_inverse[x] = aqm_inverse_deviation(stats.variance, flat);
-            sum -= sums.j[c - window + 1];
-            squares -= sums.jj[c - window + 1];
-        }
+        const AqmWindowRow row = {scratch->reference_mean + at, scratch->reference_rest + at,
+                                  scratch->reference_variance + at,
+                                  scratch->reference_inverse + at};
+        sweep->kernels->statistics(&scratch->sums, window, (size_t)tile->width, scratch->box, &row);
     }
 }
 
