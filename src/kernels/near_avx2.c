@@ -503,7 +503,7 @@ static void curve_peak_avx2(const AqmCurves *curves, size_t n, float *index, flo
 
 const AqmNearKernels aqm_near_kernels_avx2 = {
     .name = "avx2",
-    .bend = loops_bend,
+    .bend_row = aqm_bend_row_avx2,
     .pair_columns = pair_columns_avx2,
     .pair_columns_masked = pair_columns_masked_avx2,
     .pair_fit = pair_fit_avx2,
