@@ -1,9 +1,18 @@
 #include "stages/stereo/near_warp.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "aquamvs/geometry.h"
 #include "base/alloc.h"
+
+/* fminf and fmaxf, in line: the other one where one is NaN. */
+static inline float smaller(float a, float b) {
+    return (a < b) | (b != b) ? a : b;
+}
+static inline float larger(float a, float b) {
+    return (a > b) | (b != b) ? a : b;
+}
 
 static double camera_height(const AqmSweep *sweep) {
     return sweep->view->water_z - sweep->view->C[2];
@@ -73,25 +82,50 @@ static void copy_row(const AqmView *view, const AqmTile *tile, int row, const fl
     const int y = tile->y0 - tile->radius + row, x0 = tile->x0 - tile->radius;
     const int inside = y < 0 ? 0 : y < view->height ? y : view->height - 1;
     const float *in = disparity + (size_t)inside * (size_t)view->width;
-    for (int c = 0; c < (int)pitch; c++) {
-        const int x = x0 + c;
-        out[c] = in[x < 0 ? 0 : x < view->width ? x : view->width - 1];
-    }
+    const int first = x0 < 0 ? -x0 : 0; /* of the columns that lie in the image */
+    const int end = view->width - x0 < (int)pitch ? view->width - x0 : (int)pitch;
+    for (int c = 0; c < first; c++)
+        out[c] = in[0];
+    memcpy(out + first, in + x0 + first, (size_t)(end - first) * sizeof *out);
+    for (int c = end; c < (int)pitch; c++)
+        out[c] = in[view->width - 1];
+}
+
+/* Lowest, highest and whether any is missing, in lanes that the compiler makes vectors of. */
+typedef struct Extent {
+    float low[8], high[8];
+    int holes[8];
+} Extent;
+
+static void extend(const float *row, size_t n, Extent *extent) {
+    for (size_t c = 0; c < n; c += 8)
+        for (size_t k = 0; k < 8; k++) {
+            const float value = row[c + k];
+            extent->low[k] = value < extent->low[k] ? value : extent->low[k];
+            extent->high[k] = value > extent->high[k] ? value : extent->high[k];
+            extent->holes[k] |= value != value;
+        }
 }
 
 bool aqm_near_warp_load(AqmNearWarp *warp, const AqmSweep *sweep, const AqmTile *tile,
                         const float *disparity, double reach_px) {
     warp->pitch = tile->pitch;
-    float low = INFINITY, high = -INFINITY;
-    warp->has_hole = false;
+    Extent extent = {.holes = {0}};
+    for (size_t k = 0; k < 8; k++) {
+        extent.low[k] = INFINITY;
+        extent.high[k] = -INFINITY;
+    }
     for (int r = 0; r < tile->rows; r++) {
         float *row = warp->q + (size_t)r * warp->pitch;
         copy_row(sweep->view, tile, r, disparity, warp->pitch, row);
-        for (size_t c = 0; c < warp->pitch; c++) {
-            low = row[c] < low ? row[c] : low;
-            high = row[c] > high ? row[c] : high;
-            warp->has_hole |= isnan(row[c]);
-        }
+        extend(row, warp->pitch, &extent);
+    }
+    float low = INFINITY, high = -INFINITY;
+    warp->has_hole = false;
+    for (size_t k = 0; k < 8; k++) {
+        low = smaller(low, extent.low[k]);
+        high = larger(high, extent.high[k]);
+        warp->has_hole |= extent.holes[k] != 0;
     }
     if (!(low <= high))
         return false;
@@ -126,14 +160,6 @@ typedef struct Bounds {
     float low, high;
     bool has_gap;
 } Bounds;
-
-/* fminf and fmaxf, in line: the other one where one is NaN. */
-static inline float smaller(float a, float b) {
-    return (a < b) | (b != b) ? a : b;
-}
-static inline float larger(float a, float b) {
-    return (a > b) | (b != b) ? a : b;
-}
 
 /* From values at -1, 0, 1 (in c1, c0, `high`) to the coefficients of the parabola through them. */
 static void fit_knots(const AqmNearWarp *warp, int axis, const float *high, Bounds *bounds) {
