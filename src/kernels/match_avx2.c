@@ -502,7 +502,8 @@ static void join_avx2(const float *const *scores, size_t source_count, size_t n,
 }
 
 static void track_avx2(const float *score, int plane, int merge_planes, size_t n,
-                       const AqmPeaks *p) {
+                       const AqmPeaks *peaks) {
+    const AqmPeaks own = *peaks, *p = &own; /* nothing written can change the pointers */
     const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), is_there = _mm256_set1_ps(-1.5f);
     const __m256 inner = _mm256_castsi256_ps(_mm256_set1_epi32(-(plane >= 2)));
     const __m256 edge_plane = _mm256_castsi256_ps(_mm256_set1_epi32(-(plane == 1)));
