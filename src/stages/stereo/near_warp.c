@@ -8,10 +8,10 @@
 
 /* fminf and fmaxf, in line: the other one where one is NaN. */
 static inline float smaller(float a, float b) {
-    return (a < b) | (b != b) ? a : b;
+    return ((a < b) | (b != b)) ? a : b;
 }
 static inline float larger(float a, float b) {
-    return (a > b) | (b != b) ? a : b;
+    return ((a > b) | (b != b)) ? a : b;
 }
 
 static double camera_height(const AqmSweep *sweep) {
