@@ -43,9 +43,9 @@ typedef struct Window {
     float covariance[LANES], variance[LANES]; /* the covariance over the reference's deviation */
 } Window;
 
-/* A window becomes a score in three steps, LAG columns apart: in line each would wait for the one
+/* A window becomes a score in three steps, a column apart: in line each would wait for the one
  * before, and what waits keeps the processor from looking ahead. */
-enum { LAG = 2, STEPS = 2 * LAG, RING = 8 };
+enum { LAG = 1, STEPS = 2, RING = 3 };
 
 /* A tile's room, cut up. */
 typedef struct Strips {
@@ -56,7 +56,7 @@ typedef struct Strips {
     Known *known;           /* half x length, with LAG that do not count before and after */
     int16_t (*j)[LANES];    /* ring of window + 1 rows of `longest` */
     Column *columns;        /* window of zeros, then `longest` and STEPS that do not count */
-    Window *windows;        /* ring of RING */
+    Window *windows;        /* RING, in turn */
     float (*scores)[LANES]; /* STEPS that do not count, then `length` */
 } Strips;
 
@@ -263,15 +263,18 @@ static inline void score_row(const Strips *s, const Known *known, const Rules *r
     for (size_t k = 0; k + 1 < s->window; k++)
         move_along(&sums, column++, old++);
     known -= LAG;
+    Window *first = s->windows, *middle = first + 1, *last = first + 2;
     for (size_t k = 0; k < s->length + STEPS; k++, known++) {
-        Window *last = s->windows + k % RING, *middle = s->windows + (k + RING - LAG) % RING;
-        const Window *first = s->windows + (k + RING - STEPS) % RING;
         move_along(&sums, column++, old++);
         begin(&sums, rules, last);
         compare(known, 0, rules, middle);
         compare(known, 8, rules, middle);
         finish(first, 0, rules, s->scores[k]);
         finish(first, 8, rules, s->scores[k]);
+        Window *const free = first;
+        first = middle;
+        middle = last;
+        last = free;
     }
 }
 
