@@ -148,7 +148,8 @@ typedef struct AqmKernels {
     void (*columns_masked)(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
                            const int16_t *j_old, size_t n, const AqmColumnSums *sums);
 
-    /* The statistics of n whole windows of one image (columns of j and jj); scratch as for `ncc`. */
+    /* The statistics of n whole windows of one image (columns of j and jj); scratch as for `ncc`.
+     */
     void (*statistics)(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
                        const AqmWindowRow *row);
 
@@ -178,9 +179,11 @@ typedef struct AqmKernels {
      * Chai 2001). Missing where all are. */
     void (*join)(const float *const *scores, size_t source_count, size_t n, float *out);
 
-    /* Takes the scores of plane `plane` (0, 1, ...) into the search. Maxima nearer than
-     * `merge_planes` are the same peak. */
-    void (*track)(const float *score, int plane, int merge_planes, size_t n, const AqmPeaks *peaks);
+    /* Takes the scores of `count` planes from `first` (0, 1, ...) on into the search, `pitch`
+     * apart. Maxima nearer than `merge_planes` are the same peak. However the planes are parted
+     * into calls, the bits are the same. */
+    void (*track)(const float *scores, size_t pitch, int first, int count, int merge_planes,
+                  size_t n, const AqmPeaks *peaks);
 } AqmKernels;
 
 /* The fastest table this processor can run (features as base/cpu.h's aqm_cpu_features gives them).

@@ -501,51 +501,79 @@ static void join_avx2(const float *const *scores, size_t source_count, size_t n,
         join_block(scores, source_count, 0, n, out);
 }
 
-static void track_avx2(const float *score, int plane, int merge_planes, size_t n,
-                       const AqmPeaks *peaks) {
-    const AqmPeaks own = *peaks, *p = &own; /* nothing written can change the pointers */
+/* The state of the search at eight pixels. */
+typedef struct Peaks {
+    __m256 before, last, best, below, above, second;
+    __m256i plane;
+} Peaks;
+
+static inline Peaks load_peaks(const AqmPeaks *p, size_t x) {
+    return (Peaks){_mm256_loadu_ps(p->before + x),     _mm256_loadu_ps(p->last + x),
+                   _mm256_loadu_ps(p->best + x),       _mm256_loadu_ps(p->best_below + x),
+                   _mm256_loadu_ps(p->best_above + x), _mm256_loadu_ps(p->second + x),
+                   load_ints(p->best_plane + x)};
+}
+
+static inline void store_peaks(const Peaks *s, const AqmPeaks *p, size_t x) {
+    _mm256_storeu_ps(p->before + x, s->before);
+    _mm256_storeu_ps(p->last + x, s->last);
+    _mm256_storeu_ps(p->best + x, s->best);
+    _mm256_storeu_ps(p->best_below + x, s->below);
+    _mm256_storeu_ps(p->best_above + x, s->above);
+    _mm256_storeu_ps(p->second + x, s->second);
+    _mm256_storeu_si256((__m256i *)(void *)(p->best_plane + x), s->plane);
+}
+
+/* Takes eight scores of a plane other than the first two in; loops_track. */
+static inline void take_plane(Peaks *s, __m256 a, int plane, __m256i merge) {
     const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), is_there = _mm256_set1_ps(-1.5f);
-    const __m256 inner = _mm256_castsi256_ps(_mm256_set1_epi32(-(plane >= 2)));
-    const __m256 edge_plane = _mm256_castsi256_ps(_mm256_set1_epi32(-(plane == 1)));
-    const __m256i here = _mm256_set1_epi32(plane - 1), merge = _mm256_set1_epi32(merge_planes);
+    const __m256i here = _mm256_set1_epi32(plane - 1);
+    const __m256 b = s->before, c = s->last;
+    const __m256 top =
+        _mm256_and_ps(_mm256_cmp_ps(c, b, _CMP_GT_OQ), _mm256_cmp_ps(c, a, _CMP_GE_OQ));
+    const __m256 known = _mm256_and_ps(_mm256_cmp_ps(b, is_there, _CMP_GT_OQ),
+                                       _mm256_cmp_ps(a, is_there, _CMP_GT_OQ));
+    const __m256 peak = _mm256_and_ps(top, known);
+    const __m256 better = _mm256_and_ps(peak, _mm256_cmp_ps(c, s->best, _CMP_GT_OQ));
+    const __m256 other =
+        _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_sub_epi32(here, s->plane), merge));
+    const __m256 demoted = _mm256_blendv_ps(missing, s->best, _mm256_and_ps(better, other));
+    const __m256 lesser =
+        _mm256_blendv_ps(missing, c, _mm256_and_ps(_mm256_andnot_ps(better, peak), other));
+    s->second = _mm256_max_ps(_mm256_max_ps(demoted, lesser), s->second);
+    s->best = _mm256_blendv_ps(s->best, c, better);
+    s->below = _mm256_blendv_ps(s->below, b, better);
+    s->above = _mm256_blendv_ps(s->above, a, better);
+    s->plane = _mm256_blendv_epi8(s->plane, here, _mm256_castps_si256(better));
+    s->before = c;
+    s->last = a;
+}
+
+/* The part of the peaks from pixel x on. */
+static inline AqmPeaks peaks_from(const AqmPeaks *p, size_t x) {
+    return (AqmPeaks){.before = p->before + x,
+                      .last = p->last + x,
+                      .best = p->best + x,
+                      .best_below = p->best_below + x,
+                      .best_above = p->best_above + x,
+                      .best_plane = p->best_plane + x,
+                      .second = p->second + x};
+}
+
+static void track_avx2(const float *scores, size_t pitch, int first, int count, int merge_planes,
+                       size_t n, const AqmPeaks *peaks) {
+    const __m256i merge = _mm256_set1_epi32(merge_planes);
+    for (; count > 0 && first < 2; count--, first++, scores += pitch) /* rules of their own */
+        loops_track(scores, first, merge_planes, n, peaks);
     size_t x = 0;
-    for (; x + 8 <= n; x += 8) {
-        const __m256 b = _mm256_loadu_ps(p->before + x), c = _mm256_loadu_ps(p->last + x);
-        const __m256 a = _mm256_loadu_ps(score + x), best = _mm256_loadu_ps(p->best + x);
-        const __m256i best_plane = load_ints(p->best_plane + x);
-        const __m256 top =
-            _mm256_and_ps(_mm256_cmp_ps(c, b, _CMP_GT_OQ), _mm256_cmp_ps(c, a, _CMP_GE_OQ));
-        const __m256 known = _mm256_and_ps(_mm256_cmp_ps(b, is_there, _CMP_GT_OQ),
-                                           _mm256_cmp_ps(a, is_there, _CMP_GT_OQ));
-        const __m256 peak = _mm256_and_ps(inner, _mm256_and_ps(top, known));
-        const __m256 better = _mm256_and_ps(peak, _mm256_cmp_ps(c, best, _CMP_GT_OQ));
-        const __m256 other =
-            _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_sub_epi32(here, best_plane), merge));
-        const __m256 demoted = _mm256_blendv_ps(missing, best, _mm256_and_ps(better, other));
-        const __m256 lesser =
-            _mm256_blendv_ps(missing, c, _mm256_and_ps(_mm256_andnot_ps(better, peak), other));
-        const __m256 falls = _mm256_and_ps(edge_plane, _mm256_cmp_ps(c, a, _CMP_GT_OQ));
-        const __m256 rival =
-            _mm256_max_ps(_mm256_max_ps(demoted, lesser), _mm256_blendv_ps(missing, c, falls));
-        _mm256_storeu_ps(p->second + x, _mm256_max_ps(rival, _mm256_loadu_ps(p->second + x)));
-        _mm256_storeu_ps(p->best + x, _mm256_blendv_ps(best, c, better));
-        _mm256_storeu_ps(p->best_below + x,
-                         _mm256_blendv_ps(_mm256_loadu_ps(p->best_below + x), b, better));
-        _mm256_storeu_ps(p->best_above + x,
-                         _mm256_blendv_ps(_mm256_loadu_ps(p->best_above + x), a, better));
-        _mm256_storeu_si256((__m256i *)(void *)(p->best_plane + x),
-                            _mm256_blendv_epi8(best_plane, here, _mm256_castps_si256(better)));
-        _mm256_storeu_ps(p->before + x, c);
-        _mm256_storeu_ps(p->last + x, a);
+    for (; count > 0 && x + 8 <= n; x += 8) {
+        Peaks s = load_peaks(peaks, x);
+        for (int k = 0; k < count; k++)
+            take_plane(&s, _mm256_loadu_ps(scores + (size_t)k * pitch + x), first + k, merge);
+        store_peaks(&s, peaks, x);
     }
-    const AqmPeaks rest = {.before = p->before + x,
-                           .last = p->last + x,
-                           .best = p->best + x,
-                           .best_below = p->best_below + x,
-                           .best_above = p->best_above + x,
-                           .best_plane = p->best_plane + x,
-                           .second = p->second + x};
-    loops_track(score + x, plane, merge_planes, n - x, &rest);
+    const AqmPeaks rest = peaks_from(peaks, x);
+    track_in_turn(loops_track, scores + x, pitch, first, count, merge_planes, n - x, &rest);
 }
 
 const AqmKernels aqm_kernels_avx2 = {

@@ -517,6 +517,11 @@ static void track_avx512(const float *score, int plane, int merge_planes, size_t
     }
 }
 
+static void track_planes_avx512(const float *scores, size_t pitch, int first, int count,
+                                int merge_planes, size_t n, const AqmPeaks *peaks) {
+    track_in_turn(track_avx512, scores, pitch, first, count, merge_planes, n, peaks);
+}
+
 const AqmKernels aqm_kernels_avx512 = {
     .name = "avx512",
     .project = loops_project,
@@ -536,5 +541,5 @@ const AqmKernels aqm_kernels_avx512 = {
     .ssim = ssim_avx512,
     .ssim_masked = ssim_masked_avx512,
     .join = join_avx512,
-    .track = track_avx512,
+    .track = track_planes_avx512,
 };

@@ -255,6 +255,16 @@ static inline void loops_join(const float *const *scores, size_t source_count, s
         join_block(scores, source_count, at, n - at < JOIN_BLOCK ? n - at : JOIN_BLOCK, out);
 }
 
+typedef void (*TrackPlane)(const float *score, int plane, int merge_planes, size_t n,
+                           const AqmPeaks *peaks);
+
+/* Takes planes in one after the other. */
+static inline void track_in_turn(TrackPlane track, const float *scores, size_t pitch, int first,
+                                 int count, int merge_planes, size_t n, const AqmPeaks *peaks) {
+    for (int k = 0; k < count; k++)
+        track(scores + (size_t)k * pitch, first + k, merge_planes, n, peaks);
+}
+
 static inline void loops_track(const float *score, int plane, int merge_planes, size_t n,
                                const AqmPeaks *peaks) {
     float *restrict before = peaks->before, *restrict last = peaks->last;

@@ -466,6 +466,11 @@ static void whole_ncc_neon(const AqmWholeTile *tile, const int16_t *j, int32_t *
     whole_by_rows(columns_neon, ncc_neon, tile, j, scratch, score);
 }
 
+static void track_planes_neon(const float *scores, size_t pitch, int first, int count,
+                              int merge_planes, size_t n, const AqmPeaks *peaks) {
+    track_in_turn(track_neon, scores, pitch, first, count, merge_planes, n, peaks);
+}
+
 const AqmKernels aqm_kernels_neon = {
     .name = "neon",
     .project = loops_project,
@@ -485,5 +490,5 @@ const AqmKernels aqm_kernels_neon = {
     .ssim = ssim_neon,
     .ssim_masked = ssim_masked_neon,
     .join = join_neon,
-    .track = track_neon,
+    .track = track_planes_neon,
 };

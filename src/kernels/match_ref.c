@@ -83,6 +83,11 @@ static void whole_ncc(const AqmWholeTile *tile, const int16_t *j, int32_t *scrat
     whole_by_rows(columns, loops_ncc, tile, j, scratch, score);
 }
 
+static void track(const float *scores, size_t pitch, int first, int count, int merge_planes,
+                  size_t n, const AqmPeaks *peaks) {
+    track_in_turn(loops_track, scores, pitch, first, count, merge_planes, n, peaks);
+}
+
 const AqmKernels aqm_kernels_reference = {
     .name = "reference",
     .project = loops_project,
@@ -102,5 +107,5 @@ const AqmKernels aqm_kernels_reference = {
     .ssim = loops_ssim,
     .ssim_masked = loops_ssim_masked,
     .join = loops_join,
-    .track = loops_track,
+    .track = track,
 };
