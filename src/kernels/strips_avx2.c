@@ -18,7 +18,7 @@
 #include "kernels/strips.h"
 #include "kernels/window_stats.h"
 
-enum { STRIPS = 8, LANES = 16 };
+enum { LANES = 16 };
 
 /* Two vectors of 32-bit values or floats: all lanes at k. */
 typedef struct Wide {

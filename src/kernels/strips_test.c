@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/alloc.h"
 #include "base/cpu.h"
 #include "kernels/window_stats.h"
 #include "math/rng.h"
@@ -55,9 +54,9 @@ static void fill_tile(AqmRng *rng, int kind, int width, int height, int window, 
         .window = window,
         .score_pitch = SCORE_PITCH,
         .reference = {tile->mean, tile->rest, tile->variance, tile->inverse},
-        .room = aqm_alloc(1, aqm_whole_room(width, height, window)),
+        .room = aligned_alloc(32, aqm_whole_room(width, height, window)),
     };
-    assert_non_null(tile->whole.room);
+    assert_true(tile->whole.room != NULL);
     for (size_t k = 0; k < (size_t)(height + window - 1) * pitch + AQM_ROW_MULTIPLE; k++) {
         tile->i[k] = random_gray(rng, kind);
         tile->j[k] = aqm_rng_u32(rng) & 1 ? tile->i[k] : random_gray(rng, kind);
@@ -130,7 +129,7 @@ static void whole_tiles_score_as_rows_do(void **state) {
         score_by_rows(&tile, scratch);
         for (int k = 0; k < count; k++)
             check_variant(variants[k], &tile, scratch);
-        aqm_free(tile.whole.room);
+        free(tile.whole.room);
     }
 }
 
@@ -147,7 +146,7 @@ static void the_room_is_enough_for_every_size(void **state) {
             fill_tile(&rng, 0, width, 1 + width % 3, window, &tile);
             score_by_rows(&tile, scratch);
             check_variant(kernels, &tile, scratch);
-            aqm_free(tile.whole.room);
+            free(tile.whole.room);
         }
 }
 
