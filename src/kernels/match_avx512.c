@@ -522,6 +522,12 @@ static void track_planes_avx512(const float *scores, size_t pitch, int first, in
     track_in_turn(track_avx512, scores, pitch, first, count, merge_planes, n, peaks);
 }
 
+/* A whole tile, row by row. */
+static void whole_ncc_avx512(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch,
+                             float *score) {
+    whole_by_rows(columns_avx512, ncc_avx512, tile, j, scratch, score);
+}
+
 const AqmKernels aqm_kernels_avx512 = {
     .name = "avx512",
     .project = loops_project,
@@ -536,8 +542,8 @@ const AqmKernels aqm_kernels_avx512 = {
     .statistics = loops_statistics,
     .ncc = ncc_avx512,
     .ncc_masked = ncc_masked_avx512,
-    .whole_load = aqm_whole_load_avx2,
-    .whole_ncc = aqm_whole_ncc_avx2,
+    .whole_load = whole_load_nothing,
+    .whole_ncc = whole_ncc_avx512,
     .ssim = ssim_avx512,
     .ssim_masked = ssim_masked_avx512,
     .join = join_avx512,

@@ -1,5 +1,5 @@
 /* Whole tiles: the plain way, row by row, for tables that have no better one, and what
- * strips_avx2.c gives to the tables of AVX2 and AVX-512. Contracts in kernels.h. */
+ * strips_avx2.c gives to that of AVX2. Contracts in kernels.h. */
 #ifndef AQM_KERNELS_STRIPS_H
 #define AQM_KERNELS_STRIPS_H
 
