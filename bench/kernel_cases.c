@@ -21,6 +21,7 @@ enum {
     STRIDE = 656,
     SOURCES = 4,
     MANY = 8, /* sources of the second case of join */
+    TILE_ROWS = 96,
 };
 
 /* Aligned as the sweep's rows are. */
@@ -47,6 +48,11 @@ typedef struct Data {
     alignas(64) float scores[MANY][N];
     alignas(64) int32_t masked[6][PITCH]; /* sums of a window's height */
     alignas(64) int32_t whole[6][PITCH];
+    alignas(64) int16_t tile_mean[TILE_ROWS * N]; /* each row the same */
+    alignas(64) int16_t tile_rest[TILE_ROWS * N];
+    alignas(64) float tile_variance[TILE_ROWS * N];
+    alignas(64) float tile_inverse[TILE_ROWS * N];
+    void *room; /* of a whole tile */
 } Data;
 
 /* What a kernel writes; a case uses what it needs. */
@@ -59,6 +65,8 @@ typedef struct Result {
     alignas(64) float peaks[6][N];
     alignas(64) int32_t best_plane[N];
     uint32_t gaps[2];
+    int16_t rest[N];
+    alignas(64) float tile[TILE_ROWS * N];
 } Result;
 
 typedef struct Job {
@@ -154,6 +162,32 @@ static void run_ncc(const Job *job) {
     job->kernels->ncc(&sums, &stats, WINDOW, N, job->scratch, job->result->score);
 }
 
+static void run_statistics(const Job *job) {
+    const AqmColumnSums sums = given_sums(job->data->whole);
+    Result *r = job->result;
+    const AqmWindowRow row = {r->sample, r->rest, r->score, r->peaks[0]};
+    job->kernels->statistics(&sums, WINDOW, N, job->scratch, &row);
+}
+
+static AqmWholeTile whole_tile(const Data *d) {
+    return (AqmWholeTile){
+        .i = d->image,
+        .pitch = STRIDE,
+        .width = N,
+        .height = TILE_ROWS,
+        .window = WINDOW,
+        .score_pitch = N,
+        .reference = {d->tile_mean, d->tile_rest, d->tile_variance, d->tile_inverse},
+        .room = d->room};
+}
+
+/* What was loaded serves all planes and sources, so it is not timed. */
+static void run_whole_ncc(const Job *job) {
+    const AqmWholeTile tile = whole_tile(job->data);
+    job->kernels->whole_ncc(&tile, job->data->image + (size_t)200 * STRIDE, job->scratch,
+                            job->result->tile);
+}
+
 static void run_ncc_masked(const Job *job) {
     const AqmColumnSums sums = given_sums(job->data->masked);
     job->kernels->ncc_masked(&sums, WINDOW, 61, N, job->scratch, job->result->score);
@@ -189,8 +223,7 @@ static void run_track(const Job *job) {
     Result *r = job->result;
     const AqmPeaks peaks = {r->peaks[0], r->peaks[1],   r->peaks[2], r->peaks[3],
                             r->peaks[4], r->best_plane, r->peaks[5]};
-    for (int plane = 0; plane < SOURCES; plane++)
-        job->kernels->track(job->data->scores[plane], plane, 2, N, &peaks);
+    job->kernels->track(job->data->scores[0], N, 2, SOURCES, 2, N, &peaks);
 }
 
 /* ---- data ------------------------------------------------------------------------------------ */
@@ -227,6 +260,12 @@ static void fill_sums(Data *d) {
         d->rest[x] = (int16_t)s.rest;
         d->variance[x] = s.variance;
         d->inverse[x] = aqm_inverse_deviation(s.variance, aqm_flat_variance(WINDOW * WINDOW));
+    }
+    for (int k = 0; k < TILE_ROWS * N; k++) {
+        d->tile_mean[k] = d->mean[k % N];
+        d->tile_rest[k] = d->rest[k % N];
+        d->tile_variance[k] = d->variance[k % N];
+        d->tile_inverse[k] = d->inverse[k % N];
     }
 }
 
@@ -289,13 +328,15 @@ static const struct {
     {"gaps", run_gaps, 2 * PITCH, {2, 0, 0.25, 0}},
     {"columns", run_columns, 4 * PITCH, {32, 0, 5, 0}},
     {"columns_masked", run_columns_masked, 4 * PITCH, {56, 0, 10, 0}},
+    {"statistics", run_statistics, N, {20, 0, 7, 1}},
     {"ncc", run_ncc, N, {24, 0, 14, 1}},
+    {"whole_ncc", run_whole_ncc, TILE_ROWS *N, {56, 0, 19, 1}}, /* columns and ncc in one */
     {"ncc_masked", run_ncc_masked, N, {28, 0, 27, 2}},
     {"ssim", run_ssim, N, {24, 0, 21, 0.5}},
     {"ssim_masked", run_ssim_masked, N, {28, 0, 34, 1}},
     {"join", run_join, N, {4 * SOURCES + 4, 0, 2 * SOURCES, 0}},
     {"join_8", run_join_many, N, {4 * MANY + 4, 0, 4.5 * MANY, 0}},
-    {"track", run_track, SOURCES *N, {60, 0, 10, 0}},
+    {"track", run_track, SOURCES *N, {56.0 / SOURCES + 4, 0, 10, 0}},
 };
 
 BenchDemand bench_demand(const char *kernel) {
@@ -328,9 +369,11 @@ static bool agree(const Result *a, const Result *b) {
     return memcmp(a->sample, b->sample, sizeof a->sample) == 0 &&
            memcmp(a->gaps, b->gaps, sizeof a->gaps) == 0 &&
            memcmp(a->sums, b->sums, sizeof a->sums) == 0 &&
+           memcmp(a->rest, b->rest, sizeof a->rest) == 0 &&
            memcmp(a->best_plane, b->best_plane, sizeof a->best_plane) == 0 &&
            are_near(a->u, b->u, PITCH, 1.3e-4) && are_near(a->v, b->v, PITCH, 1.3e-4) &&
            are_near(a->score, b->score, N, 0.0) &&
+           are_near(a->tile, b->tile, (size_t)TILE_ROWS * N, 0.0) &&
            are_near(a->peaks[0], b->peaks[0], (size_t)6 * N, 0.0);
 }
 
@@ -363,6 +406,9 @@ static bool run_case(size_t c, const Data *data, int32_t *scratch, Result *resul
     double reference_ns = 0.0;
     for (int k = 0; k < count; k++) {
         Job job = {variants[k], data, &results[k > 0], scratch, cases[c].run};
+        const AqmWholeTile tile = whole_tile(data);
+        if (job.run == run_whole_ncc)
+            variants[k]->whole_load(&tile);
         run_for_check(&job);
         if (k > 0 && !agree(&results[0], &results[1])) {
             fprintf(stderr, "%s: %s differs from the reference\n", cases[c].name,
@@ -380,13 +426,20 @@ static bool run_case(size_t c, const Data *data, int32_t *scratch, Result *resul
 bool bench_all_kernels(const BenchOptions *options) {
     Data *data = aligned_alloc(64, sizeof *data);
     Result *results = aligned_alloc(64, 2 * sizeof *results);
-    int32_t *scratch = malloc(8 * (size_t)(PITCH + WINDOW + AQM_ROW_MULTIPLE) * sizeof *scratch);
+    const size_t row = 8 * (size_t)(PITCH + WINDOW + AQM_ROW_MULTIPLE), sums = 3 * (size_t)STRIDE;
+    int32_t *scratch = malloc((row + sums) * sizeof *scratch);
+    const size_t room = (aqm_whole_room(N, TILE_ROWS, WINDOW) + 63) / 64 * 64;
     bool is_good = data && results && scratch;
-    if (is_good)
+    if (is_good) {
         fill(data);
+        data->room = aligned_alloc(64, room);
+        is_good = data->room != NULL;
+    }
     for (size_t c = 0; is_good && c < sizeof cases / sizeof cases[0]; c++)
         is_good = !bench_is_wanted(options, cases[c].name) ||
                   run_case(c, data, scratch, results, options->repeats);
+    if (data && results && scratch)
+        free(data->room);
     free(data);
     free(results);
     free(scratch);

@@ -36,6 +36,7 @@ typedef struct Data {
     uint16_t totals[N * PLANES];
     Pairs whole, gappy;
     float variance[N], fits[SOURCES][3][N], scores[SOURCES * LENGTH * N], rows[TAPS][N], reach[N];
+    float knots[12][N / 8 + 1]; /* two rows of six coefficients */
 } Data;
 
 /* What a kernel writes; a case uses what it needs. */
@@ -44,7 +45,7 @@ typedef struct Result {
     uint16_t total[N * PLANES];
     size_t lowest[N];
     int32_t sums[SUMS][PITCH];
-    float values[3][N];
+    float values[4][N];
 } Result;
 
 typedef struct Job {
@@ -144,6 +145,18 @@ static void run_median_row(const Job *job) {
     job->near_by->median_row(d->rows[0], d->rows[1], d->rows[2], N, job->result->values[0]);
 }
 
+static void run_bend_row(const Job *job) {
+    AqmBentKnots knots = {.down = 0.375f, .scale = 0.1f};
+    float *out[4];
+    for (size_t k = 0; k < 6; k++) {
+        knots.top[k] = job->data->knots[k];
+        knots.bottom[k] = job->data->knots[6 + k];
+    }
+    for (size_t k = 0; k < 4; k++)
+        out[k] = job->result->values[k];
+    job->near_by->bend_row(&knots, job->data->rows[0], N / 8, 0.25f, out);
+}
+
 static void run_mean_row(const Job *job) {
     static const int shift[TAPS] = {-2, -1, 0, 1, 2};
     const float *rows[TAPS];
@@ -210,6 +223,8 @@ static void fill(Data *d) {
         d->fits[k / (3 * N)][k / N % 3][k % N] = uniform(&rng, 0.0, 1.0);
     for (int k = 0; k < SOURCES * LENGTH * N; k++)
         d->scores[k] = uniform(&rng, 0.0, 1.0);
+    for (int k = 0; k < 12 * (N / 8 + 1); k++)
+        d->knots[k / (N / 8 + 1)][k % (N / 8 + 1)] = uniform(&rng, 100.0, 108.0);
     for (int k = 0; k < TAPS * N; k++)
         d->rows[k / N][k % N] = uniform(&rng, 50.0, 52.0);
 }
@@ -225,6 +240,7 @@ static const struct {
     /* of bytes: four fit the lane of 32 bits that the demands are counted in */
     {"aggregate", run_aggregate, N *PLANES, {11, 0, 4.5, 0}},
     {"lowest", run_lowest, N *PLANES, {2, 0, 0.25, 0}},
+    {"bend_row", run_bend_row, N, {20, 0, 15, 0}},
     /* grays have 16 bits: two fit a lane */
     {"pair_columns", run_pair_columns, 3 * PITCH, {68, 0, 6, 0}},
     {"pair_columns_masked", run_pair_columns_masked, 3 * PITCH, {92, 0, 12, 0}},

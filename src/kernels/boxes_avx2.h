@@ -46,4 +46,27 @@ static inline size_t next_block(size_t x, size_t n) {
     return x + 8 < n && x + 16 > n ? n - 8 : x + 8;
 }
 
+/* Blocks of windows from `first` on, before `end`, and the columns from `first` on that they and
+ * the block after them take. */
+typedef struct BoxRange {
+    size_t first, end, columns;
+} BoxRange;
+
+/* The blocks between the first and the last window that has `min_count` pixels; none where none
+ * has. counts: running sums of a row of n windows. */
+static inline BoxRange boxes_with(const int32_t *counts, int window, int min_count, size_t n) {
+    const __m256i least = _mm256_set1_epi32(min_count - 1);
+    BoxRange range = {n, 0, 0};
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const __m256i enough = _mm256_cmpgt_epi32(window_sums(counts, x, window), least);
+        if (_mm256_testz_si256(enough, enough))
+            continue;
+        range.first = x < range.first ? x : range.first;
+        range.end = x + 8;
+    }
+    const size_t last = range.end + 8 < n ? range.end + 8 : n;
+    range.columns = range.first < range.end ? last - range.first + (size_t)window - 1 : 0;
+    return range;
+}
+
 #endif

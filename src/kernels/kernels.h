@@ -67,6 +67,32 @@ typedef struct AqmReferenceStats {
     const float *variance, *inverse_deviation;
 } AqmReferenceStats;
 
+/* The same, to be written. */
+typedef struct AqmWindowRow {
+    int16_t *mean, *rest;
+    float *variance, *inverse_deviation;
+} AqmWindowRow;
+
+/* A tile of a reference of which no pixel is missing, and the statistics of its windows (height x
+ * score_pitch). */
+typedef struct AqmWholeTile {
+    const int16_t *i; /* height + window - 1 rows of `pitch`, of which width + window - 1 count */
+    size_t
+        pitch; /* of the source's rows too; AQM_ROW_MULTIPLE pixels after the last are readable */
+    int width, height, window; /* of windows: at least 32, at least 1; at most 31 */
+    size_t score_pitch;        /* at least the width rounded up to 8 */
+    AqmReferenceStats reference;
+    void *room; /* aqm_whole_room(width, height, window) bytes, on a multiple of 32 */
+} AqmWholeTile;
+
+/* Bytes that are enough for any variant (strips_avx2.c has their use). */
+static inline size_t aqm_whole_room(int width, int height, int window) {
+    const size_t strip = ((size_t)width + 7) / 8, half = ((size_t)height + 1) / 2;
+    const size_t longest = (strip + (size_t)window + 6) / 8 * 8, w = (size_t)window;
+    return 32 * longest * (half + 2 * w) + 128 * (strip * half + 8) + 160 * (longest + w + 8) +
+           64 * (strip + 8) + 4096;
+}
+
 /* The state of the search at each pixel of a row, after some planes: the best local maximum of the
  * score over the planes with its neighbours, and the runner-up. */
 typedef struct AqmPeaks {
@@ -122,6 +148,11 @@ typedef struct AqmKernels {
     void (*columns_masked)(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
                            const int16_t *j_old, size_t n, const AqmColumnSums *sums);
 
+    /* The statistics of n whole windows of one image (columns of j and jj); scratch as for `ncc`.
+     */
+    void (*statistics)(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
+                       const AqmWindowRow *row);
+
     /* Normalised cross-correlation of n windows; window x covers columns x .. x + window - 1. 0
      * where either window is flat. `scratch` has room for 8 * (n + window + AQM_ROW_MULTIPLE)
      * entries. */
@@ -131,6 +162,12 @@ typedef struct AqmKernels {
      * Where no pixel is missing, the same bits as from `ncc`; so with ssim_masked and `ssim`. */
     void (*ncc_masked)(const AqmColumnSums *sums, int window, int min_count, size_t n,
                        int32_t *scratch, float *score);
+    /* The same bits as `ncc` for all windows of a tile at once, from a source's rows of which no
+     * pixel is missing. whole_load comes first, once for a tile; scratch as for `ncc`, with
+     * 3 * pitch entries more. score: height x score_pitch; what pads the rows
+     * up to a multiple of 8 may be overwritten. */
+    void (*whole_load)(const AqmWholeTile *tile);
+    void (*whole_ncc)(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch, float *score);
     /* Structural similarity (Wang et al. 2004, eq. 13, box window, K1 = 0.01, K2 = 0.03). */
     void (*ssim)(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
                  size_t n, int32_t *scratch, float *score);
@@ -142,9 +179,11 @@ typedef struct AqmKernels {
      * Chai 2001). Missing where all are. */
     void (*join)(const float *const *scores, size_t source_count, size_t n, float *out);
 
-    /* Takes the scores of plane `plane` (0, 1, ...) into the search. Maxima nearer than
-     * `merge_planes` are the same peak. */
-    void (*track)(const float *score, int plane, int merge_planes, size_t n, const AqmPeaks *peaks);
+    /* Takes the scores of `count` planes from `first` (0, 1, ...) on into the search, `pitch`
+     * apart. Maxima nearer than `merge_planes` are the same peak. However the planes are parted
+     * into calls, the bits are the same. */
+    void (*track)(const float *scores, size_t pitch, int first, int count, int merge_planes,
+                  size_t n, const AqmPeaks *peaks);
 } AqmKernels;
 
 /* The fastest table this processor can run (features as base/cpu.h's aqm_cpu_features gives them).

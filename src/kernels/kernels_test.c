@@ -248,6 +248,29 @@ static void fill_stats(const Rows *rows, Stats *stats) {
     }
 }
 
+static void statistics_are_those_of_each_window(void **state) {
+    (void)state;
+    static int32_t scratch[8 * (MAX_ROW + MAX_WINDOW + AQM_ROW_MULTIPLE)];
+    AqmRng rng = aqm_rng(11, 1);
+    static Rows rows;
+    static Stats expected, out;
+    for (int trial = 0; trial < 60; trial++) {
+        fill_rows(&rng, trial % 3, 0.0, &rows);
+        memcpy(rows.j, rows.i, sizeof rows.j);
+        memset(&expected, 0x5a, sizeof expected);
+        fill_stats(&rows, &expected);
+        for (int variant = 0; variant < variant_count; variant++) {
+            Sums s;
+            run_columns(variants[variant], &rows, false, &s);
+            const AqmColumnSums sums = sums_of(&s);
+            memset(&out, 0x5a, sizeof out);
+            const AqmWindowRow row = {out.mean, out.rest, out.variance, out.inverse};
+            variants[variant]->statistics(&sums, rows.window, rows.n, scratch, &row);
+            assert_memory_equal(&out, &expected, sizeof out);
+        }
+    }
+}
+
 static void check_scores(const AqmKernels *kernels, const Rows *rows, bool is_masked, bool is_ssim,
                          const float *expected, float *score) {
     static int32_t scratch[8 * (MAX_ROW + MAX_WINDOW + AQM_ROW_MULTIPLE)];
@@ -395,7 +418,7 @@ static AqmPeaks track_curve(const AqmKernels *kernels, const float *curve, int m
     *plane = -1;
     const AqmPeaks peaks = {block, block + 1, block + 2, block + 3, block + 4, plane, block + 5};
     for (int k = 0; k < PLANES; k++)
-        kernels->track(curve + k, k, merge, 1, &peaks);
+        kernels->track(curve + k, 1, k, 1, merge, 1, &peaks);
     return peaks;
 }
 
@@ -422,6 +445,46 @@ static void tracking_finds_the_two_best_maxima(void **state) {
             assert_int_equal(plane, best);
             assert_true(*p.best == curve[best] && *p.best_below == curve[best - 1] &&
                         *p.best_above == curve[best + 1] && *p.second == second);
+        }
+    }
+}
+
+/* Row by row by the reference, and by each variant in parts of any length. */
+static void parting_the_planes_changes_nothing(void **state) {
+    (void)state;
+    static float scores[PLANES][MAX_ROW], block[2][6 * MAX_ROW];
+    int32_t planes[2][MAX_ROW];
+    AqmRng rng = aqm_rng(12, 1);
+    for (int trial = 0; trial < 40; trial++) {
+        const size_t n = 1 + aqm_rng_u32(&rng) % 40;
+        for (int k = 0; k < PLANES * MAX_ROW; k++)
+            scores[k / MAX_ROW][k % MAX_ROW] = aqm_rng_u32(&rng) % 8 == 0
+                                                   ? AQM_SCORE_MISSING
+                                                   : (float)(aqm_rng_u32(&rng) % 64) / 64.0f;
+        for (int variant = 0; variant < variant_count; variant++) {
+            AqmPeaks p[2];
+            for (size_t side = 0; side < 2; side++) {
+                float *b = block[side];
+                for (int k = 0; k < 6 * MAX_ROW; k++)
+                    b[k] = AQM_SCORE_MISSING;
+                memset(planes[side], 255, sizeof planes[side]);
+                p[side] = (AqmPeaks){b,
+                                     b + MAX_ROW,
+                                     b + 2 * MAX_ROW,
+                                     b + 3 * MAX_ROW,
+                                     b + 4 * MAX_ROW,
+                                     planes[side],
+                                     b + 5 * MAX_ROW};
+            }
+            for (int k = 0; k < PLANES; k++)
+                aqm_kernels_reference.track(scores[k], MAX_ROW, k, 1, 3, n, &p[0]);
+            for (int k = 0, part; k < PLANES; k += part) {
+                part = 1 + (int)(aqm_rng_u32(&rng) % 7);
+                part = part < PLANES - k ? part : PLANES - k;
+                variants[variant]->track(scores[k], MAX_ROW, k, part, 3, n, &p[1]);
+            }
+            assert_memory_equal(block[1], block[0], sizeof block[0]);
+            assert_memory_equal(planes[1], planes[0], sizeof planes[0]);
         }
     }
 }
@@ -484,12 +547,14 @@ int main(void) {
         cmocka_unit_test(samples_are_bilinear),
         cmocka_unit_test(variants_sample_the_same_and_stay_in_bounds),
         cmocka_unit_test(shifts_are_bilinear_and_variants_agree),
+        cmocka_unit_test(statistics_are_those_of_each_window),
         cmocka_unit_test(scores_are_the_definitions),
         cmocka_unit_test(whole_windows_score_the_same_by_either_sums),
         cmocka_unit_test(gaps_are_found),
         cmocka_unit_test(column_sums_agree_bit_for_bit),
         cmocka_unit_test(joining_leaves_the_occluded_out),
         cmocka_unit_test(tracking_finds_the_two_best_maxima),
+        cmocka_unit_test(parting_the_planes_changes_nothing),
         cmocka_unit_test(ripples_on_one_peak_are_one_peak),
         cmocka_unit_test(projection_variants_agree),
     };

@@ -7,6 +7,7 @@
 #include "kernels/boxes_avx2.h"
 #include "kernels/match_loops.h"
 #include "kernels/shift_avx2.h"
+#include "kernels/strips.h"
 
 /* ---- positions and samples ------------------------------------------------------------------- */
 
@@ -248,6 +249,8 @@ static void columns_masked_avx2(const int16_t *i_new, const int16_t *j_new, cons
         __m256i in, jn, io, jo;
         const __m256i has_new = load_present(i_new, j_new, k, &in, &jn);
         const __m256i has_old = load_present(i_old, j_old, k, &io, &jo);
+        if (_mm256_testz_si256(_mm256_or_si256(has_new, has_old), _mm256_set1_epi16(-1)))
+            continue; /* outside the image, as far as a tile may lie, nothing ever comes */
         const __m256i minus_io = _mm256_sub_epi16(zero, io), minus_jo = _mm256_sub_epi16(zero, jo);
         const __m256i i_low = _mm256_unpacklo_epi16(in, io), i_high = _mm256_unpackhi_epi16(in, io);
         const __m256i j_low = _mm256_unpacklo_epi16(jn, jo), j_high = _mm256_unpackhi_epi16(jn, jo);
@@ -332,6 +335,29 @@ static inline __m256 ssim_of(__m256 level_i, __m256 level_j, __m256 variances, _
     return _mm256_div_ps(above, below);
 }
 
+static void statistics_avx2(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
+                            const AqmWindowRow *row) {
+    if (n < 8) {
+        loops_statistics(sums, window, n, scratch, row);
+        return;
+    }
+    int32_t *j = scratch + LEAD, *jj = j + prefix_pitch(n, window);
+    prefix_sums(sums->j, n + (size_t)window - 1, j);
+    prefix_sums(sums->jj, n + (size_t)window - 1, jj);
+    const float number = (float)(window * window);
+    const __m256 inverse = _mm256_set1_ps(1.0f / number);
+    const __m256 flat = _mm256_set1_ps(aqm_flat_variance(number));
+    const __m256i count = _mm256_set1_epi32(window * window);
+    for (size_t x = 0; x < n; x = next_block(x, n)) {
+        const Stats s =
+            stats_of(window_sums(j, x, window), window_sums(jj, x, window), count, inverse);
+        store_narrow_8(row->mean + x, s.mean);
+        store_narrow_8(row->rest + x, s.rest);
+        _mm256_storeu_ps(row->variance + x, s.variance);
+        _mm256_storeu_ps(row->inverse_deviation + x, inverse_deviation_of(s.variance, flat));
+    }
+}
+
 /* Scores of at least eight whole windows. */
 static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStats *reference,
                                int window, size_t n, int32_t *scratch, bool is_ssim, float *score) {
@@ -384,12 +410,17 @@ static inline void score_masked(const AqmColumnSums *sums, int window, int min_c
                                 int32_t *scratch, bool is_ssim, float *score) {
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
     const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
-    const int32_t *box = scratch + LEAD;
-    for (size_t k = 0; k < 6; k++)
-        prefix_sums(columns[k], length, scratch + LEAD + k * pitch);
+    int32_t *box = scratch + LEAD;
+    prefix_sums(columns[0], length, box);
+    /* most rows with gaps lie at an edge of the source, and much of the tile beyond it */
+    const BoxRange range = boxes_with(box, window, min_count, n);
+    for (size_t k = 1; k < 6 && range.columns > 0; k++)
+        prefix_sums(columns[k] + range.first, range.columns, box + k * pitch + range.first);
     const __m256 one = _mm256_set1_ps(1.0f), missing = _mm256_set1_ps(AQM_SCORE_MISSING);
     const __m256i too_few = _mm256_set1_epi32(min_count - 1);
-    for (size_t x = 0; x < n; x = next_block(x, n)) {
+    for (size_t x = 0; x < n; x++)
+        score[x] = AQM_SCORE_MISSING;
+    for (size_t x = range.first; x < range.end; x = next_block(x, n)) {
         const __m256i count = window_sums(box, x, window);
         const __m256 number = _mm256_max_ps(_mm256_cvtepi32_ps(count), one);
         const __m256 inverse = _mm256_div_ps(one, number);
@@ -462,59 +493,87 @@ static inline __m256 mean_of_best(const float *const *scores, size_t source_coun
 }
 
 static void join_avx2(const float *const *scores, size_t source_count, size_t n, float *out) {
-    size_t x = 0;
-    for (; x + 8 <= n; x += 8)
+    for (size_t x = 0; n >= 8 && x < n; x = next_block(x, n))
         _mm256_storeu_ps(out + x, source_count <= 4   ? mean_of_best(scores, source_count, x, 2)
                                   : source_count <= 6 ? mean_of_best(scores, source_count, x, 3)
                                                       : mean_of_best(scores, source_count, x, 4));
-    if (x < n)
-        join_block(scores, source_count, x, n - x, out);
+    if (n < 8)
+        join_block(scores, source_count, 0, n, out);
 }
 
-static void track_avx2(const float *score, int plane, int merge_planes, size_t n,
-                       const AqmPeaks *p) {
+/* The state of the search at eight pixels. */
+typedef struct Peaks {
+    __m256 before, last, best, below, above, second;
+    __m256i plane;
+} Peaks;
+
+static inline Peaks load_peaks(const AqmPeaks *p, size_t x) {
+    return (Peaks){_mm256_loadu_ps(p->before + x),     _mm256_loadu_ps(p->last + x),
+                   _mm256_loadu_ps(p->best + x),       _mm256_loadu_ps(p->best_below + x),
+                   _mm256_loadu_ps(p->best_above + x), _mm256_loadu_ps(p->second + x),
+                   load_ints(p->best_plane + x)};
+}
+
+static inline void store_peaks(const Peaks *s, const AqmPeaks *p, size_t x) {
+    _mm256_storeu_ps(p->before + x, s->before);
+    _mm256_storeu_ps(p->last + x, s->last);
+    _mm256_storeu_ps(p->best + x, s->best);
+    _mm256_storeu_ps(p->best_below + x, s->below);
+    _mm256_storeu_ps(p->best_above + x, s->above);
+    _mm256_storeu_ps(p->second + x, s->second);
+    _mm256_storeu_si256((__m256i *)(void *)(p->best_plane + x), s->plane);
+}
+
+/* Takes eight scores of a plane other than the first two in; loops_track. */
+static inline void take_plane(Peaks *s, __m256 a, int plane, __m256i merge) {
     const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), is_there = _mm256_set1_ps(-1.5f);
-    const __m256 inner = _mm256_castsi256_ps(_mm256_set1_epi32(-(plane >= 2)));
-    const __m256 edge_plane = _mm256_castsi256_ps(_mm256_set1_epi32(-(plane == 1)));
-    const __m256i here = _mm256_set1_epi32(plane - 1), merge = _mm256_set1_epi32(merge_planes);
+    const __m256i here = _mm256_set1_epi32(plane - 1);
+    const __m256 b = s->before, c = s->last;
+    const __m256 top =
+        _mm256_and_ps(_mm256_cmp_ps(c, b, _CMP_GT_OQ), _mm256_cmp_ps(c, a, _CMP_GE_OQ));
+    const __m256 known = _mm256_and_ps(_mm256_cmp_ps(b, is_there, _CMP_GT_OQ),
+                                       _mm256_cmp_ps(a, is_there, _CMP_GT_OQ));
+    const __m256 peak = _mm256_and_ps(top, known);
+    const __m256 better = _mm256_and_ps(peak, _mm256_cmp_ps(c, s->best, _CMP_GT_OQ));
+    const __m256 other =
+        _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_sub_epi32(here, s->plane), merge));
+    const __m256 demoted = _mm256_blendv_ps(missing, s->best, _mm256_and_ps(better, other));
+    const __m256 lesser =
+        _mm256_blendv_ps(missing, c, _mm256_and_ps(_mm256_andnot_ps(better, peak), other));
+    s->second = _mm256_max_ps(_mm256_max_ps(demoted, lesser), s->second);
+    s->best = _mm256_blendv_ps(s->best, c, better);
+    s->below = _mm256_blendv_ps(s->below, b, better);
+    s->above = _mm256_blendv_ps(s->above, a, better);
+    s->plane = _mm256_blendv_epi8(s->plane, here, _mm256_castps_si256(better));
+    s->before = c;
+    s->last = a;
+}
+
+/* The part of the peaks from pixel x on. */
+static inline AqmPeaks peaks_from(const AqmPeaks *p, size_t x) {
+    return (AqmPeaks){.before = p->before + x,
+                      .last = p->last + x,
+                      .best = p->best + x,
+                      .best_below = p->best_below + x,
+                      .best_above = p->best_above + x,
+                      .best_plane = p->best_plane + x,
+                      .second = p->second + x};
+}
+
+static void track_avx2(const float *scores, size_t pitch, int first, int count, int merge_planes,
+                       size_t n, const AqmPeaks *peaks) {
+    const __m256i merge = _mm256_set1_epi32(merge_planes);
+    for (; count > 0 && first < 2; count--, first++, scores += pitch) /* rules of their own */
+        loops_track(scores, first, merge_planes, n, peaks);
     size_t x = 0;
-    for (; x + 8 <= n; x += 8) {
-        const __m256 b = _mm256_loadu_ps(p->before + x), c = _mm256_loadu_ps(p->last + x);
-        const __m256 a = _mm256_loadu_ps(score + x), best = _mm256_loadu_ps(p->best + x);
-        const __m256i best_plane = load_ints(p->best_plane + x);
-        const __m256 top =
-            _mm256_and_ps(_mm256_cmp_ps(c, b, _CMP_GT_OQ), _mm256_cmp_ps(c, a, _CMP_GE_OQ));
-        const __m256 known = _mm256_and_ps(_mm256_cmp_ps(b, is_there, _CMP_GT_OQ),
-                                           _mm256_cmp_ps(a, is_there, _CMP_GT_OQ));
-        const __m256 peak = _mm256_and_ps(inner, _mm256_and_ps(top, known));
-        const __m256 better = _mm256_and_ps(peak, _mm256_cmp_ps(c, best, _CMP_GT_OQ));
-        const __m256 other =
-            _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_sub_epi32(here, best_plane), merge));
-        const __m256 demoted = _mm256_blendv_ps(missing, best, _mm256_and_ps(better, other));
-        const __m256 lesser =
-            _mm256_blendv_ps(missing, c, _mm256_and_ps(_mm256_andnot_ps(better, peak), other));
-        const __m256 falls = _mm256_and_ps(edge_plane, _mm256_cmp_ps(c, a, _CMP_GT_OQ));
-        const __m256 rival =
-            _mm256_max_ps(_mm256_max_ps(demoted, lesser), _mm256_blendv_ps(missing, c, falls));
-        _mm256_storeu_ps(p->second + x, _mm256_max_ps(rival, _mm256_loadu_ps(p->second + x)));
-        _mm256_storeu_ps(p->best + x, _mm256_blendv_ps(best, c, better));
-        _mm256_storeu_ps(p->best_below + x,
-                         _mm256_blendv_ps(_mm256_loadu_ps(p->best_below + x), b, better));
-        _mm256_storeu_ps(p->best_above + x,
-                         _mm256_blendv_ps(_mm256_loadu_ps(p->best_above + x), a, better));
-        _mm256_storeu_si256((__m256i *)(void *)(p->best_plane + x),
-                            _mm256_blendv_epi8(best_plane, here, _mm256_castps_si256(better)));
-        _mm256_storeu_ps(p->before + x, c);
-        _mm256_storeu_ps(p->last + x, a);
+    for (; count > 0 && x + 8 <= n; x += 8) {
+        Peaks s = load_peaks(peaks, x);
+        for (int k = 0; k < count; k++)
+            take_plane(&s, _mm256_loadu_ps(scores + (size_t)k * pitch + x), first + k, merge);
+        store_peaks(&s, peaks, x);
     }
-    const AqmPeaks rest = {.before = p->before + x,
-                           .last = p->last + x,
-                           .best = p->best + x,
-                           .best_below = p->best_below + x,
-                           .best_above = p->best_above + x,
-                           .best_plane = p->best_plane + x,
-                           .second = p->second + x};
-    loops_track(score + x, plane, merge_planes, n - x, &rest);
+    const AqmPeaks rest = peaks_from(peaks, x);
+    track_in_turn(loops_track, scores + x, pitch, first, count, merge_planes, n - x, &rest);
 }
 
 const AqmKernels aqm_kernels_avx2 = {
@@ -528,8 +587,11 @@ const AqmKernels aqm_kernels_avx2 = {
     .gaps = gaps_avx2,
     .columns = columns_avx2,
     .columns_masked = columns_masked_avx2,
+    .statistics = statistics_avx2,
     .ncc = ncc_avx2,
     .ncc_masked = ncc_masked_avx2,
+    .whole_load = aqm_whole_load_avx2,
+    .whole_ncc = aqm_whole_ncc_avx2,
     .ssim = ssim_avx2,
     .ssim_masked = ssim_masked_avx2,
     .join = join_avx2,

@@ -6,6 +6,7 @@
 
 #include "kernels/match_loops.h"
 #include "kernels/shift_avx2.h"
+#include "kernels/strips.h"
 
 static const __mmask32 odd_halves = 0xaaaaaaaau; /* the high 16 bits of each 32 */
 
@@ -516,6 +517,17 @@ static void track_avx512(const float *score, int plane, int merge_planes, size_t
     }
 }
 
+static void track_planes_avx512(const float *scores, size_t pitch, int first, int count,
+                                int merge_planes, size_t n, const AqmPeaks *peaks) {
+    track_in_turn(track_avx512, scores, pitch, first, count, merge_planes, n, peaks);
+}
+
+/* A whole tile, row by row. */
+static void whole_ncc_avx512(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch,
+                             float *score) {
+    whole_by_rows(columns_avx512, ncc_avx512, tile, j, scratch, score);
+}
+
 const AqmKernels aqm_kernels_avx512 = {
     .name = "avx512",
     .project = loops_project,
@@ -527,10 +539,13 @@ const AqmKernels aqm_kernels_avx512 = {
     .gaps = gaps_avx512,
     .columns = columns_avx512,
     .columns_masked = columns_masked_avx512,
+    .statistics = loops_statistics,
     .ncc = ncc_avx512,
     .ncc_masked = ncc_masked_avx512,
+    .whole_load = whole_load_nothing,
+    .whole_ncc = whole_ncc_avx512,
     .ssim = ssim_avx512,
     .ssim_masked = ssim_masked_avx512,
     .join = join_avx512,
-    .track = track_avx512,
+    .track = track_planes_avx512,
 };

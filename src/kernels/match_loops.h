@@ -95,6 +95,25 @@ static inline void whole_boxes(const AqmColumnSums *sums, int window, size_t n, 
     *ij = scratch + 3 * pitch;
 }
 
+static inline void loops_statistics(const AqmColumnSums *sums, int window, size_t n,
+                                    int32_t *scratch, const AqmWindowRow *row) {
+    const size_t pitch = n + (size_t)window;
+    const int32_t *restrict sum = scratch + pitch, *restrict squares = scratch + 2 * pitch;
+    int16_t *restrict mean = row->mean, *restrict rest = row->rest;
+    float *restrict variance = row->variance, *restrict inverse = row->inverse_deviation;
+    const int32_t count = window * window;
+    const float share = 1.0f / (float)count, flat = aqm_flat_variance((float)count);
+    loops_box(sums->j, window, n, scratch, scratch + pitch);
+    loops_box(sums->jj, window, n, scratch, scratch + 2 * pitch);
+    for (size_t x = 0; x < n; x++) {
+        const AqmWindowStats stats = aqm_window_stats(sum[x], squares[x], count, share);
+        mean[x] = (int16_t)stats.mean;
+        rest[x] = (int16_t)stats.rest;
+        variance[x] = stats.variance;
+        inverse[x] = aqm_inverse_deviation(stats.variance, flat);
+    }
+}
+
 /* The moments of whole window x. */
 static inline AqmWindowStats whole_window(int32_t j, int32_t jj, int32_t ij,
                                           const AqmReferenceStats *reference, size_t x,
@@ -234,6 +253,16 @@ static inline void loops_join(const float *const *scores, size_t source_count, s
                               float *out) {
     for (size_t at = 0; at < n; at += JOIN_BLOCK)
         join_block(scores, source_count, at, n - at < JOIN_BLOCK ? n - at : JOIN_BLOCK, out);
+}
+
+typedef void (*TrackPlane)(const float *score, int plane, int merge_planes, size_t n,
+                           const AqmPeaks *peaks);
+
+/* Takes planes in one after the other. */
+static inline void track_in_turn(TrackPlane track, const float *scores, size_t pitch, int first,
+                                 int count, int merge_planes, size_t n, const AqmPeaks *peaks) {
+    for (int k = 0; k < count; k++)
+        track(scores + (size_t)k * pitch, first + k, merge_planes, n, peaks);
 }
 
 static inline void loops_track(const float *score, int plane, int merge_planes, size_t n,

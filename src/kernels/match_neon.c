@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "kernels/match_loops.h"
+#include "kernels/strips.h"
 
 /* ---- positions and samples ------------------------------------------------------------------- */
 
@@ -459,6 +460,17 @@ static void track_neon(const float *score, int plane, int merge_planes, size_t n
     loops_track(score + x, plane, merge_planes, n - x, &rest);
 }
 
+/* A whole tile, row by row. */
+static void whole_ncc_neon(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch,
+                           float *score) {
+    whole_by_rows(columns_neon, ncc_neon, tile, j, scratch, score);
+}
+
+static void track_planes_neon(const float *scores, size_t pitch, int first, int count,
+                              int merge_planes, size_t n, const AqmPeaks *peaks) {
+    track_in_turn(track_neon, scores, pitch, first, count, merge_planes, n, peaks);
+}
+
 const AqmKernels aqm_kernels_neon = {
     .name = "neon",
     .project = loops_project,
@@ -470,10 +482,13 @@ const AqmKernels aqm_kernels_neon = {
     .gaps = gaps_neon,
     .columns = columns_neon,
     .columns_masked = columns_masked_neon,
+    .statistics = loops_statistics,
     .ncc = ncc_neon,
     .ncc_masked = ncc_masked_neon,
+    .whole_load = whole_load_nothing,
+    .whole_ncc = whole_ncc_neon,
     .ssim = ssim_neon,
     .ssim_masked = ssim_masked_neon,
     .join = join_neon,
-    .track = track_neon,
+    .track = track_planes_neon,
 };

@@ -2,6 +2,7 @@
 #include <stdbool.h>
 
 #include "kernels/match_loops.h"
+#include "kernels/strips.h"
 
 /* A position in 1/256 px, at least 0: added to 2^15 that is what a float's last bits count. */
 static unsigned fixed_position(float x) {
@@ -77,6 +78,16 @@ static void columns(const int16_t *i_new, const int16_t *j_new, const int16_t *i
     }
 }
 
+/* A whole tile, row by row. */
+static void whole_ncc(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch, float *score) {
+    whole_by_rows(columns, loops_ncc, tile, j, scratch, score);
+}
+
+static void track(const float *scores, size_t pitch, int first, int count, int merge_planes,
+                  size_t n, const AqmPeaks *peaks) {
+    track_in_turn(loops_track, scores, pitch, first, count, merge_planes, n, peaks);
+}
+
 const AqmKernels aqm_kernels_reference = {
     .name = "reference",
     .project = loops_project,
@@ -88,10 +99,13 @@ const AqmKernels aqm_kernels_reference = {
     .gaps = loops_gaps,
     .columns = columns,
     .columns_masked = loops_columns_masked,
+    .statistics = loops_statistics,
     .ncc = loops_ncc,
     .ncc_masked = loops_ncc_masked,
+    .whole_load = whole_load_nothing,
+    .whole_ncc = whole_ncc,
     .ssim = loops_ssim,
     .ssim_masked = loops_ssim_masked,
     .join = loops_join,
-    .track = loops_track,
+    .track = track,
 };

@@ -88,6 +88,8 @@ static void pair_columns_masked_avx2(const AqmPairRow *in, const AqmPairRow *out
                                      const AqmPairSums *sums) {
     for (size_t k = 0; k < n; k += 16) {
         const Present to = load_present(in, k), from = load_present(out, k);
+        if (_mm256_testz_si256(_mm256_or_si256(to.present, from.present), _mm256_set1_epi16(-1)))
+            continue;
         const Pairs i = interleave(to.i, from.i), a = interleave(to.a, from.a);
         const Pairs b = interleave(to.b, from.b);
         add_difference(sums->count + k, from.present, to.present);
@@ -136,14 +138,31 @@ typedef struct Boxes {
     int window;
 } Boxes;
 
-static Boxes boxes_of(const AqmPairSums *sums, size_t rows, int window, size_t n,
-                      int32_t *scratch) {
+enum { COUNT_ROW = 7 };
+
+static Boxes boxes_of(const AqmPairSums *sums, int window, size_t n, int32_t *scratch) {
+    const int32_t *columns[7] = {sums->a,  sums->b,  sums->aa, sums->ab,
+                                 sums->bb, sums->ia, sums->ib};
+    const size_t pitch = prefix_pitch(n, window);
+    for (size_t k = 0; k < 7; k++)
+        prefix_sums(columns[k], n + (size_t)window - 1, scratch + LEAD + k * pitch);
+    return (Boxes){scratch + LEAD, pitch, window};
+}
+
+/* The same of masked windows, of all ten rows, where some have enough pixels. */
+static Boxes masked_boxes_of(const AqmPairSums *sums, int window, int min_count, size_t n,
+                             int32_t *scratch, BoxRange *range) {
     const int32_t *columns[10] = {sums->a,  sums->b,  sums->aa,    sums->ab, sums->bb,
                                   sums->ia, sums->ib, sums->count, sums->i,  sums->ii};
     const size_t pitch = prefix_pitch(n, window);
-    for (size_t k = 0; k < rows; k++)
-        prefix_sums(columns[k], n + (size_t)window - 1, scratch + LEAD + k * pitch);
-    return (Boxes){scratch + LEAD, pitch, window};
+    int32_t *first = scratch + LEAD, *counts = first + COUNT_ROW * pitch;
+    prefix_sums(sums->count, n + (size_t)window - 1, counts);
+    *range = boxes_with(counts, window, min_count, n);
+    for (size_t k = 0; k < 10 && range->columns > 0; k++)
+        if (k != COUNT_ROW)
+            prefix_sums(columns[k] + range->first, range->columns,
+                        first + k * pitch + range->first);
+    return (Boxes){first, pitch, window};
 }
 
 /* The sums of row k over the eight windows from x on. */
@@ -209,7 +228,7 @@ static void pair_fit_avx2(const AqmPairSums *sums, const AqmReferenceStats *refe
         loops_pair_fit(sums, reference, window, spacing, n, scratch, fit);
         return;
     }
-    const Boxes boxes = boxes_of(sums, 7, window, n, scratch);
+    const Boxes boxes = boxes_of(sums, window, n, scratch);
     const float count = (float)(window * window);
     const FitRules rules = {_mm256_set1_epi32(window * window), _mm256_set1_ps(1.0f / count),
                             _mm256_set1_ps(1.0f / spacing),
@@ -241,11 +260,14 @@ static void pair_fit_masked_avx2(const AqmPairSums *sums, int window, int min_co
         loops_pair_fit_masked(sums, window, min_count, spacing, n, scratch, fit);
         return;
     }
-    const Boxes boxes = boxes_of(sums, 10, window, n, scratch);
+    BoxRange range;
+    const Boxes boxes = masked_boxes_of(sums, window, min_count, n, scratch, &range);
     const __m256 inverse_spacing = _mm256_set1_ps(1.0f / spacing);
     const __m256 all = _mm256_set1_ps(1.0f / (float)(window * window));
-    for (size_t x = 0; x < n; x = next_block(x, n)) {
-        const __m256i count = _mm256_max_epi32(box_of(&boxes, 7, x), _mm256_set1_epi32(1));
+    for (size_t x = 0; x < n; x++)
+        fit->score[x] = fit->slope[x] = fit->information[x] = 0.0f;
+    for (size_t x = range.first; x < range.end; x = next_block(x, n)) {
+        const __m256i count = _mm256_max_epi32(box_of(&boxes, COUNT_ROW, x), _mm256_set1_epi32(1));
         const FitRules rules = masked_rules(count, min_count, inverse_spacing);
         const Stats i = stats_of(box_of(&boxes, 8, x), box_of(&boxes, 9, x), count, rules.inverse);
         const Moments moments = moments_of(&boxes, &i, &rules, x);
@@ -481,7 +503,7 @@ static void curve_peak_avx2(const AqmCurves *curves, size_t n, float *index, flo
 
 const AqmNearKernels aqm_near_kernels_avx2 = {
     .name = "avx2",
-    .bend = loops_bend,
+    .bend_row = aqm_bend_row_avx2,
     .pair_columns = pair_columns_avx2,
     .pair_columns_masked = pair_columns_masked_avx2,
     .pair_fit = pair_fit_avx2,

@@ -4,6 +4,8 @@
 
 #include "kernels/near_kernels.h"
 
+void aqm_bend_row_avx2(const AqmBentKnots *knots, const float *q, size_t cells, float half,
+                       float *const out[4]);
 void aqm_mean_row_avx2(const AqmMeanLine *line, size_t width, float *mean, float *weight);
 
 #endif

@@ -65,12 +65,26 @@ typedef struct AqmMeanLine {
     const float *reach; /* of each pixel */
 } AqmMeanLine;
 
+/* Two rows of knots 8 px apart, cells + 1 each, and a row of pixels `down` (0..1) between them. */
+typedef struct AqmBentKnots {
+    const float *top[6], *bottom[6]; /* c0 of u and v, c1 of u and v, c2 of u and v */
+    float down, scale;
+} AqmBentKnots;
+
+enum { AQM_BENT_CELLS = 64 }; /* at most */
+
 typedef struct AqmNearKernels {
     const char *name;
 
-    /* value = c0 + q (c1 + q c2), slope = scale (c1 + 2 q c2). */
-    void (*bend)(const float *c0, const float *c1, const float *c2, const float *q, float scale,
-                 size_t n, float *value, float *slope);
+    /* Positions of a row of 8 * cells pixels, the same bits from every variant. c0, c1, c2 of u and
+     * of v come from the knots as by kernels.h's spread; with q a pixel's own
+     *
+     *     value = c0 + q (c1 + q c2), slope = scale (c1 + 2 q c2).
+     *
+     * The first two of `out` are the values of u and v and the other two their slopes; or, where
+     * `half` is not 0, value - half slope and value + half slope. */
+    void (*bend_row)(const AqmBentKnots *knots, const float *q, size_t cells, float half,
+                     float *const out[4]);
 
     /* Moves the sums down a row; all values present. n a multiple of 16. */
     void (*pair_columns)(const AqmPairRow *in, const AqmPairRow *out, size_t n,

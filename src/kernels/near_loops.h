@@ -11,13 +11,29 @@
 #include "kernels/near_kernels.h"
 #include "kernels/window_stats.h"
 
-static inline void loops_bend(const float *c0, const float *c1, const float *c2, const float *q,
-                              float scale, size_t n, float *restrict value, float *restrict slope) {
-    for (size_t k = 0; k < n; k++) {
-        const float bent = q[k] * c2[k];
-        value[k] = c0[k] + q[k] * (c1[k] + bent);
-        slope[k] = scale * (c1[k] + 2.0f * bent);
-    }
+/* Coefficient k of a cell: at its first pixel, and the move from one pixel to the next. */
+static inline void cut_cell(const AqmBentKnots *knots, size_t k, size_t cell, float *left,
+                            float *step) {
+    const float *top = knots->top[k] + cell, *bottom = knots->bottom[k] + cell;
+    const float right = top[1] + knots->down * (bottom[1] - top[1]);
+    *left = top[0] + knots->down * (bottom[0] - top[0]);
+    *step = (right - *left) * 0.125f;
+}
+
+static inline void loops_bend_row(const AqmBentKnots *knots, const float *q, size_t cells,
+                                  float half, float *const out[4]) {
+    for (size_t x = 0; x < 8 * cells; x++)
+        for (size_t axis = 0; axis < 2; axis++) {
+            float c[3], left, step;
+            for (size_t k = 0; k < 3; k++) {
+                cut_cell(knots, 2 * k + axis, x / 8, &left, &step);
+                c[k] = left + (float)(x % 8) * step;
+            }
+            const float bent = q[x] * c[2], value = c[0] + q[x] * (c[1] + bent);
+            const float slope = knots->scale * (c[1] + 2.0f * bent), move = half * slope;
+            out[axis][x] = half != 0.0f ? value - move : value;
+            out[2 + axis][x] = half != 0.0f ? value + move : slope;
+        }
 }
 
 /* out[x] = c[x] + ... + c[x + window - 1], exact, from sums over powers of two: sum(2 k) at x is

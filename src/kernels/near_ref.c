@@ -43,7 +43,7 @@ static void pair_columns_masked(const AqmPairRow *in, const AqmPairRow *out, siz
 
 const AqmNearKernels aqm_near_kernels_reference = {
     .name = "reference",
-    .bend = loops_bend,
+    .bend_row = loops_bend_row,
     .pair_columns = pair_columns,
     .pair_columns_masked = pair_columns_masked,
     .pair_fit = loops_pair_fit,

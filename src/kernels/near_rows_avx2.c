@@ -1,10 +1,77 @@
-/* Means along a line by AVX2: the operations of near_loops.h in the same order, eight pixels at a
- * time, with their sums in registers. */
+/* Positions and means along a line by AVX2: the operations of near_loops.h in the same order, eight
+ * pixels at a time. */
 #include <immintrin.h>
 
 #include "kernels/boxes_avx2.h"
 #include "kernels/near_avx2.h"
 #include "kernels/near_loops.h"
+
+/* ---- positions ------------------------------------------------------------------------------- */
+
+/* The six coefficients of every cell. */
+typedef struct Cells {
+    float left[6][AQM_BENT_CELLS], step[6][AQM_BENT_CELLS];
+} Cells;
+
+static inline __m256 between(const float *top, const float *bottom, __m256 down) {
+    const __m256 from = _mm256_loadu_ps(top);
+    return _mm256_add_ps(from, _mm256_mul_ps(down, _mm256_sub_ps(_mm256_loadu_ps(bottom), from)));
+}
+
+static inline void cut_cells(const AqmBentKnots *knots, size_t cells, Cells *out) {
+    const __m256 down = _mm256_set1_ps(knots->down), eighth = _mm256_set1_ps(0.125f);
+    for (size_t k = 0; k < 6; k++) {
+        const float *top = knots->top[k], *bottom = knots->bottom[k];
+        size_t c = 0;
+        for (; c + 8 <= cells; c += 8) {
+            const __m256 left = between(top + c, bottom + c, down);
+            const __m256 right = between(top + c + 1, bottom + c + 1, down);
+            _mm256_storeu_ps(out->left[k] + c, left);
+            _mm256_storeu_ps(out->step[k] + c, _mm256_mul_ps(_mm256_sub_ps(right, left), eighth));
+        }
+        for (; c < cells; c++)
+            cut_cell(knots, k, c, &out->left[k][c], &out->step[k][c]);
+    }
+}
+
+/* Eight values of coefficient k. */
+static inline __m256 coefficient(const Cells *cells, size_t k, size_t c) {
+    const __m256 lanes = _mm256_setr_ps(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_add_ps(_mm256_set1_ps(cells->left[k][c]),
+                         _mm256_mul_ps(lanes, _mm256_set1_ps(cells->step[k][c])));
+}
+
+static inline void bend_cell(const Cells *cells, size_t c, size_t axis, const float *q,
+                             __m256 scale, __m256 half, bool has_half, float *const out[4]) {
+    const __m256 eight = _mm256_loadu_ps(q + 8 * c), c1 = coefficient(cells, 2 + axis, c);
+    const __m256 bent = _mm256_mul_ps(eight, coefficient(cells, 4 + axis, c));
+    const __m256 value =
+        _mm256_add_ps(coefficient(cells, axis, c), _mm256_mul_ps(eight, _mm256_add_ps(c1, bent)));
+    const __m256 slope = _mm256_mul_ps(scale, _mm256_add_ps(c1, _mm256_add_ps(bent, bent)));
+    const __m256 move = _mm256_mul_ps(half, slope);
+    _mm256_storeu_ps(out[axis] + 8 * c, has_half ? _mm256_sub_ps(value, move) : value);
+    _mm256_storeu_ps(out[2 + axis] + 8 * c, has_half ? _mm256_add_ps(value, move) : slope);
+}
+
+static inline void bend_cells(const Cells *parts, const float *q, size_t cells, float scale,
+                              float half, bool has_half, float *const out[4]) {
+    for (size_t c = 0; c < cells; c++)
+        for (size_t axis = 0; axis < 2; axis++)
+            bend_cell(parts, c, axis, q, _mm256_set1_ps(scale), _mm256_set1_ps(half), has_half,
+                      out);
+}
+
+void aqm_bend_row_avx2(const AqmBentKnots *knots, const float *q, size_t cells, float half,
+                       float *const out[4]) {
+    Cells parts;
+    cut_cells(knots, cells, &parts);
+    if (half != 0.0f)
+        bend_cells(&parts, q, cells, knots->scale, half, true, out);
+    else
+        bend_cells(&parts, q, cells, knots->scale, half, false, out);
+}
+
+/* ---- means ----------------------------------------------------------------------------------- */
 
 /* Eight pixels of a line. */
 typedef struct Mean {

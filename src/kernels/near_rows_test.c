@@ -50,27 +50,60 @@ static bool are_near(float a, double b, double bound) {
     return (isnan(a) && isnan(b)) || fabs((double)a - b) <= bound * (1.0 + fabs(b));
 }
 
+enum { CELLS = 25 };
+
+/* Coefficient k of pixel x by definition: linear between the knots of a row and between the rows.
+ */
+static double between_knots(const AqmBentKnots *knots, size_t k, int x) {
+    const float *top = knots->top[k] + x / 8, *bottom = knots->bottom[k] + x / 8;
+    const double a = x % 8 / 8.0, b = (double)knots->down;
+    return (1 - b) * ((1 - a) * (double)top[0] + a * (double)top[1]) +
+           b * ((1 - a) * (double)bottom[0] + a * (double)bottom[1]);
+}
+
+static void check_bent(const AqmBentKnots *knots, const float *q, size_t cells, float half,
+                       float out[4][PITCH]) {
+    for (int x = 0; x < 8 * (int)cells; x++)
+        for (size_t axis = 0; axis < 2; axis++) {
+            const double c0 = between_knots(knots, axis, x);
+            const double c1 = between_knots(knots, 2 + axis, x);
+            const double c2 = between_knots(knots, 4 + axis, x), t = (double)q[x];
+            const double value = c0 + t * (c1 + t * c2), slope = 0.25 * (c1 + 2 * t * c2);
+            const double move = (double)half * slope;
+            assert_true(are_near(out[axis][x], half != 0.0f ? value - move : value, 1e-5));
+            assert_true(are_near(out[2 + axis][x], half != 0.0f ? value + move : slope, 1e-5));
+        }
+}
+
 static void bends_are_parabolas(void **state) {
     (void)state;
-    static float c[4][PITCH], out[2][2][PITCH];
+    static float knot_rows[12][CELLS + 1], q[PITCH], out[2][4][PITCH];
     AqmRng rng = aqm_rng(1, 1);
-    memset(out, 0x55, sizeof out);
-    for (int k = 0; k < 4 * PITCH; k++)
-        c[k / PITCH][k % PITCH] = k % 29 == 0 ? NAN : uniform(&rng, -3.0, 3.0);
-    for (int k = 0; k < variant_count; k++)
-        variants[k]->bend(c[0] + 1, c[1] + 1, c[2] + 1, c[3] + 1, 0.25f, N, out[k][0] + 1,
-                          out[k][1] + 1);
-    for (int x = 1; x <= N; x++) {
-        const double q = (double)c[3][x];
-        const double value = (double)c[0][x] + q * (double)c[1][x] + q * q * (double)c[2][x];
-        const double slope = 0.25 * ((double)c[1][x] + 2.0 * q * (double)c[2][x]);
-        if (isnan(value))
-            continue;
-        assert_true(fabs((double)out[0][0][x] - value) < 1e-5);
-        assert_true(fabs((double)out[0][1][x] - slope) < 1e-5);
+    for (int trial = 0; trial < 20; trial++) {
+        const size_t cells = trial == 0 ? CELLS : 1 + (size_t)below(&rng, CELLS);
+        const float half = trial % 2 ? 0.25f : 0.0f;
+        AqmBentKnots knots = {.down = (float)below(&rng, 8) / 8.0f, .scale = 0.25f};
+        for (int k = 0; k < 12 * (CELLS + 1); k++)
+            knot_rows[k / (CELLS + 1)][k % (CELLS + 1)] =
+                k % 29 == 0 ? NAN : uniform(&rng, -3.0, 3.0);
+        for (int x = 0; x < PITCH; x++)
+            q[x] = x % 31 == 0 ? NAN : uniform(&rng, -1.0, 1.0);
+        for (size_t k = 0; k < 6; k++) {
+            knots.top[k] = knot_rows[k];
+            knots.bottom[k] = knot_rows[6 + k];
+        }
+        memset(out, 0x55, sizeof out);
+        for (int k = 0; k < variant_count; k++) {
+            float *const to[4] = {out[k][0] + 1, out[k][1] + 1, out[k][2] + 1, out[k][3] + 1};
+            variants[k]->bend_row(&knots, q + 1, cells, half, to);
+        }
+        static float first[4][PITCH];
+        for (size_t k = 0; k < 4; k++)
+            memcpy(first[k], out[0][k] + 1, (PITCH - 1) * sizeof(float));
+        check_bent(&knots, q + 1, cells, half, first);
+        for (int k = 1; k < variant_count; k++)
+            assert_same(out[k][0], out[0][0], (size_t)4 * PITCH);
     }
-    for (int k = 1; k < variant_count; k++)
-        assert_same(out[k][0], out[0][0], (size_t)2 * PITCH);
 }
 
 static int by_size(const void *a, const void *b) {

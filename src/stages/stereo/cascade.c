@@ -63,25 +63,45 @@ static int clamp(int value, int end) {
     return value < 0 ? 0 : value < end ? value : end - 1;
 }
 
-/* Twice the resolution: bilinear where the four neighbours are of one surface, else the nearest. */
+/* Twice a disparity, bilinear between it and its neighbours beside, above or below, and across,
+ * where all are of one surface; else its own. */
+static inline float enlarged(float own, float beside, float over, float across) {
+    const bool is_one =
+        (fabsf(beside - own) < 1.0f) & (fabsf(over - own) < 1.0f) & (fabsf(across - own) < 1.5f);
+    const float mean = 0.5625f * own + 0.1875f * (beside + over) + 0.0625f * across;
+    return 2.0f * (is_one ? mean : own);
+}
+
+/* A fine row from the coarse row it lies in and the one next to it. */
+static void enlarge_row(const float *restrict row, const float *restrict other, int coarse_width,
+                        int width, float *restrict out) {
+    for (int x = 0; x < width; x++) {
+        if (x == 2 && coarse_width > 2) /* inside, two at a time */
+            for (int k = 1; k + 1 < coarse_width && x + 1 < width; k++, x += 2) {
+                out[x] = enlarged(row[k], row[k - 1], other[k], other[k - 1]);
+                out[x + 1] = enlarged(row[k], row[k + 1], other[k], other[k + 1]);
+            }
+        if (x == width)
+            return;
+        const int k = clamp(x / 2, coarse_width);
+        const int beside = clamp(k + (x & 1 ? 1 : -1), coarse_width);
+        out[x] = enlarged(row[k], row[beside], other[k], other[beside]);
+    }
+}
+
+/* Twice the resolution. */
 static void enlarge(const Answer *coarse, const Answer *fine, int threads) {
-    const size_t width = (size_t)coarse->width;
+    const size_t coarse_width = (size_t)coarse->width, width = (size_t)fine->width;
 #pragma omp parallel for num_threads(threads) schedule(static)
     for (int y = 0; y < fine->height; y++) {
-        const int ny = clamp(y / 2, coarse->height),
-                  oy = clamp(ny + (y & 1 ? 1 : -1), coarse->height);
-        const float *row = coarse->disparity + (size_t)ny * width;
-        const float *other = coarse->disparity + (size_t)oy * width;
-        for (int x = 0; x < fine->width; x++) {
-            const int nx = clamp(x / 2, coarse->width);
-            const int ox = clamp(nx + (x & 1 ? 1 : -1), coarse->width);
-            const float a = row[nx], b = row[ox], c = other[nx], d = other[ox];
-            const bool is_one = fabsf(b - a) < 1.0f && fabsf(c - a) < 1.0f && fabsf(d - a) < 1.5f;
-            const float mean = 0.5625f * a + 0.1875f * (b + c) + 0.0625f * d;
-            const size_t at = (size_t)y * (size_t)fine->width + (size_t)x;
-            fine->disparity[at] = 2.0f * (is_one ? mean : a);
-            fine->confidence[at] = coarse->confidence[(size_t)ny * width + (size_t)nx];
-        }
+        const int k = clamp(y / 2, coarse->height);
+        const int over = clamp(k + (y & 1 ? 1 : -1), coarse->height);
+        const size_t row = (size_t)k * coarse_width, at = (size_t)y * width;
+        enlarge_row(coarse->disparity + row, coarse->disparity + (size_t)over * coarse_width,
+                    coarse->width, fine->width, fine->disparity + at);
+        for (int x = 0; x < fine->width; x++)
+            fine->confidence[at + (size_t)x] =
+                coarse->confidence[row + (size_t)clamp(x / 2, coarse->width)];
     }
 }
 

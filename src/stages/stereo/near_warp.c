@@ -1,9 +1,18 @@
 #include "stages/stereo/near_warp.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "aquamvs/geometry.h"
 #include "base/alloc.h"
+
+/* fminf and fmaxf, in line: the other one where one is NaN. */
+static inline float smaller(float a, float b) {
+    return ((a < b) | (b != b)) ? a : b;
+}
+static inline float larger(float a, float b) {
+    return ((a > b) | (b != b)) ? a : b;
+}
 
 static double camera_height(const AqmSweep *sweep) {
     return sweep->view->water_z - sweep->view->C[2];
@@ -36,11 +45,10 @@ void aqm_near_warp_free(AqmNearWarp *warp) {
 
 AqmStatus aqm_near_warp_create(AqmNearWarp *warp, AqmDiag *diag) {
     enum { AREA = AQM_WARP_ROWS * AQM_WARP_PITCH };
-    const size_t pitch = AQM_WARP_PITCH + AQM_KNOT;
     *warp = (AqmNearWarp){
         .q = aqm_alloc(AREA, sizeof(float)),
         .ox = aqm_alloc(7 * (size_t)AQM_WARP_KNOTS, sizeof(double)),
-        .ends = aqm_alloc(8 * (size_t)AQM_WARP_KNOTS + 6 * pitch, sizeof(float)),
+        .ends = aqm_alloc(8 * (size_t)AQM_WARP_KNOTS, sizeof(float)),
     };
     if (!warp->q || !warp->ox || !warp->ends) {
         aqm_near_warp_free(warp);
@@ -51,8 +59,6 @@ AqmStatus aqm_near_warp_create(AqmNearWarp *warp, AqmDiag *diag) {
         *knots[k] = warp->ox + (k + 1) * AQM_WARP_KNOTS;
     for (size_t k = 0; k < 6; k++)
         warp->level[k / 2][k % 2] = warp->ends + (k + 2) * AQM_WARP_KNOTS;
-    for (size_t k = 0; k < 6; k++)
-        warp->row[k] = warp->ends + 8 * (size_t)AQM_WARP_KNOTS + k * pitch;
     return AQM_OK;
 }
 
@@ -76,25 +82,50 @@ static void copy_row(const AqmView *view, const AqmTile *tile, int row, const fl
     const int y = tile->y0 - tile->radius + row, x0 = tile->x0 - tile->radius;
     const int inside = y < 0 ? 0 : y < view->height ? y : view->height - 1;
     const float *in = disparity + (size_t)inside * (size_t)view->width;
-    for (int c = 0; c < (int)pitch; c++) {
-        const int x = x0 + c;
-        out[c] = in[x < 0 ? 0 : x < view->width ? x : view->width - 1];
-    }
+    const int first = x0 < 0 ? -x0 : 0; /* of the columns that lie in the image */
+    const int end = view->width - x0 < (int)pitch ? view->width - x0 : (int)pitch;
+    for (int c = 0; c < first; c++)
+        out[c] = in[0];
+    memcpy(out + first, in + x0 + first, (size_t)(end - first) * sizeof *out);
+    for (int c = end; c < (int)pitch; c++)
+        out[c] = in[view->width - 1];
+}
+
+/* Lowest, highest and whether any is missing, in lanes that the compiler makes vectors of. */
+typedef struct Extent {
+    float low[8], high[8];
+    int holes[8];
+} Extent;
+
+static void extend(const float *row, size_t n, Extent *extent) {
+    for (size_t c = 0; c < n; c += 8)
+        for (size_t k = 0; k < 8; k++) {
+            const float value = row[c + k];
+            extent->low[k] = value < extent->low[k] ? value : extent->low[k];
+            extent->high[k] = value > extent->high[k] ? value : extent->high[k];
+            extent->holes[k] |= value != value;
+        }
 }
 
 bool aqm_near_warp_load(AqmNearWarp *warp, const AqmSweep *sweep, const AqmTile *tile,
                         const float *disparity, double reach_px) {
     warp->pitch = tile->pitch;
-    float low = INFINITY, high = -INFINITY;
-    warp->has_hole = false;
+    Extent extent = {.holes = {0}};
+    for (size_t k = 0; k < 8; k++) {
+        extent.low[k] = INFINITY;
+        extent.high[k] = -INFINITY;
+    }
     for (int r = 0; r < tile->rows; r++) {
         float *row = warp->q + (size_t)r * warp->pitch;
         copy_row(sweep->view, tile, r, disparity, warp->pitch, row);
-        for (size_t c = 0; c < warp->pitch; c++) {
-            low = row[c] < low ? row[c] : low;
-            high = row[c] > high ? row[c] : high;
-            warp->has_hole |= isnan(row[c]);
-        }
+        extend(row, warp->pitch, &extent);
+    }
+    float low = INFINITY, high = -INFINITY;
+    warp->has_hole = false;
+    for (size_t k = 0; k < 8; k++) {
+        low = smaller(low, extent.low[k]);
+        high = larger(high, extent.high[k]);
+        warp->has_hole |= extent.holes[k] != 0;
     }
     if (!(low <= high))
         return false;
@@ -136,8 +167,8 @@ static void fit_knots(const AqmNearWarp *warp, int axis, const float *high, Boun
     *bounds = (Bounds){INFINITY, -INFINITY, false};
     for (int k = 0; k < warp->across * warp->down; k++) {
         const float low_end = c1[k], high_end = high[k], middle = c0[k];
-        const float least = fminf(fminf(low_end, high_end), middle);
-        const float most = fmaxf(fmaxf(low_end, high_end), middle);
+        const float least = smaller(smaller(low_end, high_end), middle);
+        const float most = larger(larger(low_end, high_end), middle);
         bounds->has_gap |= isnan(low_end + high_end + middle);
         bounds->low = least < bounds->low ? least : bounds->low;
         bounds->high = most > bounds->high ? most : bounds->high;
@@ -167,17 +198,24 @@ bool aqm_near_warp_source(AqmNearWarp *warp, const AqmSweep *sweep, const AqmSwe
     return u.high >= 0.0f && v.high >= 0.0f && u.low <= right && v.low <= bottom;
 }
 
+static void bend_row(const AqmNearWarp *warp, const AqmSweep *sweep, int row, float half,
+                     float *const out[4]) {
+    AqmBentKnots knots = {.down = (float)(row % AQM_KNOT) / AQM_KNOT,
+                          .scale = (float)(1.0 / warp->half)};
+    for (size_t k = 0; k < 6; k++) {
+        knots.top[k] = warp->level[k / 2][k % 2] + row / AQM_KNOT * warp->across;
+        knots.bottom[k] = knots.top[k] + warp->across;
+    }
+    sweep->near_kernels->bend_row(&knots, warp->q + (size_t)row * warp->pitch,
+                                  (size_t)warp->across - 1, half, out);
+}
+
 void aqm_near_warp_row(const AqmNearWarp *warp, const AqmSweep *sweep, int row, float *u, float *v,
                        float *du, float *dv) {
-    const AqmNearKernels *near_by = sweep->near_kernels;
-    const int top = row / AQM_KNOT * warp->across, bottom = top + warp->across;
-    const float down = (float)(row % AQM_KNOT) / AQM_KNOT, per_px = (float)(1.0 / warp->half);
-    const size_t cells = (size_t)warp->across - 1;
-    for (size_t k = 0; k < 6; k++) {
-        const float *c = warp->level[k / 2][k % 2];
-        sweep->kernels->spread(c + top, c + bottom, down, cells, warp->row[k]);
-    }
-    const float *q = warp->q + (size_t)row * warp->pitch;
-    near_by->bend(warp->row[0], warp->row[2], warp->row[4], q, per_px, warp->pitch, u, du);
-    near_by->bend(warp->row[1], warp->row[3], warp->row[5], q, per_px, warp->pitch, v, dv);
+    bend_row(warp, sweep, row, 0.0f, (float *const[4]){u, v, du, dv});
+}
+
+void aqm_near_warp_ends(const AqmNearWarp *warp, const AqmSweep *sweep, int row, float half_px,
+                        float *u, float *v, float *u2, float *v2) {
+    bend_row(warp, sweep, row, half_px, (float *const[4]){u, v, u2, v2});
 }

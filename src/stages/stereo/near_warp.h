@@ -38,7 +38,6 @@ typedef struct AqmNearWarp {
     double *ox, *oy, *tx, *ty, *X, *Y, *Z; /* knots */
     float *level[3][2];                    /* of the source: c0, c1, c2 of u and of v, at knots */
     float *ends;                           /* knots: scratch of the projection */
-    float *row[6];                         /* c0, c1, c2 of u and of v along a row */
 } AqmNearWarp;
 
 AqmStatus aqm_near_warp_create(AqmNearWarp *warp, AqmDiag *diag);
@@ -58,5 +57,8 @@ bool aqm_near_warp_source(AqmNearWarp *warp, const AqmSweep *sweep, const AqmSwe
  * pitch + AQM_KNOT each. */
 void aqm_near_warp_row(const AqmNearWarp *warp, const AqmSweep *sweep, int row, float *u, float *v,
                        float *du, float *dv);
+/* The same for the positions `half_px` before (u, v) and behind (u2, v2), in disparity. */
+void aqm_near_warp_ends(const AqmNearWarp *warp, const AqmSweep *sweep, int row, float half_px,
+                        float *u, float *v, float *u2, float *v2);
 
 #endif

@@ -45,7 +45,7 @@ static const float noise_gain = 2.8f, floor_px = 0.033f, shift_share = 0.1f, bas
 typedef struct Scratch {
     AqmTileScratch tile;
     AqmNearWarp warp;
-    float *positions; /* u, v, du, dv of a row */
+    float *positions; /* u, v of both samples of a row */
     int16_t *a, *b;   /* rows x pitch */
     int32_t *sums;    /* ten rows */
     size_t sums_pitch;
@@ -71,7 +71,7 @@ static AqmStatus scratch_create(Scratch *scratch, const AqmSweep *sweep) {
     AqmStatus status = aqm_sweep_tile_scratch_create(&scratch->tile, sweep, NULL);
     if (status == AQM_OK)
         status = aqm_near_warp_create(&scratch->warp, NULL);
-    scratch->positions = aqm_alloc(6 * pitch, sizeof(float));
+    scratch->positions = aqm_alloc(4 * pitch, sizeof(float));
     scratch->a = aqm_alloc(2 * area, sizeof(int16_t));
     scratch->sums = aqm_alloc(10 * pitch, sizeof(int32_t));
     scratch->box = aqm_alloc(12 * pitch, sizeof(int32_t));
@@ -91,17 +91,9 @@ static AqmStatus scratch_create(Scratch *scratch, const AqmSweep *sweep) {
 static uint32_t sample_row(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
                            bool is_inside, int row, Scratch *scratch) {
     const size_t pitch = AQM_WARP_PITCH + AQM_ROW_MULTIPLE, n = tile->pitch;
-    float *u = scratch->positions, *v = u + pitch, *du = v + pitch, *dv = du + pitch;
-    float *u2 = dv + pitch, *v2 = u2 + pitch;
+    float *u = scratch->positions, *v = u + pitch, *u2 = v + pitch, *v2 = u2 + pitch;
     const AqmGray gray = aqm_stereo_image_gray(source->image);
-    const float half = 0.5f * spacing_px;
-    aqm_near_warp_row(&scratch->warp, sweep, row, u, v, du, dv);
-    for (size_t c = 0; c < n; c++) {
-        u2[c] = u[c] + half * du[c];
-        v2[c] = v[c] + half * dv[c];
-        u[c] -= half * du[c];
-        v[c] -= half * dv[c];
-    }
+    aqm_near_warp_ends(&scratch->warp, sweep, row, 0.5f * spacing_px, u, v, u2, v2);
     int16_t *a = scratch->a + (size_t)row * n, *b = scratch->b + (size_t)row * n;
     if (is_inside) {
         sweep->kernels->sample(&gray, u, v, n, a);

@@ -144,7 +144,7 @@ typedef struct Scratch {
     float *scores;     /* batch x sources x tile area */
     float *peaks;      /* 6 x tile area */
     int32_t *best_plane;
-    float *joined; /* a row */
+    float *joined; /* a row of each plane of a batch */
     bool *is_seen; /* batch x sources */
 } Scratch;
 
@@ -175,7 +175,7 @@ static AqmStatus scratch_create(Scratch *scratch, const AqmSweep *sweep, int bat
     scratch->scores = aqm_alloc(slots * tile_area, sizeof(float));
     scratch->peaks = aqm_alloc(6 * tile_area, sizeof(float));
     scratch->best_plane = aqm_alloc(tile_area, sizeof(int32_t));
-    scratch->joined = aqm_alloc(AQM_TILE_WIDTH, sizeof(float));
+    scratch->joined = aqm_alloc((size_t)batch * AQM_TILE_WIDTH, sizeof(float));
     scratch->is_seen = aqm_alloc(slots, sizeof(bool));
     if (status != AQM_OK || !scratch->knots || !scratch->grid || !scratch->slabs ||
         !scratch->pictures || !scratch->scores || !scratch->peaks || !scratch->best_plane ||
@@ -302,14 +302,14 @@ static void clear_peaks(Scratch *scratch) {
 
 /* Joins the sources' scores of row y of one plane. */
 static void join_row(const AqmSweep *sweep, const AqmTile *tile, size_t slot, int y,
-                     Scratch *scratch) {
+                     const Scratch *scratch, float *joined) {
     const float *rows[64];
     const size_t at = (size_t)y * AQM_TILE_WIDTH, n = (size_t)tile->width;
     size_t seen = 0;
     for (size_t s = 0; s < sweep->source_count && seen < 64; s++)
         if (scratch->is_seen[slot + s])
             rows[seen++] = scratch->scores + (slot + s) * tile_area + at;
-    sweep->kernels->join(rows, seen, n, scratch->joined);
+    sweep->kernels->join(rows, seen, n, joined);
 }
 
 /* Takes the scores of the planes first .. end - 1 into the search, row by row: the state of a row
@@ -318,10 +318,11 @@ static void search_planes(const AqmSweep *sweep, const AqmTile *tile, int first,
                           int merge_planes, Scratch *scratch) {
     for (int y = 0; y < tile->height; y++) {
         const AqmPeaks peaks = peaks_at(scratch, (size_t)y * AQM_TILE_WIDTH);
-        for (int k = first; k < end; k++) {
-            join_row(sweep, tile, (size_t)(k - first) * sweep->source_count, y, scratch);
-            sweep->kernels->track(scratch->joined, k, merge_planes, (size_t)tile->width, &peaks);
-        }
+        for (size_t k = 0; k < (size_t)(end - first); k++)
+            join_row(sweep, tile, k * sweep->source_count, y, scratch,
+                     scratch->joined + k * AQM_TILE_WIDTH);
+        sweep->kernels->track(scratch->joined, AQM_TILE_WIDTH, first, end - first, merge_planes,
+                              (size_t)tile->width, &peaks);
     }
 }
 
@@ -329,7 +330,7 @@ static void search_planes(const AqmSweep *sweep, const AqmTile *tile, int first,
 static void keep_plane(const AqmSweep *sweep, const AqmTile *tile, int plane, size_t slot,
                        Scratch *scratch, const AqmCostVolume *volume) {
     for (int y = 0; y < tile->height; y++) {
-        join_row(sweep, tile, slot, y, scratch);
+        join_row(sweep, tile, slot, y, scratch, scratch->joined);
         uint8_t *out = aqm_cost_volume_at(volume, tile->x0, tile->y0 + y) + plane;
         const float *weight =
             volume->weight + (size_t)(tile->y0 + y) * (size_t)volume->width + (size_t)tile->x0;

@@ -42,25 +42,57 @@ static inline float smaller(float a, float b) {
     return a < b ? a : b;
 }
 
-/* Largest and smallest of 2 STEP_REACH + 1 neighbours of every pixel of a row (stride 1) or of the
- * rows around y (stride width). */
-static void extremes(const float *in, int width, int height, int y, bool is_down, bool is_largest,
-                     float *out) {
-    const size_t w = (size_t)width;
-    const float *row = in + (size_t)y * w;
-    memcpy(out, row, w * sizeof *out);
-    for (int k = -STEP_REACH; k <= STEP_REACH; k++) {
-        if (is_down && (y + k < 0 || y + k >= height))
-            continue;
-        const float *other = is_down ? row + (ptrdiff_t)k * width : row + k;
-        const int from = !is_down && k < 0 ? -k : 0, to = !is_down && k > 0 ? width - k : width;
-        if (is_largest)
-            for (int x = from; x < to; x++)
-                out[x] = larger(out[x], other[x]);
-        else
-            for (int x = from; x < to; x++)
-                out[x] = smaller(out[x], other[x]);
+static inline float extreme(float a, float b, bool is_largest) {
+    return is_largest ? larger(a, b) : smaller(a, b);
+}
+
+/* The extreme of a value and those `first` .. `last` strides away. */
+static inline float extreme_of(const float *at, ptrdiff_t stride, int first, int last,
+                               bool is_largest) {
+    float value = *at;
+    for (int k = first; k <= last; k++)
+        value = extreme(value, at[k * stride], is_largest);
+    return value;
+}
+
+/* The extremes of n values in a row with all their neighbours: in vectors, with the taps in
+ * registers. */
+static inline void inner_extremes(const float *restrict in, ptrdiff_t stride, int n,
+                                  bool is_largest, float *restrict out) {
+    for (int x = 0; x < n; x++)
+        out[x] = extreme_of(in + x, stride, -STEP_REACH, STEP_REACH, is_largest);
+}
+
+/* Largest or smallest of 2 STEP_REACH + 1 neighbours of every pixel along a row. */
+static void extremes_along(const float *row, int width, bool is_largest, float *out) {
+    for (int x = 0; x < width; x++) {
+        if (x == STEP_REACH && width > 2 * STEP_REACH) {
+            const int n = width - 2 * STEP_REACH;
+            if (is_largest)
+                inner_extremes(row + x, 1, n, true, out + x);
+            else
+                inner_extremes(row + x, 1, n, false, out + x);
+            x += n;
+        }
+        const int first = x < STEP_REACH ? -x : -STEP_REACH;
+        const int last = width - 1 - x < STEP_REACH ? width - 1 - x : STEP_REACH;
+        out[x] = extreme_of(row + x, 1, first, last, is_largest);
     }
+}
+
+/* The same of the rows around y. */
+static void extremes_down(const float *in, int width, int height, int y, bool is_largest,
+                          float *out) {
+    const float *row = in + (size_t)y * (size_t)width;
+    const int first = y < STEP_REACH ? -y : -STEP_REACH;
+    const int last = height - 1 - y < STEP_REACH ? height - 1 - y : STEP_REACH;
+    if (first > -STEP_REACH || last < STEP_REACH)
+        for (int x = 0; x < width; x++)
+            out[x] = extreme_of(row + x, width, first, last, is_largest);
+    else if (is_largest)
+        inner_extremes(row, width, width, true, out);
+    else
+        inner_extremes(row, width, width, false, out);
 }
 
 static void grow(const AqmSweep *sweep, const float *base, bool is_front, float *rows, float *out) {
@@ -68,11 +100,11 @@ static void grow(const AqmSweep *sweep, const float *base, bool is_front, float 
     const size_t w = (size_t)width;
 #pragma omp parallel for num_threads(sweep->threads) schedule(static)
     for (int y = 0; y < height; y++)
-        extremes(base, width, height, y, false, is_front, rows + (size_t)y * w);
+        extremes_along(base + (size_t)y * w, width, is_front, rows + (size_t)y * w);
 #pragma omp parallel for num_threads(sweep->threads) schedule(static)
     for (int y = 0; y < height; y++) {
         float *to = out + (size_t)y * w;
-        extremes(rows, width, height, y, true, is_front, to);
+        extremes_down(rows, width, height, y, is_front, to);
         for (int x = 0; x < width; x++) {
             const float own = base[(size_t)y * w + (size_t)x];
             to[x] = fabsf(to[x] - own) > step_tolerance_px ? to[x] : own;

@@ -71,14 +71,16 @@ AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, const AqmSweep 
     const size_t area = (size_t)AQM_TILE_WIDTH * AQM_TILE_HEIGHT;
     int32_t *sums = aqm_alloc(6 * pitch, sizeof *sums);
     *scratch = (AqmTileScratch){
-        .reference = aqm_alloc(rows * pitch, sizeof(int16_t)),
-        .source = aqm_alloc(rows * pitch, sizeof(int16_t)),
+        .reference = aqm_alloc(rows * pitch + AQM_ROW_MULTIPLE, sizeof(int16_t)),
+        .source = aqm_alloc(rows * pitch + AQM_ROW_MULTIPLE, sizeof(int16_t)),
         .blank = aqm_calloc(pitch, sizeof(int16_t)),
         .missing = aqm_alloc(pitch, sizeof(int16_t)),
         .u = aqm_alloc(pitch + AQM_KNOT, sizeof(float)),
         .v = aqm_alloc(pitch + AQM_KNOT, sizeof(float)),
         .sums = {.j = sums},
-        .box = aqm_alloc(8 * (pitch + (size_t)window + AQM_ROW_MULTIPLE), sizeof(int32_t)),
+        .box =
+            aqm_alloc(8 * (pitch + (size_t)window + AQM_ROW_MULTIPLE) + 3 * pitch, sizeof(int32_t)),
+        .whole = aqm_alloc(1, aqm_whole_room(AQM_TILE_WIDTH, AQM_TILE_HEIGHT, window)),
         .reference_mean = aqm_alloc(area, sizeof(int16_t)),
         .reference_rest = aqm_alloc(area, sizeof(int16_t)),
         .reference_variance = aqm_alloc(area, sizeof(float)),
@@ -86,9 +88,9 @@ AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, const AqmSweep 
         .sources = aqm_alloc(sweep->most, sizeof(AqmSweepSource)),
     };
     if (!scratch->reference || !scratch->source || !scratch->blank || !scratch->missing ||
-        !scratch->u || !scratch->v || !sums || !scratch->box || !scratch->reference_mean ||
-        !scratch->reference_rest || !scratch->reference_variance || !scratch->reference_inverse ||
-        !scratch->sources) {
+        !scratch->u || !scratch->v || !sums || !scratch->box || !scratch->whole ||
+        !scratch->reference_mean || !scratch->reference_rest || !scratch->reference_variance ||
+        !scratch->reference_inverse || !scratch->sources) {
         aqm_sweep_tile_scratch_free(scratch);
         return aqm_fail_memory(diag, "a tile of the plane sweep", rows * pitch, 16);
     }
@@ -113,6 +115,7 @@ void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch) {
     aqm_free(scratch->v);
     aqm_free(scratch->sums.j);
     aqm_free(scratch->box);
+    aqm_free(scratch->whole);
     aqm_free(scratch->reference_mean);
     aqm_free(scratch->reference_rest);
     aqm_free(scratch->reference_variance);
@@ -186,6 +189,8 @@ static void copy_reference(const AqmSweep *sweep, const AqmTile *tile, int16_t *
     }
 }
 
+enum { LEAST_WHOLE = 32 }; /* windows across, of a tile that is scored as a whole */
+
 /* A row with what is missing as 0: the sums of windows that touch it are not used. */
 static const int16_t *filled_row(const int16_t *row, size_t count, int16_t *out) {
     for (size_t c = 0; c < count; c++)
@@ -196,39 +201,31 @@ static const int16_t *filled_row(const int16_t *row, size_t count, int16_t *out)
 /* Sums of every full window, by the same kernels as a source's (j = i). */
 static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
     const int window = sweep->window;
-    const int32_t count = window * window;
-    const float inverse = 1.0f / (float)count, flat = aqm_flat_variance((float)count);
     memset(scratch->sums.j, 0, scratch->sums_size);
-    AqmColumnSums sums = scratch->sums;
     for (int r = 0; r < tile->rows; r++) {
         const size_t here = (size_t)r * tile->pitch;
         const int16_t *in =
             filled_row(scratch->reference + here, tile->pitch, scratch->source + here);
         const int16_t *old = r >= window ? in - (size_t)window * tile->pitch : scratch->blank;
-        sweep->kernels->columns(in, in, old, old, tile->pitch, &sums);
+        sweep->kernels->columns(in, in, old, old, tile->pitch, &scratch->sums);
         if (r < window - 1)
             continue;
         const size_t at = (size_t)(r - window + 1) * AQM_TILE_WIDTH;
-        int32_t sum = 0, squares = 0;
-        for (int c = 0; c < tile->columns; c++) {
-            sum += sums.j[c];
-            squares += sums.jj[c];
-            if (c < window - 1)
-                continue;
-            const size_t x = at + (size_t)(c - window + 1);
-            const AqmWindowStats stats = aqm_window_stats(sum, squares, count, inverse);
-            scratch->reference_mean[x] = (int16_t)stats.mean;
-            scratch->reference_rest[x] = (int16_t)stats.rest;
-            scratch->reference_variance[x] = stats.variance;
-            scratch->reference_inverse[x] = aqm_inverse_deviation(stats.variance, flat);
-            sum -= sums.j[c - window + 1];
-            squares -= sums.jj[c - window + 1];
-        }
+        const AqmWindowRow row = {scratch->reference_mean + at, scratch->reference_rest + at,
+                                  scratch->reference_variance + at,
+                                  scratch->reference_inverse + at};
+        sweep->kernels->statistics(&scratch->sums, window, (size_t)tile->width, scratch->box, &row);
     }
 }
 
 void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *scratch) {
     copy_reference(sweep, tile, scratch->reference, scratch->reference_gaps);
+    scratch->is_whole_loaded = false;
+    /* a flat tile has more rows to begin with than rows to score, twice over in two halves */
+    scratch->can_be_whole = sweep->cost == AQM_COST_NCC && tile->width >= LEAST_WHOLE &&
+                            tile->height >= 2 * sweep->window;
+    for (int r = 0; r < tile->rows; r++)
+        scratch->can_be_whole &= scratch->reference_gaps[r] == 0;
     reference_windows(sweep, tile, scratch);
 }
 
@@ -335,21 +332,54 @@ static void score_row(const AqmSweep *sweep, const AqmTile *tile, uint32_t maske
     }
 }
 
-void aqm_sweep_tile_score_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
-                               const void *context, AqmTileScratch *scratch, float *score) {
+/* Scores a tile without gaps. */
+static void score_whole(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch,
+                        float *score) {
+    const AqmWholeTile whole = {
+        .i = scratch->reference,
+        .pitch = tile->pitch,
+        .width = tile->width,
+        .height = tile->height,
+        .window = sweep->window,
+        .score_pitch = AQM_TILE_WIDTH,
+        .reference = {scratch->reference_mean, scratch->reference_rest, scratch->reference_variance,
+                      scratch->reference_inverse},
+        .room = scratch->whole,
+    };
+    if (!scratch->is_whole_loaded)
+        sweep->kernels->whole_load(&whole);
+    scratch->is_whole_loaded = true;
+    sweep->kernels->whole_ncc(&whole, scratch->source, scratch->box, score);
+}
+
+/* Scores a tile row by row. */
+static void score_rows(const AqmSweep *sweep, const AqmTile *tile, AqmMasks *masks,
+                       AqmTileScratch *scratch, float *score) {
     const int window = sweep->window;
-    AqmMasks masks;
-    aqm_masks_start(&masks, window);
+    aqm_masks_start(masks, window);
     memset(scratch->sums.j, 0, scratch->sums_size);
     for (int r = 0; r < tile->rows; r++) {
-        const uint32_t masked_before = masks.columns;
+        const uint32_t masked_before = masks->columns;
+        aqm_masks_move(masks, r, window);
+        move_columns(sweep, tile, r, masked_before, masks->columns, scratch);
+        if (r >= window - 1)
+            score_row(sweep, tile, masks->windows, (size_t)(r - window + 1), scratch, score);
+    }
+}
+
+void aqm_sweep_tile_score_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
+                               const void *context, AqmTileScratch *scratch, float *score) {
+    AqmMasks masks;
+    bool is_whole = scratch->can_be_whole;
+    for (int r = 0; r < tile->rows; r++) {
         masks.gaps[r] = scratch->reference_gaps[r] |
                         sample(context, r, scratch->source + (size_t)r * tile->pitch);
-        aqm_masks_move(&masks, r, window);
-        move_columns(sweep, tile, r, masked_before, masks.columns, scratch);
-        if (r >= window - 1)
-            score_row(sweep, tile, masks.windows, (size_t)(r - window + 1), scratch, score);
+        is_whole &= masks.gaps[r] == 0;
     }
+    if (is_whole)
+        score_whole(sweep, tile, scratch, score);
+    else
+        score_rows(sweep, tile, &masks, scratch, score);
 }
 
 /* A source and the positions it is to be sampled at. */

@@ -1,0 +1,159 @@
+/* Whole tiles: every variant against windows scored row by row, bit for bit. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/cpu.h"
+#include "kernels/window_stats.h"
+#include "math/rng.h"
+
+enum { SCORE_PITCH = 200, MAX_WIDTH = 192, MAX_HEIGHT = 41, MAX_WINDOW = 31, GUARD = 64 };
+enum { MAX_PITCH = 240, MAX_ROWS = MAX_HEIGHT + MAX_WINDOW - 1 };
+
+typedef struct Tile {
+    AqmWholeTile whole;
+    int16_t i[MAX_ROWS * MAX_PITCH + AQM_ROW_MULTIPLE], j[MAX_ROWS * MAX_PITCH + AQM_ROW_MULTIPLE];
+    int16_t mean[MAX_HEIGHT * SCORE_PITCH], rest[MAX_HEIGHT * SCORE_PITCH];
+    float variance[MAX_HEIGHT * SCORE_PITCH], inverse[MAX_HEIGHT * SCORE_PITCH];
+    float expected[MAX_HEIGHT * SCORE_PITCH + GUARD], score[MAX_HEIGHT * SCORE_PITCH + GUARD];
+} Tile;
+
+/* kind 0: any values; 1: extremes only; 2: bright and nearly flat, so that some windows are flat.
+ */
+static int16_t random_gray(AqmRng *rng, int kind) {
+    if (kind == 1)
+        return aqm_rng_u32(rng) & 1 ? AQM_GRAY_MAX : AQM_GRAY_MIN;
+    if (kind == 2)
+        return (int16_t)(1000 + (int)(aqm_rng_u32(rng) % 5));
+    return (int16_t)((int)(aqm_rng_u32(rng) % 2048) - 1024);
+}
+
+static void sum_window(const int16_t *i, size_t pitch, int window, int32_t *sum, int32_t *squares) {
+    *sum = *squares = 0;
+    for (int r = 0; r < window; r++)
+        for (int c = 0; c < window; c++) {
+            const int32_t value = i[(size_t)r * pitch + (size_t)c];
+            *sum += value;
+            *squares += value * value;
+        }
+}
+
+static void fill_tile(AqmRng *rng, int kind, int width, int height, int window, Tile *tile) {
+    const size_t pitch = ((size_t)(width + window - 1) + 15) / 16 * 16;
+    const int count = window * window;
+    tile->whole = (AqmWholeTile){
+        .i = tile->i,
+        .pitch = pitch,
+        .width = width,
+        .height = height,
+        .window = window,
+        .score_pitch = SCORE_PITCH,
+        .reference = {tile->mean, tile->rest, tile->variance, tile->inverse},
+        .room = aligned_alloc(32, aqm_whole_room(width, height, window)),
+    };
+    assert_true(tile->whole.room != NULL);
+    for (size_t k = 0; k < (size_t)(height + window - 1) * pitch + AQM_ROW_MULTIPLE; k++) {
+        tile->i[k] = random_gray(rng, kind);
+        tile->j[k] = aqm_rng_u32(rng) & 1 ? tile->i[k] : random_gray(rng, kind);
+    }
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
+            const size_t at = (size_t)y * SCORE_PITCH + (size_t)x;
+            int32_t sum, squares;
+            sum_window(tile->i + (size_t)y * pitch + (size_t)x, pitch, window, &sum, &squares);
+            const AqmWindowStats s = aqm_window_stats(sum, squares, count, 1.0f / (float)count);
+            tile->mean[at] = (int16_t)s.mean;
+            tile->rest[at] = (int16_t)s.rest;
+            tile->variance[at] = s.variance;
+            tile->inverse[at] = aqm_inverse_deviation(s.variance, aqm_flat_variance((float)count));
+        }
+}
+
+/* By the reference's kernel of rows, each row from its own sums. */
+static void score_by_rows(Tile *tile, int32_t *scratch) {
+    static int32_t sums[3][MAX_PITCH];
+    static const int16_t zeros[MAX_PITCH];
+    const AqmWholeTile *w = &tile->whole;
+    const AqmColumnSums columns = {.j = sums[0], .jj = sums[1], .ij = sums[2]};
+    for (int y = 0; y < w->height; y++) {
+        memset(sums, 0, sizeof sums);
+        for (int r = y; r < y + w->window; r++)
+            aqm_kernels_reference.columns(tile->i + (size_t)r * w->pitch,
+                                          tile->j + (size_t)r * w->pitch, zeros, zeros, w->pitch,
+                                          &columns);
+        const size_t at = (size_t)y * SCORE_PITCH;
+        const AqmReferenceStats stats = {tile->mean + at, tile->rest + at, tile->variance + at,
+                                         tile->inverse + at};
+        aqm_kernels_reference.ncc(&columns, &stats, w->window, (size_t)w->width, scratch,
+                                  tile->expected + at);
+    }
+}
+
+static void check_variant(const AqmKernels *kernels, Tile *tile, int32_t *scratch) {
+    const AqmWholeTile *w = &tile->whole;
+    memset(tile->score, 0x5a, sizeof tile->score);
+    kernels->whole_load(w);
+    for (int times = 0; times < 2; times++) { /* what was loaded stays */
+        kernels->whole_ncc(w, tile->j, scratch, tile->score);
+        for (int y = 0; y < w->height; y++)
+            assert_memory_equal(tile->score + (size_t)y * SCORE_PITCH,
+                                tile->expected + (size_t)y * SCORE_PITCH,
+                                (size_t)w->width * sizeof *tile->score);
+    }
+    int32_t untouched;
+    memset(&untouched, 0x5a, sizeof untouched);
+    for (int y = 0; y < w->height; y++)
+        for (int x = (w->width + 7) / 8 * 8; x < SCORE_PITCH; x++)
+            assert_memory_equal(&tile->score[(size_t)y * SCORE_PITCH + (size_t)x], &untouched, 4);
+    for (size_t k = 0; k < GUARD; k++)
+        assert_memory_equal(&tile->score[(size_t)w->height * SCORE_PITCH + k], &untouched, 4);
+}
+
+static void whole_tiles_score_as_rows_do(void **state) {
+    (void)state;
+    static const int windows[] = {3, 5, 7, 11, 15, 31};
+    static const int sizes[][2] = {{192, 5}, {182, 4}, {32, 1}, {33, 2}, {191, 41}, {40, 3}};
+    static Tile tile;
+    static int32_t scratch[8 * (MAX_PITCH + MAX_WINDOW + AQM_ROW_MULTIPLE) + 3 * MAX_PITCH];
+    const AqmKernels *variants[AQM_KERNEL_TABLES];
+    const int count = aqm_kernel_tables(aqm_cpu_features(), variants);
+    AqmRng rng = aqm_rng(1, 1);
+    for (int trial = 0; trial < 36; trial++) {
+        const int *size = sizes[trial % 6], window = windows[(trial + trial / 6) % 6];
+        fill_tile(&rng, trial % 3, size[0], size[1], window, &tile);
+        score_by_rows(&tile, scratch);
+        for (int k = 0; k < count; k++)
+            check_variant(variants[k], &tile, scratch);
+        free(tile.whole.room);
+    }
+}
+
+/* A room one row of lanes too small would show under the address sanitizer: the room is a block of
+ * its own here, for every size. */
+static void the_room_is_enough_for_every_size(void **state) {
+    (void)state;
+    static Tile tile;
+    static int32_t scratch[8 * (MAX_PITCH + MAX_WINDOW + AQM_ROW_MULTIPLE) + 3 * MAX_PITCH];
+    const AqmKernels *kernels = aqm_kernels(aqm_cpu_features());
+    AqmRng rng = aqm_rng(2, 1);
+    for (int width = 32; width <= MAX_WIDTH; width += 5)
+        for (int window = 3; window <= MAX_WINDOW; window += 14) {
+            fill_tile(&rng, 0, width, 1 + width % 3, window, &tile);
+            score_by_rows(&tile, scratch);
+            check_variant(kernels, &tile, scratch);
+            free(tile.whole.room);
+        }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_tiles_score_as_rows_do),
+        cmocka_unit_test(the_room_is_enough_for_every_size),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
