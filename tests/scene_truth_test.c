@@ -27,7 +27,7 @@ static void compare_camera(const AqmTruth *truth, const char *dir, size_t camera
                                 truth->rig->cameras[camera].name);
     assert_true(length > 0 && length < PATH_MAX);
     if (aqm_npz_read(path, "depth", &expected, shape, &dimensions, &diag) != AQM_OK ||
-        aqm_trace_camera(truth->rig, camera, truth->surface, bounds, &trace, &diag) != AQM_OK)
+        aqm_trace_camera(truth->rig, camera, truth->surface, bounds, NULL, &trace, &diag) != AQM_OK)
         fail_msg("%s", diag.message);
     assert_int_equal(dimensions, 2);
     assert_true(shape[0] == (size_t)trace->height && shape[1] == (size_t)trace->width);

@@ -53,11 +53,13 @@ AQM_API AQM_NODISCARD AqmStatus aqm_synth_options_validate(const AqmSynthOptions
  *   images/{camera}/frame_NNNNNN.png     or videos/{camera}.mkv, lossless
  *   gt/scene.json                        water_z and, frame by frame, the surface as a sum of
  *                                        terms, the box that the cameras see and their depths; in
- *                                        the scene `mound` mound_volume_m3 too, in `charuco` the
- *                                        board, its pose and where its inner corners are
+ *                                        the scene `mound` mound_volume_m3 too; in `charuco` the
+ *                                        surface is the level bed, `plate` is what hangs over it
+ *                                        (corner + a x_axis + b y_axis with a, b in 0..size_m), and
+ *                                        `board` is printed on it: pose and inner corners
  *   gt/frame_NNNNNN/{camera}_depth_raw.npz   `depth`: the ray depth of every raw (distorted)
  *                                        pixel, metres, float32, NaN where it sees no ground
- *   gt/frame_NNNNNN/surface.ply          the surface on a 2 mm grid over that box
+ *   gt/frame_NNNNNN/surface.ply          the surface on a 2 mm grid over that box, and the plate
  *
  * scene.json is written last: by it a data set is whole. The folder must be new, empty, or an
  * earlier data set of this function, which is replaced. The same options give the same bytes for

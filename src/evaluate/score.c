@@ -1,8 +1,9 @@
-/* Accuracy: the distance of every point to the surface. Completeness: the share of the true
- * surface, sampled on a square grid on the map where at least min_views cameras see it, that has a
- * point closer than a limit (Knapitsch et al. 2017, "Tanks and Temples", call it recall). Coverage
- * asks instead for a point whose own error is below the limit within 2 mm on the map: holes cannot
- * hide behind a loose limit. F = 2 P R / (P + R).
+/* Accuracy: the distance of every point to the surface, or to the plate over it if that is nearer.
+ * Completeness: the share of the true surface, the uppermost at each place, sampled on a square
+ * grid on the map where at least min_views cameras see it, that has a point closer than a limit
+ * (Knapitsch et al. 2017, "Tanks and Temples", call it recall). Coverage asks instead for a point
+ * whose own error is below the limit within 2 mm on the map: holes cannot hide behind a loose
+ * limit. F = 2 P R / (P + R).
  *
  * Raw completeness is coverage without a limit. The plane that fits best goes through the centroid,
  * its normal is the eigenvector of the smallest eigenvalue of the covariance, and that eigenvalue
@@ -65,7 +66,7 @@ static AqmStatus gather(const float *points, size_t count, Scored *out, AqmDiag 
 /* A point counts where the true surface below it is seen, so that one floating far above still
  * counts where it belongs. */
 static bool region_has(const AqmTruth *truth, double x, double y, int min_views, double foot[3]) {
-    foot[0] = x, foot[1] = y, foot[2] = aqm_surface_height(truth->surface, x, y);
+    aqm_truth_top(truth, x, y, foot);
     return aqm_truth_count_views(truth, foot) >= min_views;
 }
 
@@ -74,7 +75,7 @@ static void measure(const AqmTruth *truth, const AqmEvaluateOptions *options, Sc
     for (size_t i = 0; i < s->count; i++) {
         const double *p = s->xyz + 3 * i;
         double foot[3];
-        s->error_mm[i] = 1000.0 * aqm_surface_distance(truth->surface, p);
+        s->error_mm[i] = 1000.0 * aqm_truth_distance(truth, p);
         s->in_region[i] = region_has(truth, p[0], p[1], options->min_views, foot);
     }
 }
@@ -321,7 +322,7 @@ AqmStatus aqm_score_points(const AqmTruth *truth, const float *points, size_t co
     if (status == AQM_OK) {
         result.non_finite = count - scored.count;
         measure(truth, options, &scored);
-        if (is_plane(truth->surface))
+        if (is_plane(truth->surface) && !truth->has_plate)
             result.plane_fit_rmse_mm = plane_fit_rmse(&scored);
         status = accuracy(&scored, &result, diag);
     }

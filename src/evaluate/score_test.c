@@ -236,6 +236,51 @@ static void auxiliary_cameras_do_not_widen_the_region(void **state) {
     aqm_truth_destroy(&truth);
 }
 
+static const char plate_text[] =
+    "{\"frames\": [{\"index\": 3, \"water_z\": 0.6, \"footprint\": [-0.3, 0.3, -0.25, 0.25],"
+    " \"surface\": [{\"kind\": \"plane\", \"z0\": 0.8}],"
+    " \"plate\": {\"corner\": [-0.05, -0.06, 0.7], \"x_axis\": [1, 0, 0], \"y_axis\": [0, 1, 0],"
+    " \"size_m\": [0.1, 0.12]}}]}";
+
+static void a_plate_counts_and_hides_what_lies_behind_it(void **state) {
+    AqmTruth *truth = make_truth_of(*state, plate_text);
+    /* half a millimetre beyond the rim the two cameras on the other side see less than the bed */
+    static const double points[6][3] = {{0.0, 0.0, 0.8},  {0.0, 0.0, 0.7},   {0.056, 0.0, 0.8},
+                                        {0.09, 0.0, 0.8}, {0.0, 0.0, 0.705}, {0.0, 0.0, 0.699}};
+    static const int views[6] = {0, 4, 2, 4, 0, 4};
+    static const double distances_mm[6] = {0.0, 0.0, 0.0, 0.0, 5.0, -1.0};
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(aqm_truth_count_views(truth, points[i]), views[i]);
+        near_to(1000.0 * aqm_truth_distance(truth, points[i]), distances_mm[i], 1e-9);
+    }
+    double top[3];
+    aqm_truth_top(truth, 0.049, -0.059, top);
+    near_to(top[2], 0.7, 1e-12);
+    aqm_truth_top(truth, 0.049, -0.061, top);
+    near_to(top[2], 0.8, 1e-12);
+    aqm_truth_destroy(&truth);
+}
+
+/* The bed below the plate need not be found; the plate must be. */
+static void the_uppermost_surface_must_be_complete(void **state) {
+    AqmTruth *truth = make_truth_of(*state, plate_text);
+    float *points = make_cloud(truth, 0.0);
+    const AqmEvaluation bed = score(truth, points, 3, 1);
+    for (size_t i = 0; i < POINTS; i++) {
+        double top[3];
+        aqm_truth_top(truth, (double)points[3 * i], (double)points[3 * i + 1], top);
+        points[3 * i + 2] = (float)top[2];
+    }
+    const AqmEvaluation both = score(truth, points, 3, 1);
+    near_to(bed.all.rms_mm, 0.0, 1e-4);
+    near_to(both.all.rms_mm, 0.0, 1e-4);
+    assert_true(bed.completeness_pct[3] < 97.0);  /* the plate is a 20th of what is seen */
+    assert_true(both.completeness_pct[1] > 99.0); /* but the strip that two cameras see */
+    assert_true(isnan(both.plane_fit_rmse_mm));
+    free(points);
+    aqm_truth_destroy(&truth);
+}
+
 static void failed_allocations_leave_the_result_alone(void **state) {
     AqmTruth *truth = make_truth(*state);
     float *points = make_cloud(truth, 0.0);
@@ -265,6 +310,12 @@ static void broken_truth_is_refused_by_name(void **state) {
         "{\"frames\": [{\"index\": 3}]}",
         "{\"frames\": [{\"index\": 3, \"water_z\": 0.6}]}",
         "{\"frames\": [{\"index\": 3, \"water_z\": 1, \"footprint\": [0, 1, 0, 1]}]}",
+        "{\"frames\": [{\"index\": 3, \"water_z\": 1, \"footprint\": [0, 1, 0, 1], \"surface\": "
+        "[{\"kind\": \"plane\", \"z0\": 2}], \"plate\": {\"corner\": [0, 0, 1]}}]}",
+        "{\"frames\": [{\"index\": 3, \"water_z\": 1, \"footprint\": [0, 1, 0, 1], \"surface\": "
+        "[{\"kind\": \"plane\", \"z0\": 2}], \"plate\": {\"corner\": [0, 0, 1], \"x_axis\": [2, 0, "
+        "0], "
+        "\"y_axis\": [0, 1, 0], \"size_m\": [1, 1]}}]}",
     };
     char path[PATH_MAX];
     AqmTruth *truth = NULL;
@@ -350,6 +401,8 @@ int main(void) {
         IN_FOLDER(any_point_makes_raw_completeness),
         IN_FOLDER(the_plane_that_fits_best),
         IN_FOLDER(auxiliary_cameras_do_not_widen_the_region),
+        IN_FOLDER(a_plate_counts_and_hides_what_lies_behind_it),
+        IN_FOLDER(the_uppermost_surface_must_be_complete),
         IN_FOLDER(failed_allocations_leave_the_result_alone),
         IN_FOLDER(broken_truth_is_refused_by_name),
         cmocka_unit_test(mesh_samples_are_even),

@@ -1,7 +1,7 @@
 /* A camera sees a point if its refracted projection, through the lens, lies within the raw image.
  * A polynomial lens model turns back far off the axis and would bring points from behind the
  * horizon into the image: points further out than 1.02 times the farthest image corner are not
- * seen, whatever the polynomial says. */
+ * seen, whatever the polynomial says. Nor are points whose ray the plate of the scene crosses. */
 #include "evaluate/truth.h"
 
 #include <jansson.h>
@@ -11,6 +11,7 @@
 #include "aquamvs/io.h"
 #include "base/alloc.h"
 #include "evaluate/surface_json.h"
+#include "math/vec.h"
 
 enum { PATH_MAX_LENGTH = 4096 };
 
@@ -60,14 +61,25 @@ static const json_t *find_frame(const json_t *scene, int index) {
     return NULL;
 }
 
-static bool read_footprint(const json_t *list, double out[4]) {
-    for (size_t i = 0; i < 4; i++) {
+static bool read_numbers(const json_t *list, size_t count, double *out) {
+    for (size_t i = 0; i < count; i++) {
         const json_t *value = json_array_get(list, i);
         out[i] = json_number_value(value);
         if (!json_is_number(value) || fabs(out[i]) > 1000.0)
             return false;
     }
-    return json_array_size(list) == 4 && out[0] < out[1] && out[2] < out[3];
+    return json_array_size(list) == count;
+}
+
+/* The sides must be of unit length and square to each other, to what text keeps of a number. */
+static bool read_plate(const json_t *json, AqmPlate *plate) {
+    const double *x = plate->side[0], *y = plate->side[1];
+    return read_numbers(json_object_get(json, "corner"), 3, plate->corner) &&
+           read_numbers(json_object_get(json, "x_axis"), 3, plate->side[0]) &&
+           read_numbers(json_object_get(json, "y_axis"), 3, plate->side[1]) &&
+           read_numbers(json_object_get(json, "size_m"), 2, plate->size_m) &&
+           fabs(aqm_dot3(x, x) - 1.0) < 1e-6 && fabs(aqm_dot3(y, y) - 1.0) < 1e-6 &&
+           fabs(aqm_dot3(x, y)) < 1e-6 && plate->size_m[0] > 0.0 && plate->size_m[1] > 0.0;
 }
 
 static AqmStatus read_frame(AqmTruth *truth, const json_t *scene, int index, const char *path,
@@ -80,9 +92,18 @@ static AqmStatus read_frame(AqmTruth *truth, const json_t *scene, int index, con
         return aqm_fail(diag, AQM_ERROR_FORMAT, "%s: frame %d: water_z must be a number", path,
                         index);
     truth->rig->water_z = json_number_value(water_z);
-    if (!read_footprint(json_object_get(frame, "footprint"), truth->footprint))
+    double *box = truth->footprint;
+    if (!read_numbers(json_object_get(frame, "footprint"), 4, box) || !(box[0] < box[1]) ||
+        !(box[2] < box[3]))
         return aqm_fail(diag, AQM_ERROR_FORMAT,
                         "%s: frame %d: footprint must be [x min, x max, y min, y max] in metres",
+                        path, index);
+    const json_t *plate = json_object_get(frame, "plate");
+    truth->has_plate = plate != NULL;
+    if (plate && !read_plate(plate, &truth->plate))
+        return aqm_fail(diag, AQM_ERROR_FORMAT,
+                        "%s: frame %d: plate must have a corner, x_axis and y_axis of length 1, "
+                        "square to each other, and size_m, in metres",
                         path, index);
     const AqmStatus status =
         aqm_surface_from_json(json_object_get(frame, "surface"), &truth->surface, diag);
@@ -158,6 +179,35 @@ AqmStatus aqm_truth_read(AqmTruth **out, const char *dir, int frame, AqmDiag *di
     return AQM_OK;
 }
 
+void aqm_truth_top(const AqmTruth *truth, double x, double y, double point[3]) {
+    point[0] = x, point[1] = y, point[2] = aqm_surface_height(truth->surface, x, y);
+    const AqmRay down = {{x, y, truth->rig->water_z}, {0.0, 0.0, 1.0}};
+    double depth, place[2];
+    if (truth->has_plate && aqm_plate_cross(&truth->plate, &down, &depth, place) &&
+        aqm_plate_has(&truth->plate, place))
+        point[2] = fmin(point[2], truth->rig->water_z + depth);
+}
+
+double aqm_truth_distance(const AqmTruth *truth, const double point[3]) {
+    const double surface = aqm_surface_distance(truth->surface, point);
+    if (!truth->has_plate)
+        return surface;
+    double normal[3];
+    aqm_plate_normal(&truth->plate, normal);
+    const double plate = copysign(1.0, normal[2]) * aqm_plate_distance(&truth->plate, point);
+    return fabs(plate) < fabs(surface) ? plate : surface;
+}
+
+/* Does the plate stand between a camera and a point that it has at p? */
+static bool is_hidden(const AqmTruth *truth, size_t index, const double p[2],
+                      const double point[3]) {
+    AqmRay ray;
+    double depth;
+    return truth->has_plate && aqm_view_cast(&truth->views[index], p[0], p[1], &ray) &&
+           aqm_view_ray_depth(&truth->views[index], point, &depth) &&
+           aqm_plate_hides(&truth->plate, &ray, depth);
+}
+
 static bool sees(const AqmTruth *truth, size_t index, const double point[3]) {
     const AqmCamera *camera = &truth->rig->cameras[index];
     const double limit = truth->radius_limit[index];
@@ -168,7 +218,8 @@ static bool sees(const AqmTruth *truth, size_t index, const double point[3]) {
         return false;
     aqm_lens_distort(camera, p[0], p[1], &xd, &yd);
     const double u = camera->K[0] * xd + camera->K[2], v = camera->K[4] * yd + camera->K[5];
-    return u >= 0.0 && v >= 0.0 && u <= camera->width - 1 && v <= camera->height - 1;
+    return u >= 0.0 && v >= 0.0 && u <= camera->width - 1 && v <= camera->height - 1 &&
+           !is_hidden(truth, index, p, point);
 }
 
 int aqm_truth_count_views(const AqmTruth *truth, const double point[3]) {

@@ -73,7 +73,10 @@ static AqmStatus render_still(const AqmSynthDataset *dataset, size_t camera, int
     float *radiance = aqm_alloc(3 * pixels, sizeof *radiance);
     if (!radiance)
         return aqm_fail_memory(diag, "a rendered view", 3 * pixels, sizeof *radiance);
-    aqm_trace_paint(trace, &dataset->frames[frame].texture, radiance);
+    const AqmBoard *board = &dataset->options->board;
+    const AqmTraceBoard print = {board, board->square_m};
+    const AqmSynthFrame *scene = &dataset->frames[frame];
+    aqm_trace_paint(trace, &scene->texture, scene->has_plate ? &print : NULL, radiance);
     const AqmStatus status = aqm_sensor_expose(dataset->options, &dataset->rig->cameras[camera],
                                                camera, frame, radiance, out, diag);
     aqm_free(radiance);
@@ -86,7 +89,8 @@ static AqmStatus render_view(const AqmSynthDataset *dataset, size_t camera, int 
     const AqmSynthFrame *scene = &dataset->frames[frame];
     AqmSynthSight *sight = &dataset->sights[(size_t)frame * dataset->rig->camera_count + camera];
     AqmTrace *trace = NULL;
-    AQM_TRY(aqm_trace_camera(dataset->rig, camera, scene->surface, &scene->bounds, &trace, diag));
+    AQM_TRY(aqm_trace_camera(dataset->rig, camera, scene->surface, &scene->bounds,
+                             scene->has_plate ? &scene->pose.plate : NULL, &trace, diag));
     for (int k = 0; k < 4; k++)
         sight->box[k] = trace->box[k];
     for (int k = 0; k < 2; k++)
@@ -179,10 +183,9 @@ static AqmStatus prepare_frames(AqmSynthDataset *dataset, AqmDiag *diag) {
         frame->bounds = aqm_surface_bounds(frame->surface, seen_m);
         aqm_texture_init(&frame->texture, o->seed, o->contrast, o->scene == AQM_SCENE_BOARD,
                          aqm_synth_board_azimuth(i), slope);
-        if (o->scene == AQM_SCENE_CHARUCO) {
-            const AqmSynthPose pose = aqm_synth_charuco_pose(o, dataset->rig->water_z, i);
-            aqm_texture_print_board(&frame->texture, &o->board, pose.R, pose.origin, pose.z_of_map);
-        }
+        frame->has_plate = o->scene == AQM_SCENE_CHARUCO;
+        if (frame->has_plate)
+            frame->pose = aqm_synth_charuco_pose(o, dataset->rig->water_z, i);
     }
     return AQM_OK;
 }

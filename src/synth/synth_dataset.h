@@ -11,6 +11,8 @@ enum { AQM_SYNTH_PATH_MAX = 4096 };
 typedef struct AqmSynthFrame {
     AqmSurfaceModel *surface;
     AqmSurfaceBounds bounds;
+    bool has_plate;    /* the scene `charuco` */
+    AqmSynthPose pose; /* of it */
     AqmTexture texture;
 } AqmSynthFrame;
 

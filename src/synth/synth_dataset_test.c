@@ -121,19 +121,19 @@ static void a_shorter_series_leaves_none_of_the_longer(void **state) {
     assert_int_equal(count_files(in_folder(path, *state, "scene/images/cam00")), 1);
 }
 
-static void failed_allocations_are_reported_without_a_leak(void **state) {
+static void fail_allocations_of(AqmScene scene_kind, const char *folder) {
     char path[PATH_MAX];
     AqmSynthOptions options = tiny();
-    options.scene = AQM_SCENE_PLANE;
+    options.scene = scene_kind;
     options.frames = 1;
     const size_t before = aqm_alloc_count().live_bytes;
     AqmStatus status = AQM_ERROR_MEMORY;
     for (size_t n = 1; n < 400 && status != AQM_OK; n++) {
         char name[32];
-        (void)snprintf(name, sizeof name, "scene%zu", n);
+        (void)snprintf(name, sizeof name, "scene%d_%zu", (int)scene_kind, n);
         AqmDiag diag = {0};
         aqm_alloc_fail_from(n);
-        status = aqm_synth_write(&options, in_folder(path, *state, name), NULL, &diag);
+        status = aqm_synth_write(&options, in_folder(path, folder, name), NULL, &diag);
         aqm_alloc_fail_from(0);
         assert_int_equal(aqm_alloc_count().live_bytes, before);
         assert_int_equal(status, diag.status);
@@ -141,6 +141,11 @@ static void failed_allocations_are_reported_without_a_leak(void **state) {
         assert_true(status == AQM_OK || access(in_folder(scene, path, "gt/scene.json"), F_OK) != 0);
     }
     assert_int_equal(status, AQM_OK);
+}
+
+static void failed_allocations_are_reported_without_a_leak(void **state) {
+    fail_allocations_of(AQM_SCENE_PLANE, *state);
+    fail_allocations_of(AQM_SCENE_CHARUCO, *state);
 }
 
 #define IN_FOLDER(test) cmocka_unit_test_setup_teardown(test, make_test_folder, remove_test_folder)

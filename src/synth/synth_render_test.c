@@ -90,12 +90,12 @@ static void raw_pixel_of(const AqmRig *rig, size_t camera, const double point[3]
 static void check_view(const AqmRig *rig, size_t camera, const AqmSurfaceModel *surface) {
     const AqmSurfaceBounds bounds = aqm_surface_bounds(surface, 3.0);
     AqmTrace *trace = NULL;
-    assert_int_equal(aqm_trace_camera(rig, camera, surface, &bounds, &trace, NULL), AQM_OK);
+    assert_int_equal(aqm_trace_camera(rig, camera, surface, &bounds, NULL, &trace, NULL), AQM_OK);
     for (int v = 0; v < trace->height; v += 5)
         for (int u = 0; u < trace->width; u += 7) {
             const size_t at = (size_t)v * (size_t)trace->width + (size_t)u;
             assert_false(isnan(trace->depth_m[at]));
-            const double x = trace->x[at], y = trace->y[at];
+            const double x = trace->ground.x[at], y = trace->ground.y[at];
             const double point[3] = {x, y, aqm_surface_height(surface, x, y)};
             double raw[2], depth;
             raw_pixel_of(rig, camera, point, raw);
@@ -153,16 +153,16 @@ static void ground_above_the_water_is_black(void **state) {
     assert_int_equal(aqm_synth_surface(&options, rig->water_z, 0, &surface, NULL), AQM_OK);
     const AqmSurfaceBounds bounds = aqm_surface_bounds(surface, 3.0);
     AqmTrace *trace = NULL;
-    assert_int_equal(aqm_trace_camera(rig, 1, surface, &bounds, &trace, NULL), AQM_OK);
+    assert_int_equal(aqm_trace_camera(rig, 1, surface, &bounds, NULL, &trace, NULL), AQM_OK);
     AqmTexture texture;
     aqm_texture_init(&texture, 1, 1.0, true, aqm_synth_board_azimuth(0), 1.0);
     float *radiance = malloc(3 * 96 * 72 * sizeof *radiance);
     assert_non_null(radiance);
-    aqm_trace_paint(trace, &texture, radiance);
+    aqm_trace_paint(trace, &texture, NULL, radiance);
     int dry = 0;
     for (size_t i = 0; i < 96 * 72; i++) {
-        assert_true(isnan(trace->depth_m[i]) == isnan(trace->x[i]));
-        assert_true(isnan(trace->x[i]) == (radiance[3 * i] == 0.0f));
+        assert_true(isnan(trace->depth_m[i]) == isnan(trace->ground.x[i]));
+        assert_true(isnan(trace->ground.x[i]) == (radiance[3 * i] == 0.0f));
         dry += isnan(trace->depth_m[i]);
     }
     assert_true(dry > 100 && dry < 96 * 72 - 100);
@@ -170,6 +170,135 @@ static void ground_above_the_water_is_black(void **state) {
     aqm_trace_destroy(&trace);
     aqm_surface_model_destroy(&surface);
     aqm_rig_destroy(&rig);
+}
+
+typedef struct Hanging {
+    AqmRig *rig;
+    AqmSurfaceModel *surface;
+    AqmSynthPose pose;
+    AqmTrace *trace;
+} Hanging;
+
+/* What camera `camera` of ring5 sees of the steepest ChArUco board of three. */
+static Hanging hang_board(const AqmSynthOptions *options, size_t camera) {
+    Hanging h = {.rig = make_rig(options)};
+    assert_int_equal(aqm_synth_surface(options, h.rig->water_z, 2, &h.surface, NULL), AQM_OK);
+    h.pose = aqm_synth_charuco_pose(options, h.rig->water_z, 2);
+    const AqmSurfaceBounds bounds = aqm_surface_bounds(h.surface, 3.0);
+    assert_int_equal(
+        aqm_trace_camera(h.rig, camera, h.surface, &bounds, &h.pose.plate, &h.trace, NULL), AQM_OK);
+    return h;
+}
+
+static void take_down(Hanging *h) {
+    aqm_trace_destroy(&h->trace);
+    aqm_surface_model_destroy(&h->surface);
+    aqm_rig_destroy(&h->rig);
+}
+
+static AqmSynthOptions charuco_options(void) {
+    AqmSynthOptions options = small_options(AQM_SCENE_CHARUCO, AQM_RIG_RING5);
+    options.frames = 3;
+    return options;
+}
+
+static void the_plate_hides_the_bed_and_nothing_else_does(void **state) {
+    (void)state;
+    const AqmSynthOptions options = charuco_options();
+    const double unit[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+    for (size_t camera = 0; camera < 5; camera += 2) {
+        Hanging h = hang_board(&options, camera);
+        AqmView view;
+        assert_int_equal(aqm_view_create(&view, h.rig, camera, unit, NULL), AQM_OK);
+        int on_plate = 0;
+        for (int v = 0; v < 72; v++)
+            for (int u = 0; u < 96; u++) {
+                const AqmCamera *c = &h.rig->cameras[camera];
+                const double s = h.trace->depth_m[v * 96 + u];
+                double x, y, point[3];
+                AqmRay ray;
+                assert_true(aqm_lens_undistort(c, (u - c->K[2]) / c->K[0], (v - c->K[5]) / c->K[4],
+                                               &x, &y) &&
+                            aqm_view_cast(&view, x, y, &ray));
+                for (int k = 0; k < 3; k++)
+                    point[k] = ray.origin[k] + s * ray.direction[k];
+                const bool is_plate = fabs(aqm_plate_distance(&h.pose.plate, point)) < 1e-6;
+                assert_true(is_plate || fabs(point[2] - h.pose.floor_z) < 1e-6);
+                assert_false(aqm_plate_hides(&h.pose.plate, &ray, s));
+                on_plate += is_plate;
+            }
+        assert_true(on_plate > 200 && on_plate < 96 * 72 / 2);
+        take_down(&h);
+    }
+}
+
+/* Of the outline of the plate as the camera sees it, px^2 (shoelace formula). */
+static double outline_area(const Hanging *h, size_t camera) {
+    enum { STEPS = 50 };
+    const AqmPlate *p = &h->pose.plate;
+    const double corners[5][2] = {{0, 0}, {1, 0}, {1, 1}, {0, 1}, {0, 0}};
+    double sum = 0.0, last[2] = {0.0, 0.0};
+    for (int i = 0; i <= 4 * STEPS; i++) {
+        const int side = i / STEPS < 4 ? i / STEPS : 3;
+        const double t = (double)(i - side * STEPS) / STEPS, *a = corners[side], *b = a + 2;
+        double point[3], raw[2];
+        for (int k = 0; k < 3; k++)
+            point[k] = p->corner[k] + p->size_m[0] * (a[0] + t * (b[0] - a[0])) * p->side[0][k] +
+                       p->size_m[1] * (a[1] + t * (b[1] - a[1])) * p->side[1][k];
+        raw_pixel_of(h->rig, camera, point, raw);
+        if (i > 0)
+            sum += 0.5 * (last[0] * raw[1] - raw[0] * last[1]);
+        last[0] = raw[0], last[1] = raw[1];
+    }
+    return fabs(sum);
+}
+
+/* Without texture the ground is (0.585, 0.525, 0.435) and the plate gray, so that red less blue
+ * tells the plate's share of a pixel. */
+static void the_rim_of_the_plate_is_as_sharp_as_pixels_allow(void **state) {
+    (void)state;
+    const AqmSynthOptions options = charuco_options();
+    const AqmTraceBoard print = {&options.board, options.board.square_m};
+    AqmTexture texture;
+    aqm_texture_init(&texture, 1, 0.0, false, 0.0, 0.0);
+    float *radiance = malloc(3 * 96 * 72 * sizeof *radiance);
+    assert_non_null(radiance);
+    Hanging h = hang_board(&options, 1);
+    aqm_trace_paint(h.trace, &texture, &print, radiance);
+    double covered = 0.0;
+    int mixed = 0;
+    for (size_t i = 0; i < 96 * 72; i++) {
+        const double off = (double)radiance[3 * i] - (double)radiance[3 * i + 2];
+        const double share = 1.0 - off / (0.15 * (double)h.trace->ground.shade[i]);
+        covered += share;
+        mixed += share > 0.01 && share < 0.99;
+        assert_true(share > -0.01 && share < 1.01);
+    }
+    const double area = outline_area(&h, 1);
+    if (!(fabs(covered - area) < 0.005 * area))
+        fail_msg("%g px covered, the outline holds %g", covered, area);
+    assert_true(mixed > 30 && mixed < 200);
+    free(radiance);
+    take_down(&h);
+}
+
+static void a_board_that_would_rise_out_of_the_water_hangs_deeper(void **state) {
+    (void)state;
+    AqmSynthOptions options = small_options(AQM_SCENE_CHARUCO, AQM_RIG_RING5);
+    options.tilt_deg = 45.0;
+    const AqmSynthPose usual = aqm_synth_charuco_pose(&options, 0.6, 0);
+    options.board.square_m = 0.1;
+    const AqmSynthPose large = aqm_synth_charuco_pose(&options, 0.6, 0);
+    const AqmSynthPose *poses[2] = {&usual, &large};
+    for (int i = 0; i < 2; i++) {
+        const AqmPlate *p = &poses[i]->plate;
+        for (int k = 0; k < 4; k++) {
+            const double z = p->corner[2] + (k & 1 ? p->size_m[0] * p->side[0][2] : 0.0) +
+                             (k & 2 ? p->size_m[1] * p->side[1][2] : 0.0);
+            assert_true(z > 0.6 + 0.0199 && z < poses[i]->floor_z - 0.0199);
+        }
+    }
+    assert_true(fabs(usual.floor_z - 1.2) < 1e-12 && large.floor_z > 1.5);
 }
 
 /* Mean and standard deviation of the green albedo on a grid of `pixel_m`. */
@@ -321,6 +450,9 @@ int main(void) {
         cmocka_unit_test(traced_points_project_back_to_their_pixels),
         cmocka_unit_test(the_fisheye_camera_and_perfect_lenses_project_back_too),
         cmocka_unit_test(ground_above_the_water_is_black),
+        cmocka_unit_test(the_plate_hides_the_bed_and_nothing_else_does),
+        cmocka_unit_test(the_rim_of_the_plate_is_as_sharp_as_pixels_allow),
+        cmocka_unit_test(a_board_that_would_rise_out_of_the_water_hangs_deeper),
         cmocka_unit_test(the_texture_is_rich_where_pixels_are_small_and_calm_where_they_are_large),
         cmocka_unit_test(the_board_is_where_it_should_be),
         cmocka_unit_test(the_sensor_adds_the_noise_that_was_asked_for),

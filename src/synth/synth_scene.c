@@ -3,7 +3,8 @@
  * and whose amplitudes fall with them, wavelength^H, H = 0.9; on it travelling ripples, a mound in
  * a shallow moat, and a crater with a rim. The scene `mound` is a bed of the same waves that stays
  * as it is but for a mound, a Gauss of 30 mm and sigma 50 mm (4.712e-4 m3), which lies there in
- * frame 0 and is gone afterwards. */
+ * frame 0 and is gone afterwards. The ChArUco board is printed on a plate that hangs over a level
+ * bed. */
 #include "synth/synth_scene.h"
 
 #include <math.h>
@@ -85,12 +86,34 @@ double aqm_synth_mound_volume(int frame) {
     return mound_is_there(frame) ? 2.0 * pi * mound_height_m * mound_sigma_m * mound_sigma_m : 0.0;
 }
 
+/* The floor of the tank below the water; between the plate and both there is at least the
+ * clearance. */
+static const double floor_m = 0.6, clearance_m = 0.02;
+
 double aqm_synth_board_azimuth(int frame) {
     return (30.0 + 25.0 * frame) * pi / 180.0;
 }
 
+/* The plate's margin around the squares is as wide as one of them. */
+static AqmPlate make_plate(const AqmBoard *board, const double R[9], const double origin[3]) {
+    const double margin = board->square_m;
+    AqmPlate plate = {.size_m = {board->squares_x * board->square_m + 2.0 * margin,
+                                 board->squares_y * board->square_m + 2.0 * margin}};
+    for (int k = 0; k < 3; k++) {
+        plate.side[0][k] = R[3 * k], plate.side[1][k] = R[3 * k + 1];
+        plate.corner[k] = origin[k] - margin * (R[3 * k] + R[3 * k + 1]);
+    }
+    return plate;
+}
+
+/* How far the highest and the lowest corner lie above and below the middle. */
+static double plate_rise(const AqmBoard *board, const double R[9]) {
+    return 0.5 * board->square_m *
+           ((board->squares_x + 2) * fabs(R[6]) + (board->squares_y + 2) * fabs(R[7]));
+}
+
 /* The board is turned by `spin` in its plane, then tilted about the horizontal line across the
- * direction of descent. */
+ * direction of descent. A large one sinks until it is under water. */
 AqmSynthPose aqm_synth_charuco_pose(const AqmSynthOptions *options, double water_z, int frame) {
     const AqmBoard *board = &options->board;
     AqmSynthPose pose = {.tilt_deg = options->tilt_deg};
@@ -105,15 +128,16 @@ AqmSynthPose aqm_synth_charuco_pose(const AqmSynthOptions *options, double water
                             sin(tilt) * c,   sin(tilt) * s,   cos(tilt)};
     const double flat[9] = {cos(spin), -sin(spin), 0.0, sin(spin), cos(spin), 0.0, 0.0, 0.0, 1.0};
     aqm_mul33(turn, flat, pose.R);
-    const double middle[3] = {0.05 * cos(2.1 * frame), 0.05 * sin(2.1 * frame),
-                              water_z + 0.30 + 0.1 * (3 * frame % 8) / 7.0};
+    const double rise = plate_rise(board, pose.R);
+    const double depth = fmax(0.30 + 0.1 * (3 * frame % 8) / 7.0, rise + clearance_m);
+    const double middle[3] = {0.05 * cos(2.1 * frame), 0.05 * sin(2.1 * frame), water_z + depth};
     const double half[3] = {0.5 * board->squares_x * board->square_m,
                             0.5 * board->squares_y * board->square_m, 0.0};
     aqm_mul33v(pose.R, half, pose.origin);
     for (int i = 0; i < 3; i++)
         pose.origin[i] = middle[i] - pose.origin[i];
-    pose.z_of_map[1] = tan(tilt) * c, pose.z_of_map[2] = tan(tilt) * s;
-    pose.z_of_map[0] = middle[2] - pose.z_of_map[1] * middle[0] - pose.z_of_map[2] * middle[1];
+    pose.plate = make_plate(board, pose.R, pose.origin);
+    pose.floor_z = water_z + fmax(floor_m, depth + rise + clearance_m);
     return pose;
 }
 
@@ -138,8 +162,7 @@ static AqmStatus add_terms(const AqmSynthOptions *options, double water_z, int f
         return add_mound(options->seed, frame, model, diag);
     case AQM_SCENE_CHARUCO: {
         const AqmSynthPose pose = aqm_synth_charuco_pose(options, water_z, frame);
-        return aqm_surface_model_add(
-            model, plane(pose.z_of_map[0], pose.z_of_map[1], pose.z_of_map[2]), diag);
+        return aqm_surface_model_add(model, plane(pose.floor_z, 0.0, 0.0), diag);
     }
     }
     return aqm_fail(diag, AQM_ERROR_ARGUMENT, "scene %d is unknown", (int)options->scene);

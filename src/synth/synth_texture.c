@@ -165,18 +165,6 @@ static float board_white(const AqmTexture *texture, double x, double y, double s
            t * ((1.0f - s) * module_value(seed, i, j + 1) + s * module_value(seed, i + 1, j + 1));
 }
 
-void aqm_texture_print_board(AqmTexture *texture, const AqmBoard *board, const double R[9],
-                             const double origin[3], const double z[3]) {
-    texture->has_charuco = true;
-    texture->charuco = *board;
-    for (int k = 0; k < 2; k++) { /* column k of R, dotted with (X, Y, Z(X, Y)) - origin */
-        double *m = texture->charuco_from_map + 3 * k;
-        m[0] = R[k] + R[6 + k] * z[1];
-        m[1] = R[3 + k] + R[6 + k] * z[2];
-        m[2] = R[6 + k] * z[0] - R[k] * origin[0] - R[3 + k] * origin[1] - R[6 + k] * origin[2];
-    }
-}
-
 enum { CUTS_MAX = 24 };
 
 static int add_cut(double cuts[CUTS_MAX], int count, double lo, double hi, double at) {
@@ -205,22 +193,12 @@ static int find_cuts(const AqmBoard *board, double lo, double hi, double cuts[CU
     return count;
 }
 
-/* As board_white, of the ChArUco board. */
-static float charuco_white(const AqmTexture *texture, double x, double y, double sample_m,
-                           float *alpha) {
-    const AqmBoard *board = &texture->charuco;
-    const double *m = texture->charuco_from_map;
-    const double p = m[0] * x + m[1] * y + m[2], q = m[3] * x + m[4] * y + m[5];
-    const double half_x = 0.5 * board->squares_x * board->square_m;
-    const double half_y = 0.5 * board->squares_y * board->square_m;
-    *alpha = (float)(covered(p - half_x, half_x + board_margin_m, sample_m) *
-                     covered(q - half_y, half_y + board_margin_m, sample_m));
-    if (*alpha <= 0.0f)
-        return 0.0f;
+/* White of the ChArUco board in 0..1, a box of the sample's size about a place in its frame. */
+static float charuco_white(const AqmBoard *board, double x, double y, double sample_m) {
     double across[CUTS_MAX], down[CUTS_MAX], white = 0.0;
     const double half = 0.5 * fmin(sample_m, 0.5 * board->square_m);
-    const int columns = find_cuts(board, p - half, p + half, across);
-    const int rows = find_cuts(board, q - half, q + half, down);
+    const int columns = find_cuts(board, x - half, x + half, across);
+    const int rows = find_cuts(board, y - half, y + half, down);
     for (int j = 0; j < rows; j++)
         for (int i = 0; i < columns; i++)
             if (aqm_board_is_white(board, 0.5 * (across[i] + across[i + 1]),
@@ -229,47 +207,103 @@ static float charuco_white(const AqmTexture *texture, double x, double y, double
     return (float)(white / (4.0 * half * half));
 }
 
-/* Sand before the contrast is applied -> albedo; adds it to rgb. */
-static void add_albedo(const AqmTexture *texture, const float sand[2], float white, float alpha,
-                       float rgb[3]) {
+/* The part of a pixel that is sampled: where, and the octaves that do and do not change within it.
+ */
+typedef struct Spot {
+    double x, y, pixel_m;
+    const double *du, *dv;
+    float coarse[2], weight[AQM_TEXTURE_OCTAVES];
+    int fine; /* the first ones */
+} Spot;
+
+static Spot look_at(const AqmTexture *texture, double x, double y, const double du[2],
+                    const double dv[2]) {
+    Spot spot = {.x = x, .y = y, .du = du, .dv = dv};
+    spot.pixel_m = fmax(sqrt(fabs(du[0] * dv[1] - du[1] * dv[0])), 1e-6);
+    for (int k = 0; k < AQM_TEXTURE_OCTAVES; k++) {
+        const AqmTextureOctave *o = &texture->octaves[k];
+        spot.weight[k] = (float)clamp01((o->cell_m / spot.pixel_m - 0.6) / 0.65);
+        if (o->cell_m < 8.0 * spot.pixel_m)
+            spot.fine = k + 1;
+        else
+            add_octave(o, x, y, spot.weight[k], spot.coarse);
+    }
+    return spot;
+}
+
+static void sample_place(const Spot *spot, int sample, double place[2]) {
+    const double a = sample & 1 ? 0.25 : -0.25, b = sample & 2 ? 0.25 : -0.25;
+    place[0] = spot->x + a * spot->du[0] + b * spot->dv[0];
+    place[1] = spot->y + a * spot->du[1] + b * spot->dv[1];
+}
+
+/* Brightness and hue of the sand, or of the grain of a print, before the contrast is applied. */
+static void sample_sand(const AqmTexture *texture, const Spot *spot, const double place[2],
+                        float sand[2]) {
+    sand[0] = spot->coarse[0], sand[1] = spot->coarse[1];
+    for (int k = 0; k < spot->fine; k++)
+        if (spot->weight[k] > 0.0f)
+            add_octave(&texture->octaves[k], place[0], place[1], spot->weight[k], sand);
+    sand[0] += fragment(texture->seed, place[0], place[1], spot->pixel_m);
     /* soft limits keep the tails of the sum of octaves and fragments within 2.6 sigma */
-    const float b = texture->contrast * sand[0] / sqrtf(1.0f + sand[0] * sand[0] / 6.76f);
-    const float h = texture->contrast * sand[1];
-    const float board = (0.10f + 0.70f * white) * (1.0f + 0.09f * b);
+    sand[0] = texture->contrast * sand[0] / sqrtf(1.0f + sand[0] * sand[0] / 6.76f);
+    sand[1] *= texture->contrast;
+}
+
+static float print_albedo(float white, const float sand[2]) {
+    return (0.10f + 0.70f * white) * (1.0f + 0.09f * sand[0]);
+}
+
+/* Adds the ground's albedo to rgb, a board on it where alpha is not 0. */
+static void add_ground(const float sand[2], float white, float alpha, float rgb[3]) {
+    const float board = print_albedo(white, sand);
     for (int c = 0; c < 3; c++) {
-        const float ground = wet_sand[c] * (1.0f + 0.21f * b) + hue_axis[c] * h;
+        const float ground = wet_sand[c] * (1.0f + 0.21f * sand[0]) + hue_axis[c] * sand[1];
         rgb[c] += fmaxf(0.01f, ground + alpha * (board - ground));
     }
 }
 
 void aqm_texture_albedo(const AqmTexture *texture, double x, double y, const double du[2],
                         const double dv[2], float rgb[3]) {
-    const double pixel_m = fmax(sqrt(fabs(du[0] * dv[1] - du[1] * dv[0])), 1e-6);
-    float coarse[2] = {0.0f, 0.0f}, weight[AQM_TEXTURE_OCTAVES];
-    int fine = 0;
-    for (int k = 0; k < AQM_TEXTURE_OCTAVES; k++) {
-        const AqmTextureOctave *o = &texture->octaves[k];
-        weight[k] = (float)clamp01((o->cell_m / pixel_m - 0.6) / 0.65);
-        if (o->cell_m < 8.0 * pixel_m)
-            fine = k + 1;
-        else
-            add_octave(o, x, y, weight[k], coarse);
-    }
+    const Spot spot = look_at(texture, x, y, du, dv);
     rgb[0] = rgb[1] = rgb[2] = 0.0f;
     for (int sample = 0; sample < 4; sample++) {
-        const double a = sample & 1 ? 0.25 : -0.25, b = sample & 2 ? 0.25 : -0.25;
-        const double sx = x + a * du[0] + b * dv[0], sy = y + a * du[1] + b * dv[1];
-        float sand[2] = {coarse[0], coarse[1]}, white = 0.0f, alpha = 0.0f;
-        for (int k = 0; k < fine; k++)
-            if (weight[k] > 0.0f)
-                add_octave(&texture->octaves[k], sx, sy, weight[k], sand);
-        sand[0] += fragment(texture->seed, sx, sy, pixel_m);
+        double place[2];
+        float sand[2], white = 0.0f, alpha = 0.0f;
+        sample_place(&spot, sample, place);
+        sample_sand(texture, &spot, place, sand);
         if (texture->has_board)
-            white = board_white(texture, sx, sy, 0.5 * pixel_m, &alpha);
-        if (texture->has_charuco)
-            white = charuco_white(texture, sx, sy, 0.5 * pixel_m, &alpha);
-        add_albedo(texture, sand, white, alpha, rgb);
+            white = board_white(texture, place[0], place[1], 0.5 * spot.pixel_m, &alpha);
+        add_ground(sand, white, alpha, rgb);
     }
     for (int c = 0; c < 3; c++)
         rgb[c] *= 0.25f;
+}
+
+float aqm_texture_print(const AqmTexture *texture, const AqmBoard *board, double margin_m, double x,
+                        double y, const double du[2], const double dv[2], float rgb[3]) {
+    const double half_x = 0.5 * board->squares_x * board->square_m;
+    const double half_y = 0.5 * board->squares_y * board->square_m;
+    const double reach_x = fabs(du[0]) + fabs(dv[0]), reach_y = fabs(du[1]) + fabs(dv[1]);
+    if (fabs(x - half_x) > half_x + margin_m + reach_x ||
+        fabs(y - half_y) > half_y + margin_m + reach_y)
+        return 0.0f;
+    const Spot spot = look_at(texture, x, y, du, dv);
+    float sum = 0.0f, all = 0.0f;
+    for (int sample = 0; sample < 4; sample++) {
+        double place[2];
+        float sand[2];
+        sample_place(&spot, sample, place);
+        const double sample_m = 0.5 * spot.pixel_m;
+        const float alpha = (float)(covered(place[0] - half_x, half_x + margin_m, sample_m) *
+                                    covered(place[1] - half_y, half_y + margin_m, sample_m));
+        if (alpha <= 0.0f)
+            continue;
+        sample_sand(texture, &spot, place, sand);
+        const float white = charuco_white(board, place[0], place[1], sample_m);
+        sum += alpha * fmaxf(0.01f, print_albedo(white, sand));
+        all += alpha;
+    }
+    rgb[0] = rgb[1] = rgb[2] = all > 0.0f ? sum / all : 0.0f;
+    return 0.25f * all;
 }

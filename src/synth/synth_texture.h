@@ -23,23 +23,21 @@ typedef struct AqmTexture {
     bool has_board;
     double board_cos, board_sin; /* direction of its long side on the map */
     double board_stretch;        /* length along the slope per length on the map */
-    bool has_charuco;
-    AqmBoard charuco;
-    double charuco_from_map[6]; /* affine: x = m0 X + m1 Y + m2, y = m3 X + m4 Y + m5, metres */
 } AqmTexture;
 
 /* `board_azimuth` and `board_slope` (tangent of the tilt) matter where has_board is set. */
 void aqm_texture_init(AqmTexture *texture, uint64_t seed, double contrast, bool has_board,
                       double board_azimuth, double board_slope);
 
-/* Prints a ChArUco board with a white margin of 12 mm on the ground: its frame is p = R q + origin,
- * its plane Z = z[0] + z[1] X + z[2] Y. */
-void aqm_texture_print_board(AqmTexture *texture, const AqmBoard *board, const double R[9],
-                             const double origin[3], const double z[3]);
-
 /* Mean albedo (R, G, B) of the parallelogram about (x, y) that a pixel sees: its sides are du and
  * dv, metres on the map. */
 void aqm_texture_albedo(const AqmTexture *texture, double x, double y, const double du[2],
                         const double dv[2], float rgb[3]);
+
+/* The same of a ChArUco board on a plate that reaches `margin_m` beyond its squares: (x, y), du and
+ * dv are in the board's frame. Returns the share of the parallelogram that the plate covers; where
+ * it is 0, rgb is not set. */
+float aqm_texture_print(const AqmTexture *texture, const AqmBoard *board, double margin_m, double x,
+                        double y, const double du[2], const double dv[2], float rgb[3]);
 
 #endif

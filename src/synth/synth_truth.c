@@ -1,5 +1,5 @@
 /* gt/scene.json and the surface meshes. The footprint is the box, on the map, of all that the ring
- * cameras see; the mesh covers it on a 2 mm grid. */
+ * cameras see; the mesh covers it on a 2 mm grid, and so a plate that hangs over it. */
 #include <jansson.h>
 #include <math.h>
 #include <stdlib.h>
@@ -30,38 +30,74 @@ static bool footprint_of(const AqmSynthDataset *dataset, int frame, double box[4
     return box[0] <= box[1];
 }
 
-static void fill_vertex(const AqmSynthFrame *frame, AqmMesh *mesh, size_t at, double x, double y) {
-    double g[2];
-    const double z = aqm_surface_gradient(frame->surface, x, y, g);
-    const double norm = sqrt(1.0 + g[0] * g[0] + g[1] * g[1]);
-    const double du[2] = {mesh_step_m, 0.0}, dv[2] = {0.0, mesh_step_m};
-    float rgb[3], *p = mesh->position + 3 * at, *n = mesh->normal + 3 * at;
-    p[0] = (float)x, p[1] = (float)y, p[2] = (float)z;
-    n[0] = (float)(g[0] / norm), n[1] = (float)(g[1] / norm), n[2] = (float)(-1.0 / norm);
-    aqm_texture_albedo(&frame->texture, x, y, du, dv, rgb);
+static const double du[2] = {mesh_step_m, 0.0}, dv[2] = {0.0, mesh_step_m};
+
+static void color_vertex(AqmMesh *mesh, size_t at, const float rgb[3]) {
     for (int c = 0; c < 3; c++)
         mesh->color[3 * at + (size_t)c] = (uint8_t)(255.0f * fminf(rgb[c], 1.0f));
 }
 
-static AqmStatus surface_mesh(const AqmSynthFrame *frame, const double box[4], AqmMesh **out,
-                              AqmDiag *diag) {
-    const size_t nx = (size_t)ceil((box[1] - box[0]) / mesh_step_m) + 1;
-    const size_t ny = (size_t)ceil((box[3] - box[2]) / mesh_step_m) + 1;
-    AqmMesh *mesh = NULL;
-    AQM_TRY(aqm_mesh_create(&mesh, nx * ny, 2 * (nx - 1) * (ny - 1), diag));
-    uint32_t *t = mesh->triangles;
-    for (size_t j = 0; j < ny; j++)
-        for (size_t i = 0; i < nx; i++) {
-            const size_t at = j * nx + i;
-            fill_vertex(frame, mesh, at, box[0] + (double)i * mesh_step_m,
-                        box[2] + (double)j * mesh_step_m);
-            if (i + 1 == nx || j + 1 == ny)
-                continue;
-            /* wound so that the normals point up, to smaller Z */
-            const uint32_t a = (uint32_t)at, b = a + 1, c = a + (uint32_t)nx, d = c + 1;
+static void fill_vertex(const AqmSynthFrame *frame, AqmMesh *mesh, size_t at, double x, double y) {
+    double g[2];
+    const double z = aqm_surface_gradient(frame->surface, x, y, g);
+    const double norm = sqrt(1.0 + g[0] * g[0] + g[1] * g[1]);
+    float rgb[3], *p = mesh->position + 3 * at, *n = mesh->normal + 3 * at;
+    p[0] = (float)x, p[1] = (float)y, p[2] = (float)z;
+    n[0] = (float)(g[0] / norm), n[1] = (float)(g[1] / norm), n[2] = (float)(-1.0 / norm);
+    aqm_texture_albedo(&frame->texture, x, y, du, dv, rgb);
+    color_vertex(mesh, at, rgb);
+}
+
+/* The vertex at (a, b) of the plate. */
+static void fill_plate_vertex(const AqmSynthFrame *frame, const AqmBoard *board, AqmMesh *mesh,
+                              size_t at, double a, double b) {
+    const AqmPlate *plate = &frame->pose.plate;
+    const double margin = board->square_m;
+    double normal[3];
+    float rgb[3] = {0.0f, 0.0f, 0.0f};
+    aqm_plate_normal(plate, normal);
+    for (size_t k = 0; k < 3; k++) {
+        const double place = plate->corner[k] + a * plate->side[0][k] + b * plate->side[1][k];
+        mesh->position[3 * at + k] = (float)place;
+        mesh->normal[3 * at + k] = (float)-normal[k];
+    }
+    (void)aqm_texture_print(&frame->texture, board, margin, a - margin, b - margin, du, dv, rgb);
+    color_vertex(mesh, at, rgb);
+}
+
+/* The triangles of a grid of vertices from `first` on, wound so that the normals point up, to
+ * smaller Z; returns where the next ones go. */
+static uint32_t *fill_triangles(uint32_t *t, size_t first, size_t nx, size_t ny) {
+    for (size_t j = 0; j + 1 < ny; j++)
+        for (size_t i = 0; i + 1 < nx; i++) {
+            const uint32_t a = (uint32_t)(first + j * nx + i), b = a + 1;
+            const uint32_t c = a + (uint32_t)nx, d = c + 1;
             *t++ = a, *t++ = c, *t++ = b;
             *t++ = b, *t++ = c, *t++ = d;
         }
+    return t;
+}
+
+/* The bed, and the plate over it, whose last row and column lie on its rim. */
+static AqmStatus surface_mesh(const AqmSynthFrame *frame, const AqmBoard *board,
+                              const double box[4], AqmMesh **out, AqmDiag *diag) {
+    const size_t nx = (size_t)ceil((box[1] - box[0]) / mesh_step_m) + 1;
+    const size_t ny = (size_t)ceil((box[3] - box[2]) / mesh_step_m) + 1;
+    const double *size = frame->pose.plate.size_m;
+    const size_t na = frame->has_plate ? (size_t)ceil(size[0] / mesh_step_m) + 1 : 0;
+    const size_t nb = frame->has_plate ? (size_t)ceil(size[1] / mesh_step_m) + 1 : 0;
+    const size_t on_plate = frame->has_plate ? 2 * (na - 1) * (nb - 1) : 0;
+    AqmMesh *mesh = NULL;
+    AQM_TRY(aqm_mesh_create(&mesh, nx * ny + na * nb, 2 * (nx - 1) * (ny - 1) + on_plate, diag));
+    for (size_t k = 0; k < nx * ny; k++)
+        fill_vertex(frame, mesh, k, box[0] + (double)(k % nx) * mesh_step_m,
+                    box[2] + (double)(k / nx) * mesh_step_m);
+    uint32_t *t = fill_triangles(mesh->triangles, 0, nx, ny);
+    for (size_t k = 0; k < na * nb; k++)
+        fill_plate_vertex(frame, board, mesh, nx * ny + k,
+                          fmin((double)(k % na) * mesh_step_m, size[0]),
+                          fmin((double)(k / na) * mesh_step_m, size[1]));
+    (void)fill_triangles(t, nx * ny, na, nb);
     *out = mesh;
     return AQM_OK;
 }
@@ -71,7 +107,7 @@ static AqmStatus write_mesh(const AqmSynthDataset *dataset, int frame, const dou
     char path[AQM_SYNTH_PATH_MAX];
     AqmMesh *mesh = NULL;
     AQM_TRY(aqm_synth_path(path, diag, dataset, "gt/frame_%06d/surface.ply", frame));
-    AQM_TRY(surface_mesh(&dataset->frames[frame], box, &mesh, diag));
+    AQM_TRY(surface_mesh(&dataset->frames[frame], &dataset->options->board, box, &mesh, diag));
     const AqmStatus status = aqm_ply_write_mesh(path, mesh, NULL, diag);
     aqm_mesh_destroy(&mesh);
     return status;
@@ -150,9 +186,8 @@ static json_t *vector_to_json(double x, double y, double z) {
 /* The board of the scene `charuco`: pose, and corners in the order of board.h. */
 static json_t *board_to_json(const AqmSynthDataset *dataset, int frame) {
     const AqmBoard *board = &dataset->options->board;
-    const AqmSynthPose pose =
-        aqm_synth_charuco_pose(dataset->options, dataset->rig->water_z, frame);
-    const double *R = pose.R, *o = pose.origin;
+    const AqmSynthPose *pose = &dataset->frames[frame].pose;
+    const double *R = pose->R, *o = pose->origin;
     json_t *corners = json_array();
     for (size_t i = 0; i < aqm_board_corner_count(board); i++) {
         double q[2], p[3];
@@ -164,9 +199,17 @@ static json_t *board_to_json(const AqmSynthDataset *dataset, int frame) {
     return json_pack("{s:[i, i], s:f, s:f, s:s, s:f, s:o, s:o, s:o, s:o}", "squares",
                      board->squares_x, board->squares_y, "square_m", board->square_m, "marker_m",
                      board->marker_m, "dictionary", aqm_dictionary_name(board->dictionary),
-                     "tilt_deg", pose.tilt_deg, "origin", vector_to_json(o[0], o[1], o[2]),
+                     "tilt_deg", pose->tilt_deg, "origin", vector_to_json(o[0], o[1], o[2]),
                      "x_axis", vector_to_json(R[0], R[3], R[6]), "y_axis",
                      vector_to_json(R[1], R[4], R[7]), "corners", corners);
+}
+
+static json_t *plate_to_json(const AqmPlate *plate) {
+    const double *x = plate->side[0], *y = plate->side[1], *o = plate->corner;
+    return json_pack("{s:o, s:o, s:o, s:[f, f]}", "corner", vector_to_json(o[0], o[1], o[2]),
+                     "x_axis", vector_to_json(x[0], x[1], x[2]), "y_axis",
+                     vector_to_json(y[0], y[1], y[2]), "size_m", plate->size_m[0],
+                     plate->size_m[1]);
 }
 
 static json_t *frame_to_json(const AqmSynthDataset *dataset, int frame, const double box[4]) {
@@ -177,8 +220,10 @@ static json_t *frame_to_json(const AqmSynthDataset *dataset, int frame, const do
     if (json && dataset->options->scene == AQM_SCENE_MOUND)
         (void)json_object_set_new(json, "mound_volume_m3",
                                   json_real(aqm_synth_mound_volume(frame)));
-    if (json && dataset->options->scene == AQM_SCENE_CHARUCO)
+    if (json && dataset->frames[frame].has_plate) {
+        (void)json_object_set_new(json, "plate", plate_to_json(&dataset->frames[frame].pose.plate));
         (void)json_object_set_new(json, "board", board_to_json(dataset, frame));
+    }
     return json;
 }
 

@@ -9,7 +9,9 @@
  *
  * Beside a step of the base it is not known which side a pixel is on. There two surfaces are tried,
  * one with the nearer side grown over the step, one with the farther, and the better match wins:
- * that puts the edge where the image has it.
+ * that puts the edge where the image has it. A step is where the base changes from one pixel to the
+ * next by more than on either side of them: a steep slope, which changes as much within reach, is
+ * none, and pieces of horizontal planes in its place would be wrong.
  *
  * Sources whose peak score is well below the best source's do not see the surface there and are
  * left out for all k alike, so the joined curve is smooth and its parabola means something. */
@@ -23,7 +25,7 @@
 
 static const size_t tile_area = (size_t)AQM_TILE_WIDTH * AQM_TILE_HEIGHT;
 static const float source_floor = 0.6f, source_full = 0.8f; /* of the best source's peak */
-static const float step_tolerance_px = 1.5f;
+static const float step_tolerance_px = 1.5f, jump_px = 1.0f;
 enum { STEP_REACH = 4 };
 /* what a match a pixel away must be better by, so that flat curves stay at the base */
 static const float prior = 0.005f;
@@ -33,6 +35,8 @@ static const float prior = 0.005f;
 typedef struct Layers {
     float *front, *back; /* the base, but beside a step its nearer or farther side */
     float *rows;         /* scratch */
+    uint8_t *marks;      /* is there a jump of the row within reach? */
+    bool *has_marks;     /* rows */
 } Layers;
 
 static inline float larger(float a, float b) {
@@ -95,21 +99,87 @@ static void extremes_down(const float *in, int width, int height, int y, bool is
         inner_extremes(row, width, width, false, out);
 }
 
-static void grow(const AqmSweep *sweep, const float *base, bool is_front, float *rows, float *out) {
+/* Where n values jump to the next. The rows are those of the values before, at, after and behind;
+ * no jump where one is NaN. */
+static void find_jumps(const float *before, const float *a, const float *b, const float *behind,
+                       int n, uint8_t *jumps) {
+    for (int x = 0; x < n; x++) {
+        const float rise = larger(fabsf(a[x] - before[x]), fabsf(behind[x] - b[x]));
+        jumps[x] |= fabsf(b[x] - a[x]) - rise > jump_px;
+    }
+}
+
+/* Marks what lies within reach, along the row, of its jumps. Are there any? */
+static bool mark_jumps(const float *base, int width, int height, int y, uint8_t *jumps,
+                       uint8_t *marks) {
+    const float *row = base + (size_t)y * (size_t)width;
+    memset(jumps, 0, (size_t)width);
+    memset(marks, 0, (size_t)width);
+    if (width > 3)
+        find_jumps(row, row + 1, row + 2, row + 3, width - 3, jumps + 1);
+    if (y > 0 && y + 2 < height)
+        find_jumps(row - width, row, row + width, row + 2 * width, width, jumps);
+    bool any = false;
+    const uint8_t *end = jumps + width, *at = jumps;
+    while (at < end && (at = memchr(at, 1, (size_t)(end - at)))) {
+        const int x = (int)(at++ - jumps), from = x > STEP_REACH ? x - STEP_REACH : 0;
+        const int to = x + STEP_REACH < width ? x + STEP_REACH : width - 1;
+        memset(marks + from, 1, (size_t)(to - from + 1));
+        any = true;
+    }
+    return any;
+}
+
+static bool any_marks(const Layers *layers, int height, int y, int reach) {
+    bool any = false;
+    for (int k = y > reach ? y - reach : 0; k <= y + reach && k < height; k++)
+        any |= layers->has_marks[k];
+    return any;
+}
+
+/* Takes the larger of the neighbours within reach (the smaller for the back) where a jump is. */
+static void grow_row(const float *base, int width, int height, int y, bool is_front,
+                     const Layers *layers, float *to) {
+    const size_t w = (size_t)width;
+    const float *own = base + (size_t)y * w;
+    uint8_t near[AQM_GRAY_MAX_SIZE];
+    memset(near, 0, w);
+    for (int k = y > STEP_REACH ? y - STEP_REACH : 0; k <= y + STEP_REACH && k < height; k++)
+        for (int x = 0; x < width && layers->has_marks[k]; x++)
+            near[x] |= layers->marks[(size_t)k * w + (size_t)x];
+    extremes_down(layers->rows, width, height, y, is_front, to);
+    for (int x = 0; x < width; x++)
+        to[x] = near[x] && fabsf(to[x] - own[x]) > step_tolerance_px ? to[x] : own[x];
+}
+
+static void grow(const AqmSweep *sweep, const float *base, bool is_front, const Layers *layers,
+                 float *out) {
     const int width = sweep->view->width, height = sweep->view->height;
     const size_t w = (size_t)width;
-#pragma omp parallel for num_threads(sweep->threads) schedule(static)
+#pragma omp parallel for num_threads(sweep->threads) schedule(dynamic, 16)
     for (int y = 0; y < height; y++)
-        extremes_along(base + (size_t)y * w, width, is_front, rows + (size_t)y * w);
-#pragma omp parallel for num_threads(sweep->threads) schedule(static)
+        if (any_marks(layers, height, y, 2 * STEP_REACH))
+            extremes_along(base + (size_t)y * w, width, is_front, layers->rows + (size_t)y * w);
+#pragma omp parallel for num_threads(sweep->threads) schedule(dynamic, 16)
     for (int y = 0; y < height; y++) {
         float *to = out + (size_t)y * w;
-        extremes_down(rows, width, height, y, is_front, to);
-        for (int x = 0; x < width; x++) {
-            const float own = base[(size_t)y * w + (size_t)x];
-            to[x] = fabsf(to[x] - own) > step_tolerance_px ? to[x] : own;
-        }
+        if (any_marks(layers, height, y, STEP_REACH))
+            grow_row(base, width, height, y, is_front, layers, to);
+        else
+            memcpy(to, base + (size_t)y * w, w * sizeof *to);
     }
+}
+
+static void find_layers(const AqmSweep *sweep, const float *base, const Layers *layers) {
+    const int width = sweep->view->width, height = sweep->view->height;
+#pragma omp parallel for num_threads(sweep->threads) schedule(static)
+    for (int y = 0; y < height; y++) {
+        uint8_t jumps[AQM_GRAY_MAX_SIZE];
+        layers->has_marks[y] =
+            mark_jumps(base, width, height, y, jumps, layers->marks + (size_t)y * (size_t)width);
+    }
+    grow(sweep, base, true, layers, layers->front);
+    grow(sweep, base, false, layers, layers->back);
 }
 
 /* The part of a tile that holds its pixels beside steps; empty (width 0) where there are none. */
@@ -307,12 +377,18 @@ AqmStatus aqm_sweep_near(const AqmSweep *sweep, const float *base, const AqmNear
                          float *disparity, AqmDiag *diag) {
     const size_t pixels = (size_t)sweep->view->width * (size_t)sweep->view->height;
     float *maps = aqm_alloc(3 * pixels, sizeof *maps);
-    if (!maps)
-        return aqm_fail_memory(diag, "a disparity map", 3 * pixels, sizeof *maps);
-    const Layers layers = {maps, maps + pixels, maps + 2 * pixels};
-    grow(sweep, base, true, layers.rows, layers.front);
-    grow(sweep, base, false, layers.rows, layers.back);
-    const AqmStatus status = sweep_tiles(sweep, base, &layers, options, disparity, diag);
+    uint8_t *marks = aqm_alloc(pixels, 1);
+    bool *has_marks = aqm_alloc((size_t)sweep->view->height, sizeof *has_marks);
+    AqmStatus status = AQM_OK;
+    if (maps && marks && has_marks) {
+        const Layers layers = {maps, maps + pixels, maps + 2 * pixels, marks, has_marks};
+        find_layers(sweep, base, &layers);
+        status = sweep_tiles(sweep, base, &layers, options, disparity, diag);
+    } else {
+        status = aqm_fail_memory(diag, "a disparity map", pixels, 3 * sizeof *maps + 1);
+    }
     aqm_free(maps);
+    aqm_free(marks);
+    aqm_free(has_marks);
     return status;
 }
