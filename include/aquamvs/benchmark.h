@@ -86,12 +86,13 @@ typedef struct AqmBenchmarkComparison {
 } AqmBenchmarkComparison;
 
 /* Compares run B with run A, each a run folder or a summary.json. Thresholds are those of B's
- * suite. A measure got worse if its median did by more than its threshold, and, of times and
- * memory, if no run of B was as good as the worst of A, and by least_seconds and
- * least_mb at least. Times are judged where both did three runs or more. Where other programs took
- * more than a tenth of the machine, those by the clock are not judged, and those of the CPU count
- * only if the runs of B lie the threshold beyond those of A, and by ten times least_seconds. A cell
- * of A that is done there and not in B is a regression.
+ * suite. A measure got worse if its median did by more than its threshold; of memory also if no run
+ * of B was as good as the worst of A, and by least_mb at least; of times if the median of B is
+ * worse than every run of A, by least_seconds at least, and by the threshold and 0.3 times the
+ * ranges of the runs of A and of B. Times are judged where both did five runs or more. Where other
+ * programs took more than a tenth of the machine, those by the clock are not judged, and those of
+ * the CPU count only if the runs of B lie the threshold beyond those of A, and by ten times
+ * least_seconds. A cell of A that is done there and not in B is a regression.
  *
  * IO or FORMAT where a file cannot be read or is no summary; MEMORY. The caller destroys *out. */
 AQM_API AQM_NODISCARD AqmStatus aqm_benchmark_compare(const char *a, const char *b,

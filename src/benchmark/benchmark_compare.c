@@ -1,14 +1,20 @@
 /* Run B against run A, measure by measure.
  *
  * Results of a run are the same bytes whenever it is done again, so accuracy and completeness are
- * judged by their threshold alone. Times and memory vary: there a change counts only where the
- * ranges of the two, least to most of the repeats, do not touch. Of three runs each the chance that
- * six equal draws fall so is one in ten for either side, and the median must have moved by the
- * threshold as well. Seconds by the clock tell nothing where other programs took part of the
- * machine. CPU seconds suffer less, from caches and cores that are shared: of eleven runs of one
- * commit with 85 % of the machine taken by others, one took 30 % less than the rest in all three
- * repeats of a cell of 0.3 s, while cells of 3 s stayed within a tenth. So the ranges must then be
- * the threshold apart, and small differences count for nothing. */
+ * judged by their threshold alone. Memory varies with how threads meet: there a change counts only
+ * where the ranges of the two, least to most of the repeats, do not touch.
+ *
+ * Frames of a second vary by 8 % even on a machine that nothing else uses (measured), in part more
+ * slowly than a cell is repeated, so the repeats of one run do not tell all of it. A time has
+ * changed where its median lies beyond all runs of the other side, and has moved by the threshold
+ * and NOISE_SHARE of both ranges on top of it: of five equal draws a range is 2.3 standard
+ * deviations, so that is 1.8 standard errors of the difference of two medians.
+ *
+ * Seconds by the clock tell nothing where other programs took part of the machine. CPU seconds
+ * suffer less, from caches and cores that are shared: of eleven runs of one commit with 85 % of the
+ * machine taken by others, one took 30 % less than the rest in all three repeats of a cell of 0.3
+ * s, while cells of 3 s stayed within a tenth. So the ranges must then be the threshold apart, and
+ * small differences count for nothing. */
 #include <jansson.h>
 #include <limits.h>
 #include <math.h>
@@ -25,7 +31,8 @@
 
 static const double disturbed_pct = 10.0;    /* of the machine, taken by others */
 static const double disturbed_factor = 10.0; /* of least_seconds then */
-enum { RUNS_NEEDED = 3 };
+static const double NOISE_SHARE = 0.3;
+enum { RUNS_NEEDED = 5 };
 
 const char *aqm_verdict_name(AqmVerdict verdict) {
     static const char *const names[] = {"same",       "better",    "WORSE",
@@ -209,6 +216,14 @@ static AqmVerdict judge(const AqmThresholds *thresholds, AqmBenchmarkDelta *d, c
     }
     if (group == AQM_GROUP_TIME && fabs(worse) < least_s) {
         snprintf(d->note, sizeof d->note, "below %g s", least_s);
+        return AQM_VERDICT_SAME;
+    }
+    if (group == AQM_GROUP_TIME && !is_disturbed) {
+        const double noise = NOISE_SHARE * (a->most - a->least + b->most - b->least);
+        const double beyond = worse > 0.0 ? b->median - a->most : a->least - b->median;
+        if (beyond > 0.0 && fabs(worse) > allowed + noise)
+            return worse > 0.0 ? AQM_VERDICT_WORSE : AQM_VERDICT_BETTER;
+        snprintf(d->note, sizeof d->note, "within the noise");
         return AQM_VERDICT_SAME;
     }
     const double margin = is_disturbed ? allowed : 0.0;

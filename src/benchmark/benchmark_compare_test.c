@@ -18,7 +18,7 @@
 #define CELL "\"cells\": [{\"dataset\": \"d\", \"configuration\": \"c\", \"status\": \"done\", "
 #define RUN(body) HEAD THRESHOLDS CELL body "}]}"
 #define TIMES(median, min, max)                                                                    \
-    "{\"median\": " #median ", \"min\": " #min ", \"max\": " #max ", \"runs\": [1, 1, 1]}"
+    "{\"median\": " #median ", \"min\": " #min ", \"max\": " #max ", \"runs\": [1, 1, 1, 1, 1]}"
 
 static AqmBenchmarkComparison *compare(const char *folder, const char *a, const char *b) {
     char paths[2][PATH_MAX];
@@ -76,14 +76,19 @@ static void times_count_beyond_the_spread_alone(void **state) {
     const char *a = RUN("\"seconds\": {\"cpu\": " TIMES(1.0, 0.9, 1.15) "}");
     verdict_is(*state, a, RUN("\"seconds\": {\"cpu\": " TIMES(1.3, 1.2, 1.4) "}"),
                AQM_VERDICT_WORSE, true);
-    verdict_is(*state, a, RUN("\"seconds\": {\"cpu\": " TIMES(1.3, 1.1, 1.4) "}"), AQM_VERDICT_SAME,
-               false); /* one was as fast */
+    verdict_is(*state, a, RUN("\"seconds\": {\"cpu\": " TIMES(1.26, 1.1, 1.4) "}"),
+               AQM_VERDICT_SAME, false); /* 10 % and 0.3 (0.25 + 0.3) are 0.265 */
+    verdict_is(*state, a, RUN("\"seconds\": {\"cpu\": " TIMES(1.27, 1.1, 1.4) "}"),
+               AQM_VERDICT_WORSE, true);
+    verdict_is(*state, RUN("\"seconds\": {\"cpu\": " TIMES(1.0, 0.9, 1.45) "}"),
+               RUN("\"seconds\": {\"cpu\": " TIMES(1.44, 1.43, 1.46) "}"), AQM_VERDICT_SAME,
+               false); /* one was as slow */
     verdict_is(*state, a, RUN("\"seconds\": {\"cpu\": " TIMES(1.09, 1.16, 1.2) "}"),
                AQM_VERDICT_SAME, false); /* below ten percent */
     verdict_is(*state, a, RUN("\"seconds\": {\"cpu\": " TIMES(0.7, 0.6, 0.8) "}"),
                AQM_VERDICT_BETTER, false);
-    verdict_is(*state, a, RUN("\"seconds\": {\"cpu\": " TIMES(0.7, 0.6, 0.95) "}"),
-               AQM_VERDICT_SAME, false);
+    verdict_is(*state, a, RUN("\"seconds\": {\"cpu\": " TIMES(0.7, 0.5, 1.0) "}"), AQM_VERDICT_SAME,
+               false);
     /* 30 ms are none, whatever part of the whole */
     verdict_is(*state, RUN("\"stages\": {\"read\": {\"cpu\": " TIMES(0.03, 0.03, 0.03) "}}"),
                RUN("\"stages\": {\"read\": {\"cpu\": " TIMES(0.06, 0.06, 0.06) "}}"),
@@ -122,12 +127,12 @@ static void cpu_times_must_lie_further_apart_where_others_ran(void **state) {
     far = compare(*state, CPU(TIMES(1.0, 0.9, 1.1), "1"), CPU(TIMES(1.3, 1.25, 1.4), "1"));
     assert_int_equal(far->regressions, 1);
     aqm_benchmark_comparison_destroy(&far);
-    const char *close = CPU(TIMES(1.2, 1.15, 1.4), "50");
+    const char *close = CPU(TIMES(1.24, 1.18, 1.3), "50");
     AqmBenchmarkComparison *c = compare(*state, a, close);
     for (size_t k = 0; k < c->count; k++)
         assert_false(c->deltas[k].is_regression);
     aqm_benchmark_comparison_destroy(&c);
-    c = compare(*state, CPU(TIMES(1.0, 0.9, 1.1), "2"), CPU(TIMES(1.2, 1.15, 1.4), "2"));
+    c = compare(*state, CPU(TIMES(1.0, 0.9, 1.1), "2"), CPU(TIMES(1.24, 1.18, 1.3), "2"));
     assert_int_equal(c->regressions, 1);
     aqm_benchmark_comparison_destroy(&c);
 }
