@@ -19,6 +19,19 @@ static inline void aqm_cross3(const double a[3], const double b[3], double out[3
     out[0] = x, out[1] = y, out[2] = z;
 }
 
+/* The squared distance of a point from a segment: `from` is the point and `side` the other end,
+ * both seen from one end. *along: where the nearest place lies, 0..1. */
+static inline double aqm_segment_distance2(const double from[3], const double side[3],
+                                           double *along) {
+    const double length2 = aqm_dot3(side, side);
+    const double t = length2 > 0.0 ? aqm_dot3(from, side) / length2 : 0.0;
+    *along = t < 0.0 ? 0.0 : t > 1.0 ? 1.0 : t;
+    double left[3];
+    for (int k = 0; k < 3; k++)
+        left[k] = from[k] - *along * side[k];
+    return aqm_dot3(left, left);
+}
+
 /* out = M v; out may be v */
 static inline void aqm_mul33v(const double M[9], const double v[3], double out[3]) {
     const double x = M[0] * v[0] + M[1] * v[1] + M[2] * v[2];

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "math/rng.h"
 #include "math/stats.h"
+#include "stages/surface/test_clouds.h"
 
 /* The surface of all scenes: 5 mm waves of 50 mm over a tilted floor at 1.2 m. */
 static double truth(double x, double y) {
@@ -24,21 +25,7 @@ static double slope_x(double x) {
 }
 
 static void add_point(AqmCloud *cloud, double x, double y, double z) {
-    const size_t i = cloud->count++;
-    cloud->position[3 * i] = (float)x, cloud->position[3 * i + 1] = (float)y;
-    cloud->position[3 * i + 2] = (float)z;
-    memset(cloud->normal + 3 * i, 0, 3 * sizeof(float));
-    cloud->color[3 * i] = 100, cloud->color[3 * i + 1] = x < 0.0 ? 50 : 200;
-    cloud->color[3 * i + 2] = 7;
-    cloud->confidence[i] = 0.5f;
-    cloud->sigma_m[i] = 0.0003f;
-    cloud->views[i] = 3;
-}
-
-static AqmCloud *empty_cloud(size_t capacity) {
-    AqmCloud *cloud = NULL;
-    assert_int_equal(aqm_cloud_create(&cloud, capacity, NULL), AQM_OK);
-    return cloud;
+    add_seen_point(cloud, (const double[3]){x, y, z}, NULL, 0.0003f);
 }
 
 /* |x|, |y| <= half, one point in each square of `spacing` at a random place, Gaussian noise. */

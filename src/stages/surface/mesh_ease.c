@@ -99,19 +99,6 @@ static void find_normal(const Ease *ease, size_t vertex) {
 
 /* ---- samples --------------------------------------------------------------------------------- */
 
-/* The barycentric coordinates of the place of a side (from corner k to the next) nearest to x;
- * returns the square of the distance. */
-static double foot_on_side(const double from[3], const double side[3], int k, double b[3]) {
-    const double length2 = aqm_dot3(side, side);
-    const double along = length2 > 0.0 ? aqm_dot3(from, side) / length2 : 0.0;
-    const double t = along < 0.0 ? 0.0 : along > 1.0 ? 1.0 : along;
-    double left[3];
-    for (int a = 0; a < 3; a++)
-        left[a] = from[a] - t * side[a];
-    b[k] = 1.0 - t, b[(k + 1) % 3] = t, b[(k + 2) % 3] = 0.0;
-    return aqm_dot3(left, left);
-}
-
 /* The barycentric coordinates of the place of the triangle nearest to x, and its unit normal; false
  * where it has no area. */
 static bool foot_of(const Ease *ease, uint32_t triangle, const double x[3], double b[3],
@@ -134,11 +121,11 @@ static bool foot_of(const Ease *ease, uint32_t triangle, const double x[3], doub
         inside = inside && b[(k + 2) % 3] >= 0.0;
     }
     for (int k = 0; k < 3 && !inside; k++) {
-        double candidate[3];
-        const double distance2 = foot_on_side(from[k], side[k], k, candidate);
+        double along;
+        const double distance2 = aqm_segment_distance2(from[k], side[k], &along);
         if (distance2 < least) {
             least = distance2;
-            memcpy(b, candidate, sizeof candidate);
+            b[k] = 1.0 - along, b[(k + 1) % 3] = along, b[(k + 2) % 3] = 0.0;
         }
     }
     return true;

@@ -19,18 +19,6 @@ static void corner_of(const AqmMeshTree *tree, uint32_t triangle, int k, double 
         out[a] = (double)p[a];
 }
 
-static double segment_distance2(const double x[3], const double a[3], const double b[3]) {
-    double side[3], from_a[3], left[3];
-    for (int k = 0; k < 3; k++)
-        side[k] = b[k] - a[k], from_a[k] = x[k] - a[k];
-    const double length2 = aqm_dot3(side, side);
-    const double along = length2 > 0.0 ? aqm_dot3(from_a, side) / length2 : 0.0;
-    const double t = along < 0.0 ? 0.0 : along > 1.0 ? 1.0 : along;
-    for (int k = 0; k < 3; k++)
-        left[k] = from_a[k] - t * side[k];
-    return aqm_dot3(left, left);
-}
-
 /* To the plane where the foot lies within the triangle, else to the nearest of its sides. */
 static double triangle_distance2(const AqmMeshTree *tree, uint32_t triangle, const double x[3]) {
     double p[3][3], side[3][3], normal[3], least = INFINITY;
@@ -44,10 +32,10 @@ static double triangle_distance2(const AqmMeshTree *tree, uint32_t triangle, con
     bool inside = normal2 > 0.0;
     for (int k = 0; k < 3; k++) {
         const double from[3] = {x[0] - p[k][0], x[1] - p[k][1], x[2] - p[k][2]};
-        double inwards[3];
+        double inwards[3], along;
         aqm_cross3(normal, side[k], inwards);
         inside = inside && aqm_dot3(inwards, from) >= 0.0;
-        const double distance2 = segment_distance2(x, p[k], p[(k + 1) % 3]);
+        const double distance2 = aqm_segment_distance2(from, side[k], &along);
         least = distance2 < least ? distance2 : least;
     }
     if (!inside)

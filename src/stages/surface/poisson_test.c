@@ -12,6 +12,7 @@
 #include "geometry/mesh_shape.h"
 #include "geometry/neighbors.h"
 #include "math/rng.h"
+#include "stages/surface/test_clouds.h"
 
 static const double PI = 3.14159265358979323846;
 
@@ -29,22 +30,7 @@ static void truth_normal(double x, double n[3]) {
 }
 
 static void add_point(AqmCloud *cloud, const double p[3], const double n[3]) {
-    const size_t i = cloud->count++;
-    for (size_t k = 0; k < 3; k++) {
-        cloud->position[3 * i + k] = (float)p[k];
-        cloud->normal[3 * i + k] = (float)n[k];
-    }
-    cloud->color[3 * i] = 100, cloud->color[3 * i + 1] = p[0] < 0.0 ? 50 : 200;
-    cloud->color[3 * i + 2] = 7;
-    cloud->confidence[i] = 0.5f;
-    cloud->sigma_m[i] = p[1] < 0.0 ? NAN : 0.0003f;
-    cloud->views[i] = 3;
-}
-
-static AqmCloud *empty_cloud(size_t capacity) {
-    AqmCloud *cloud = NULL;
-    assert_int_equal(aqm_cloud_create(&cloud, capacity, NULL), AQM_OK);
-    return cloud;
+    add_seen_point(cloud, p, n, p[1] < 0.0 ? NAN : 0.0003f);
 }
 
 /* |x|, |y| <= half, one point in each square of `spacing` at a random place; Gaussian noise of the
@@ -542,32 +528,18 @@ static void bad_options_are_named(void **state) {
     aqm_cloud_destroy(&cloud);
 }
 
+static AqmStatus make_any(const AqmCloud *cloud, const void *options, AqmMesh **mesh,
+                          AqmDiag *diag) {
+    return aqm_surface_poisson(cloud, (const AqmPoissonOptions *)options, mesh, diag);
+}
+
 static void failed_allocations_leave_nothing_behind(void **state) {
     (void)state;
     AqmCloud *cloud = wave_cloud(0.02, 0.002, 0.0);
     add_point(cloud, (double[3]){0.08, 0.0, 1.2}, (double[3]){0.0, 0.0, -1.0});
     AqmPoissonOptions options = aqm_poisson_options_default();
     options.depth = 6;
-    const size_t before = aqm_alloc_count().live_bytes;
-    size_t n = 1;
-    for (;; n++) {
-        AqmMesh *mesh = NULL;
-        AqmDiag diag = {0};
-        aqm_alloc_fail_from(n);
-        const AqmStatus status = aqm_surface_poisson(cloud, &options, &mesh, &diag);
-        aqm_alloc_fail_from(0);
-        if (status == AQM_OK) {
-            aqm_mesh_destroy(&mesh);
-            break;
-        }
-        assert_int_equal(status, AQM_ERROR_MEMORY);
-        assert_int_equal(diag.status, AQM_ERROR_MEMORY);
-        assert_null(mesh);
-        assert_int_equal(aqm_alloc_count().live_bytes, before);
-    }
-    print_message("%zu allocations\n", n - 1);
-    assert_int_equal(aqm_alloc_count().live_bytes, before);
-    assert_true(n > 50);
+    assert_true(survive_failed_allocations(make_any, cloud, &options) > 49);
     aqm_cloud_destroy(&cloud);
 }
 
