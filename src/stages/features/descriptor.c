@@ -2,7 +2,7 @@
  * of blur next to the feature's is sampled on a grid that is turned and scaled as the feature is,
  * and gradients are differences on that grid. So their directions come out relative to the
  * feature, the weights of samples are the same for all features and are tabled, and the cost does
- * not depend on the scale: 361 samples for the orientation, 400 for the descriptor, about 10 us
+ * not depend on the scale: 361 samples for the orientation, 400 for the descriptor, about 5 us
  * for both. With sigma the blur of the level, a signal of it is sampled without loss to speak of
  * at 0.75 sigma.
  *
@@ -18,7 +18,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/cpu.h"
 #include "base/diag.h"
+#include "kernels/patch_kernels.h"
 
 enum {
     TURN_SIDE = 19,  /* samples of the orientation, 0.5 sigma apart */
@@ -33,6 +35,7 @@ static const float turn_step = 0.5f, place_step = 0.75f; /* sigma */
 static const float pi = 3.14159265f;
 
 struct AqmDescriptorTables {
+    const AqmPatchKernels *kernels;
     float turn_weight[TURN_SIDE * TURN_SIDE];
     float place_weight[PLACE_SIDE * PLACE_SIDE];
     /* along one axis: the lower of the two bins that a sample goes to (counted from the one before
@@ -45,6 +48,7 @@ AqmStatus aqm_descriptor_tables_create(AqmDescriptorTables **out, AqmDiag *diag)
     AqmDescriptorTables *tables = aqm_calloc(1, sizeof *tables);
     if (!tables)
         return aqm_fail_memory(diag, "tables of the descriptor", 1, sizeof *tables);
+    tables->kernels = aqm_patch_kernels(aqm_cpu_features());
     for (int k = 0; k < TURN_SIDE * TURN_SIDE; k++) {
         const double x = 0.5 * (k % TURN_SIDE - TURN_SIDE / 2),
                      y = 0.5 * (k / TURN_SIDE - TURN_SIDE / 2), r2 = x * x + y * y;
@@ -79,15 +83,6 @@ typedef struct Patch {
     int side;
 } Patch;
 
-static inline float bilinear(const float *level, size_t stride, float x, float y) {
-    const int left = (int)x, top = (int)y;
-    const float a = x - (float)left, b = y - (float)top;
-    const float *p = level + (size_t)top * stride + (size_t)left;
-    const float above = p[0] + a * (p[1] - p[0]);
-    const float below = p[stride] + a * (p[stride + 1] - p[stride]);
-    return above + b * (below - above);
-}
-
 /* Beyond the image its outermost pixels go on; one of width or height 1 has none between. */
 static float bilinear_clamped(const AqmOctave *octave, const float *level, float x, float y) {
     const float right = (float)(octave->width - 1), bottom = (float)(octave->height - 1);
@@ -103,54 +98,50 @@ static float bilinear_clamped(const AqmOctave *octave, const float *level, float
     return above + b * (below - above);
 }
 
-static void sample(const AqmOctave *octave, const float *level, const Patch *patch, float *out) {
+static void sample_clamped(const AqmOctave *octave, const float *level, const AqmPatchGrid *grid,
+                           float *out) {
+    for (int j = 0; j < grid->side; j++)
+        for (int i = 0; i < grid->side; i++) {
+            const float x = grid->x + (float)i * grid->dx - (float)j * grid->dy;
+            const float y = grid->y + (float)i * grid->dy + (float)j * grid->dx;
+            *out++ = bilinear_clamped(octave, level, x, y);
+        }
+}
+
+static void sample(const AqmPatchKernels *kernels, const AqmOctave *octave, const float *level,
+                   const Patch *patch, float *out) {
     const float half = 0.5f * (float)(patch->side - 1);
     const float reach = half * (fabsf(patch->dx) + fabsf(patch->dy)) + 1.0f;
-    const bool inside = patch->x > reach && patch->y > reach &&
-                        patch->x + reach < (float)(octave->width - 1) &&
-                        patch->y + reach < (float)(octave->height - 1);
-    for (int j = 0; j < patch->side; j++)
-        for (int i = 0; i < patch->side; i++) {
-            const float a = (float)i - half, b = (float)j - half;
-            const float x = patch->x + a * patch->dx - b * patch->dy;
-            const float y = patch->y + a * patch->dy + b * patch->dx;
-            *out++ = inside ? bilinear(level, octave->stride, x, y)
-                            : bilinear_clamped(octave, level, x, y);
-        }
+    const AqmPatchGrid grid = {.x = patch->x - half * patch->dx + half * patch->dy,
+                               .y = patch->y - half * patch->dy - half * patch->dx,
+                               .dx = patch->dx,
+                               .dy = patch->dy,
+                               .side = patch->side};
+    if (patch->x > reach && patch->y > reach && patch->x + reach < (float)(octave->width - 1) &&
+        patch->y + reach < (float)(octave->height - 1))
+        kernels->grid(level, octave->stride, &grid, out);
+    else
+        sample_clamped(octave, level, &grid, out);
 }
 
-/* The angle of (x, y) in turns, 0..1; error below 2e-4 of a turn. By the tangent of the angle to
- * the nearer axis (Hastings 1955, arc tangent to degree 5). */
-static inline float turn_of(float x, float y) {
-    const float a = fabsf(x), b = fabsf(y);
-    const float low = a < b ? a : b, high = a < b ? b : a;
-    const float t = low / (high + 1e-30f), t2 = t * t;
-    const float octant = t * (0.158416f + t2 * (-0.045945f + t2 * 0.012626f));
-    const float quadrant = a < b ? 0.25f - octant : octant;
-    const float half = x < 0.0f ? 0.5f - quadrant : quadrant;
-    return y < 0.0f ? 1.0f - half : half;
-}
+/* Size and direction (in turns) of the gradients at the inner side x side samples of a patch, in
+ * rows that lie as far apart as the patch's. */
+typedef struct Gradients {
+    float size[PATCH_MOST * PATCH_MOST], turn[PATCH_MOST * PATCH_MOST];
+} Gradients;
 
-/* Of the inner samples of a patch, scaled by weights: size and direction (in turns). */
-static void gradients(const float *patch, int side, const float *weights, float *size,
-                      float *turn) {
-    const int pitch = side + 2;
-    for (int j = 0; j < side; j++) {
-        const float *row = patch + (size_t)(j + 1) * (size_t)pitch + 1;
-        for (int i = 0; i < side; i++) {
-            const float x = row[i + 1] - row[i - 1], y = row[i + pitch] - row[i - pitch];
-            size[j * side + i] = weights[j * side + i] * sqrtf(x * x + y * y);
-            turn[j * side + i] = turn_of(x, y);
-        }
-    }
+static void gradients_of(const AqmDescriptorTables *tables, const AqmScaleSpace *space,
+                         const AqmExtremum *extremum, const Patch *patch, Gradients *gradients) {
+    float values[PATCH_MOST * PATCH_MOST];
+    const size_t pitch = (size_t)patch->side, side = pitch - 2;
+    const float *level = space->octaves[extremum->octave].levels[extremum->scale];
+    sample(tables->kernels, &space->octaves[extremum->octave], level, patch, values);
+    tables->kernels->gradients(values + pitch + 1, pitch, (side - 1) * pitch + side,
+                               gradients->size, gradients->turn);
 }
 
 static float sigma_of(const AqmExtremum *e) {
     return AQM_SCALE_SIGMA * exp2f(e->at_scale / AQM_SCALES);
-}
-
-static const float *level_of(const AqmScaleSpace *space, const AqmExtremum *e) {
-    return space->octaves[e->octave].levels[e->scale];
 }
 
 /* ---- orientation ----------------------------------------------------------------------------- */
@@ -178,21 +169,23 @@ static float highest_turn(const float bins[TURN_BINS]) {
 
 float aqm_orientation(const AqmDescriptorTables *tables, const AqmScaleSpace *space,
                       const AqmExtremum *extremum) {
-    float patch[(TURN_SIDE + 2) * (TURN_SIDE + 2)], size[TURN_SIDE * TURN_SIDE];
-    float turn[TURN_SIDE * TURN_SIDE], bins[TURN_BINS + 1] = {0};
-    const Patch grid = {.x = extremum->at_x,
-                        .y = extremum->at_y,
-                        .dx = turn_step * sigma_of(extremum),
-                        .side = TURN_SIDE + 2};
-    sample(&space->octaves[extremum->octave], level_of(space, extremum), &grid, patch);
-    gradients(patch, TURN_SIDE, tables->turn_weight, size, turn);
-    for (int k = 0; k < TURN_SIDE * TURN_SIDE; k++) {
-        const float at = turn[k] * TURN_BINS + 0.5f; /* bin k is from (k - 0.5) to (k + 0.5) */
-        const int bin = (int)at;
-        const float part = at - (float)bin;
-        bins[bin % TURN_BINS] += size[k] * part;
-        bins[(bin + TURN_BINS - 1) % TURN_BINS] += size[k] * (1.0f - part);
-    }
+    Gradients gradients;
+    float bins[TURN_BINS + 1] = {0};
+    const Patch patch = {.x = extremum->at_x,
+                         .y = extremum->at_y,
+                         .dx = turn_step * sigma_of(extremum),
+                         .side = TURN_SIDE + 2};
+    gradients_of(tables, space, extremum, &patch, &gradients);
+    for (int j = 0; j < TURN_SIDE; j++)
+        for (int i = 0; i < TURN_SIDE; i++) {
+            const int k = j * patch.side + i;
+            const float size = tables->turn_weight[j * TURN_SIDE + i] * gradients.size[k];
+            const float at = gradients.turn[k] * TURN_BINS + 0.5f; /* bin k: k - 0.5 to k + 0.5 */
+            const int bin = (int)at;
+            const float part = at - (float)bin;
+            bins[bin % TURN_BINS] += size * part;
+            bins[(bin + TURN_BINS - 1) % TURN_BINS] += size * (1.0f - part);
+        }
     smooth_circle(bins);
     smooth_circle(bins);
     const float turns = highest_turn(bins);
@@ -204,15 +197,15 @@ float aqm_orientation(const AqmDescriptorTables *tables, const AqmScaleSpace *sp
 /* Places with a margin of one on each side, and the first direction once more at the end. */
 typedef float Histogram[PLACES + 2][PLACES + 2][DIRECTIONS + 1];
 
-static void fill(const AqmDescriptorTables *tables, const float *size, const float *turn,
-                 Histogram bins) {
+static void fill(const AqmDescriptorTables *tables, const Gradients *gradients, Histogram bins) {
     for (int j = 0; j < PLACE_SIDE; j++)
         for (int i = 0; i < PLACE_SIDE; i++) {
-            const int k = j * PLACE_SIDE + i, row = tables->bin[j], column = tables->bin[i];
-            const float at = turn[k] * DIRECTIONS;
+            const int k = j * (PLACE_SIDE + 2) + i, row = tables->bin[j], column = tables->bin[i];
+            const float size = tables->place_weight[j * PLACE_SIDE + i] * gradients->size[k];
+            const float at = gradients->turn[k] * DIRECTIONS;
             const int direction = at < DIRECTIONS ? (int)at : 0;
             const float part = at < DIRECTIONS ? at - (float)direction : 0.0f;
-            const float low = size[k] * tables->upper[j], high = size[k] - low;
+            const float low = size * tables->upper[j], high = size - low;
             const float w[2][2] = {{high * (1.0f - tables->upper[i]), high * tables->upper[i]},
                                    {low * (1.0f - tables->upper[i]), low * tables->upper[i]}};
             for (int b = 0; b < 2; b++)
@@ -236,19 +229,17 @@ static void normalize(float *values) {
 void aqm_descriptor(const AqmDescriptorTables *tables, const AqmScaleSpace *space,
                     const AqmExtremum *extremum, float angle,
                     float descriptor[AQM_DESCRIPTOR_SIZE]) {
-    float patch[PATCH_MOST * PATCH_MOST], size[PLACE_SIDE * PLACE_SIDE];
-    float turn[PLACE_SIDE * PLACE_SIDE];
+    Gradients gradients;
     Histogram bins;
     memset(bins, 0, sizeof bins);
     const float step = place_step * sigma_of(extremum);
-    const Patch grid = {.x = extremum->at_x,
-                        .y = extremum->at_y,
-                        .dx = step * cosf(angle),
-                        .dy = step * sinf(angle),
-                        .side = PLACE_SIDE + 2};
-    sample(&space->octaves[extremum->octave], level_of(space, extremum), &grid, patch);
-    gradients(patch, PLACE_SIDE, tables->place_weight, size, turn);
-    fill(tables, size, turn, bins);
+    const Patch patch = {.x = extremum->at_x,
+                         .y = extremum->at_y,
+                         .dx = step * cosf(angle),
+                         .dy = step * sinf(angle),
+                         .side = PLACE_SIDE + 2};
+    gradients_of(tables, space, extremum, &patch, &gradients);
+    fill(tables, &gradients, bins);
     for (int j = 0; j < PLACES; j++)
         for (int i = 0; i < PLACES; i++) {
             float *from = bins[j + 1][i + 1], *to = descriptor + (j * PLACES + i) * DIRECTIONS;

@@ -1,13 +1,14 @@
-/* Counterparts along refracted epipolar curves.
+/* What may be counterparts, along refracted epipolar curves.
  *
  * Candidates are the features within a distance of the curve, found in the cells of a grid that it
- * passes. What the calibration says of them is asked before their descriptors are: were the surface
- * level where the curve passes the candidate, the warp of it between the views would turn the
- * feature's orientation and change its scale in a known way. A real surface slopes, so there is
- * some room; what is farther off is another point. Of the rest the nearest descriptors are kept.
+ * passes, whose descriptors are nearer than those of unrelated features. Of them the calibration is
+ * asked: were the surface level where the curve passes the candidate, the warp of it between the
+ * views would turn the feature's orientation and change its scale in a known way. A real surface
+ * slopes, so there is some room; what is farther off is another point. Of the rest the nearest
+ * descriptors are kept.
  *
- * Cost: 2 to 4 us a feature (the curve 1.5 us, a candidate 0.3 us for its warp and 30 ns for its
- * descriptor); memory none. */
+ * Cost: 2 us a feature (the curve 1.5 us, a candidate 30 ns for its descriptor and, one in ten,
+ * 0.3 us for its warp); memory none. */
 #include "stages/matching/match_search.h"
 
 #include <math.h>
@@ -16,16 +17,7 @@
 #include "stages/matching/epipolar_curve.h"
 #include "stages/matching/level_warp.h"
 
-enum { KEPT = 8 }; /* candidates: more than are at one place */
-static const double same_place_px = 4.0;
 static const double turn_most_rad = 0.6, scale_most = 1.6;
-
-/* A candidate, and the kept ones by distance. */
-typedef struct Candidate {
-    uint32_t feature;
-    float distance2;
-    double depth_m;
-} Candidate;
 
 typedef struct Search {
     const AqmMatchView *from, *to;
@@ -35,8 +27,7 @@ typedef struct Search {
     double scale, direction[2];
     AqmPixelRays rays;
     AqmCurve curve;
-    int count;
-    Candidate kept[KEPT];
+    AqmCandidates *out; /* with squares of distances */
 } Search;
 
 static float distance2(const float *a, const float *b, int size) {
@@ -71,16 +62,16 @@ static bool is_alike(const Search *search, uint32_t feature, double depth_m) {
     return !(fabs(remainder(turned - angle, 6.283185307179586)) > turn_most_rad);
 }
 
-static void keep(Search *search, const Candidate *candidate) {
-    for (int k = 0; k < search->count; k++)
-        if (search->kept[k].feature == candidate->feature)
+static void keep(AqmCandidates *out, const AqmCandidate *candidate) {
+    for (int k = 0; k < out->count; k++)
+        if (out->kept[k].feature == candidate->feature)
             return; /* near two pieces */
-    int place = search->count < KEPT ? search->count++ : KEPT;
-    for (; place > 0 && candidate->distance2 < search->kept[place - 1].distance2; place--)
-        if (place < KEPT)
-            search->kept[place] = search->kept[place - 1];
-    if (place < KEPT)
-        search->kept[place] = *candidate;
+    int place = out->count < AQM_MATCH_KEPT ? out->count++ : AQM_MATCH_KEPT;
+    for (; place > 0 && candidate->distance < out->kept[place - 1].distance; place--)
+        if (place < AQM_MATCH_KEPT)
+            out->kept[place] = out->kept[place - 1];
+    if (place < AQM_MATCH_KEPT)
+        out->kept[place] = *candidate;
 }
 
 static void visit_cell(Search *search, int piece, size_t cell) {
@@ -89,14 +80,16 @@ static void visit_cell(Search *search, int piece, size_t cell) {
     for (uint32_t k = search->grid->first[cell]; k < search->grid->first[cell + 1]; k++) {
         const uint32_t feature = search->grid->order[k];
         const float *position = other->position + 2 * (size_t)feature;
-        Candidate candidate = {.feature = feature};
+        AqmCandidate candidate = {.feature = feature};
         const double off = aqm_curve_distance(&search->curve, piece, (double)position[0],
                                               (double)position[1], &candidate.depth_m);
-        if (off > search->epipolar_px || !is_alike(search, feature, candidate.depth_m))
+        if (off > search->epipolar_px)
             continue;
-        candidate.distance2 = distance2(own->descriptor + size * search->feature,
-                                        other->descriptor + size * feature, (int)size);
-        keep(search, &candidate);
+        candidate.distance = distance2(own->descriptor + size * search->feature,
+                                       other->descriptor + size * feature, (int)size);
+        if (candidate.distance < AQM_MATCH_UNRELATED * AQM_MATCH_UNRELATED &&
+            is_alike(search, feature, candidate.depth_m))
+            keep(search->out, &candidate);
     }
 }
 
@@ -137,32 +130,13 @@ static void visit_piece(Search *search, int number) {
     }
 }
 
-static AqmBest best_of(const Search *search) {
-    AqmBest best = {.feature = AQM_NO_FEATURE, .distance = INFINITY, .second = INFINITY};
-    if (search->count == 0)
-        return best;
-    best.feature = search->kept[0].feature;
-    best.distance = sqrtf(search->kept[0].distance2);
-    best.depth_m = search->kept[0].depth_m;
-    const float *position = search->to->features->position;
-    const float *place = position + 2 * (size_t)best.feature;
-    for (int k = 1; k < search->count; k++) {
-        const float *at = position + 2 * (size_t)search->kept[k].feature;
-        if (hypot((double)(at[0] - place[0]), (double)(at[1] - place[1])) > same_place_px) {
-            best.second = sqrtf(search->kept[k].distance2);
-            break;
-        }
-    }
-    return best;
-}
-
-static AqmBest search_one(Search *search) {
+static void search_one(Search *search) {
     const AqmFeatures *own = search->from->features;
     const double u = (double)own->position[2 * search->feature],
                  v = (double)own->position[2 * search->feature + 1];
     const double angle = (double)own->orientation[search->feature];
     double depths_m[2];
-    search->count = 0;
+    search->out->count = 0;
     search->scale = (double)own->scale[search->feature];
     search->direction[0] = cos(angle);
     search->direction[1] = sin(angle);
@@ -173,11 +147,12 @@ static AqmBest search_one(Search *search) {
         for (int k = 0; k < search->curve.count; k++)
             visit_piece(search, k);
     }
-    return best_of(search);
+    for (int k = 0; k < search->out->count; k++)
+        search->out->kept[k].distance = sqrtf(search->out->kept[k].distance);
 }
 
 void aqm_match_search(const AqmMatchView *from, const AqmMatchView *to, const AqmFeatureGrid *grid,
-                      double epipolar_px, int threads, AqmBest *best) {
+                      double epipolar_px, int threads, AqmCandidates *out) {
     const ptrdiff_t count = (ptrdiff_t)from->features->count;
 #pragma omp parallel for num_threads(aqm_thread_count(threads)) schedule(static, 64)
     for (ptrdiff_t k = 0; k < count; k++) {
@@ -187,6 +162,7 @@ void aqm_match_search(const AqmMatchView *from, const AqmMatchView *to, const Aq
         search.grid = grid;
         search.epipolar_px = epipolar_px;
         search.feature = (size_t)k;
-        best[k] = search_one(&search);
+        search.out = &out[k];
+        search_one(&search);
     }
 }
