@@ -65,6 +65,7 @@ double bench_row(const char *kernel, const char *variant, void (*run)(void *user
 bool bench_all_kernels(const BenchOptions *options);
 bool bench_all_near(const BenchOptions *options);
 bool bench_all_scale(const BenchOptions *options);
+bool bench_all_patches(const BenchOptions *options);
 bool bench_all_sweeps(const BenchOptions *options);
 /* Prints the rows of two tables side by side; false where one cannot be read. */
 bool bench_compare(const char *before, const char *after);
