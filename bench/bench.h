@@ -3,6 +3,7 @@
 #define AQM_BENCH_BENCH_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "kernels/kernels.h"
 
@@ -61,11 +62,38 @@ void bench_print(const char *kernel, const char *variant, double ns_per_item, do
 double bench_row(const char *kernel, const char *variant, void (*run)(void *user), void *user,
                  int items, BenchDemand demand, double reference_ns, int repeats);
 
+/* A kernel of a family at work: `run` calls it from a table of `kernels` on `data`; what it writes
+ * goes into `result`, which is 0 before. */
+typedef struct BenchCase {
+    const char *name;
+    void (*run)(const void *kernels, const void *data, void *result);
+    int items; /* of one run */
+    BenchDemand demand;
+} BenchCase;
+
+/* Kernels that have a table for each instruction set: the reference, and the fastest here, which
+ * may be the same. Two results, of result_size bytes each. */
+typedef struct BenchFamily {
+    const void *reference, *fastest;
+    const char *fastest_name;
+    const void *data;
+    void *results;
+    size_t result_size;
+} BenchFamily;
+
+/* Runs those cases that are wanted: compares the fastest variant's result with the reference's, bit
+ * for bit, then times both. False where they differ, having said so. */
+bool bench_family(const BenchOptions *options, const BenchFamily *family, const BenchCase *cases,
+                  size_t count);
+
 /* Each returns false where a result is not what it must be, having said so on stderr. */
 bool bench_all_kernels(const BenchOptions *options);
 bool bench_all_near(const BenchOptions *options);
 bool bench_all_scale(const BenchOptions *options);
 bool bench_all_patches(const BenchOptions *options);
+bool bench_all_dense(const BenchOptions *options);
+bool bench_all_surface(const BenchOptions *options);
+bool bench_all_paint(const BenchOptions *options);
 bool bench_all_sweeps(const BenchOptions *options);
 /* Prints the rows of two tables side by side; false where one cannot be read. */
 bool bench_compare(const char *before, const char *after);

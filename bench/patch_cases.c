@@ -1,9 +1,6 @@
 /* The kernels of patches, from which features are described and matches refined, on patches of the
- * sizes used there: each variant is first compared with the reference, bit for bit, then timed. */
-#include <math.h>
-#include <stdio.h>
+ * sizes used there. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/cpu.h"
 #include "bench.h"
@@ -28,35 +25,29 @@ typedef struct Result {
     float values[2][VALUES];
 } Result;
 
-typedef struct Job {
-    const AqmPatchKernels *kernels;
-    const Data *data;
-    Result *result;
-    void (*run)(const struct Job *job);
-} Job;
-
-static void run_grid(const Job *job) {
+static void run_grid(const void *kernels, const void *data, void *result) {
     const AqmPatchGrid grid = {.x = 100.3f, .y = 60.7f, .dx = 1.4f, .dy = 0.9f, .side = SIDE};
-    job->kernels->grid(job->data->level[0], WIDTH, &grid, job->result->values[0]);
+    const Data *d = data;
+    Result *r = result;
+    ((const AqmPatchKernels *)kernels)->grid(d->level[0], WIDTH, &grid, r->values[0]);
 }
 
-static void run_gradients(const Job *job) {
-    job->kernels->gradients(job->data->patch + SIDE + 1, SIDE, INNER, job->result->values[0],
-                            job->result->values[1]);
+static void run_gradients(const void *kernels, const void *data, void *result) {
+    const Data *d = data;
+    Result *r = result;
+    ((const AqmPatchKernels *)kernels)
+        ->gradients(d->patch + SIDE + 1, SIDE, INNER, r->values[0], r->values[1]);
 }
 
-static void run_cubic(const Job *job) {
+static void run_cubic(const void *kernels, const void *data, void *result) {
     const AqmPatchPlace place = {.x = 0.3f, .y = 0.6f, .M = {1.1f, 0.2f, -0.15f, 0.9f}};
-    job->kernels->cubic(&job->data->image[100][128], WIDTH, &place, job->data->right,
-                        job->data->down, SAMPLES, job->result->values[0]);
+    const Data *d = data;
+    Result *r = result;
+    ((const AqmPatchKernels *)kernels)
+        ->cubic(&d->image[100][128], WIDTH, &place, d->right, d->down, SAMPLES, r->values[0]);
 }
 
-static const struct {
-    const char *name;
-    void (*run)(const Job *job);
-    int items;
-    BenchDemand demand; /* of a value */
-} cases[] = {
+static const BenchCase cases[] = {
     /* a place, its fractions and three times a value between two */
     {"grid", run_grid, VALUES, {4, 2, 4 + 2 + 3, 0}},
     /* two differences and the sum of their squares; the polynomial; a root and a quotient */
@@ -64,33 +55,6 @@ static const struct {
     /* a place, its fractions, eight weights of three steps, five sums of four products */
     {"cubic", run_cubic, SAMPLES, {8 + 4, 4, 4 + 2 + 24 + 20, 0}},
 };
-
-static void run_job(void *user) {
-    const Job *job = user;
-    job->run(job);
-}
-
-static bool run_case(size_t c, Job *job, Result *results, int repeats) {
-    const AqmPatchKernels *variants[2] = {&aqm_patch_kernels_reference,
-                                          aqm_patch_kernels(aqm_cpu_features())};
-    double reference_ns = 0.0;
-    for (int k = 0; k < (variants[1] == variants[0] ? 1 : 2); k++) {
-        job->kernels = variants[k];
-        job->run = cases[c].run;
-        job->result = &results[k];
-        memset(&results[k], 0, sizeof results[k]);
-        job->run(job);
-        if (k > 0 && memcmp(&results[0], &results[1], sizeof results[0]) != 0) {
-            fprintf(stderr, "%s: %s differs from the reference\n", cases[c].name,
-                    variants[k]->name);
-            return false;
-        }
-        const double ns = bench_row(cases[c].name, variants[k]->name, run_job, job, cases[c].items,
-                                    cases[c].demand, reference_ns, repeats);
-        reference_ns = k == 0 ? ns : reference_ns;
-    }
-    return true;
-}
 
 static void fill(Data *data) {
     AqmRng rng = aqm_rng(33, 0);
@@ -108,12 +72,13 @@ bool bench_all_patches(const BenchOptions *options) {
     Data *data = malloc(sizeof *data);
     Result *results = malloc(2 * sizeof *results);
     bool is_good = data && results;
-    Job job = {.data = data};
-    if (is_good)
+    if (is_good) {
+        const AqmPatchKernels *fastest = aqm_patch_kernels(aqm_cpu_features());
+        const BenchFamily family = {
+            &aqm_patch_kernels_reference, fastest, fastest->name, data, results, sizeof *results};
         fill(data);
-    for (size_t c = 0; is_good && c < sizeof cases / sizeof cases[0]; c++)
-        is_good = !bench_is_wanted(options, cases[c].name) ||
-                  run_case(c, &job, results, options->repeats);
+        is_good = bench_family(options, &family, cases, sizeof cases / sizeof cases[0]);
+    }
     free(data);
     free(results);
     return is_good;
