@@ -59,9 +59,11 @@ AQM_API AQM_NODISCARD AqmStatus aqm_fusion_agreement(const AqmFusionView *views,
  * either: 4 % of the points of a sand bed lie within 0.3 voxels of another. sigma_m is that of the
  * views, of what their errors have in common (matched_views, and relief finer than the windows) and
  * of what they differ by more than chance would have it; NaN where no map knows its own. No outlier
- * removal. Rig frame. An empty cloud is not an error. Same bytes for any number of threads. Memory
- * besides the cloud: 8 bytes a pixel of all views, and about 15 MB a thread (100 MB where the
- * voxels are finer than the pixels). ARGUMENT as above, MEMORY; *out is then untouched. */
+ * removal. Maps whose pixels are finer than 0.6 voxels are halved first, where their depths are
+ * means of 2 x 2. Rig frame. An empty cloud is not an error. Same bytes for any number of threads.
+ * Memory besides the cloud: 8 bytes a pixel of all views (of one that is halved: 6 bytes), and
+ * about 15 MB a thread (100 MB where the voxels are finer than the pixels). ARGUMENT as above,
+ * MEMORY; *out is then untouched. */
 AQM_API AQM_NODISCARD AqmStatus aqm_fuse(const AqmFusionView *views, size_t view_count,
                                          const AqmFusionOptions *options, AqmCloud **out,
                                          AqmDiag *diag);

@@ -1,7 +1,8 @@
 /* From depth maps to one cloud, in memory that does not grow with the number of points held at
  * once.
  *
- * 1. Every pixel of every view is voted on (fusion_vote.c). What is kept of it is its displacement
+ * 1. Every pixel of every view, made coarser where voxels hold many of them (fusion_coarse.c), is
+ *    voted on (fusion_vote.c). What is kept of it is its displacement
  *    along the ray in 16 bits, and its standard deviation and number of views in 8 each: four bytes
  *    a pixel.
  * 2. Space is cut along Y into bands with about BAND_POINTS points each, where the points lie
@@ -25,6 +26,7 @@
 #include "base/cpu.h"
 #include "base/diag.h"
 #include "base/recorder.h"
+#include "stages/fusion/fusion_coarse.h"
 #include "stages/fusion/fusion_vote.h"
 #include "stages/fusion/voxel_set.h"
 
@@ -401,12 +403,24 @@ static AqmStatus make_cloud(Fusion *fusion, AqmCloud **out, AqmDiag *diag) {
     return join_parts(fusion, out, diag);
 }
 
-AqmStatus aqm_fuse(const AqmFusionView *views, size_t view_count, const AqmFusionOptions *options,
-                   AqmCloud **out, AqmDiag *diag) {
+static AqmStatus fuse_views(const AqmCoarseViews *coarse, const AqmFusionOptions *options,
+                            AqmCloud **out, AqmDiag *diag) {
     Fusion fusion = {.threads = aqm_thread_count(options->threads),
-                     .grid = grid_under_cameras(views, view_count, options->voxel_size_m)};
-    AQM_TRY(aqm_fusion_scene_init(&fusion.scene, views, view_count, options, diag));
+                     .grid =
+                         grid_under_cameras(coarse->views, coarse->count, options->voxel_size_m)};
+    AQM_TRY(aqm_fusion_scene_init(&fusion.scene, coarse->views, coarse->count, options, diag));
+    fusion.scene.steps = coarse->steps;
     const AqmStatus status = make_cloud(&fusion, out, diag);
     fusion_free(&fusion);
+    return status;
+}
+
+AqmStatus aqm_fuse(const AqmFusionView *views, size_t view_count, const AqmFusionOptions *options,
+                   AqmCloud **out, AqmDiag *diag) {
+    AqmCoarseViews coarse;
+    AQM_TRY(aqm_fusion_views_validate(views, view_count, options, diag));
+    AQM_TRY(aqm_coarse_views_init(&coarse, views, view_count, options, diag));
+    const AqmStatus status = fuse_views(&coarse, options, out, diag);
+    aqm_coarse_views_free(&coarse);
     return status;
 }

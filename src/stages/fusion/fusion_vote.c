@@ -100,13 +100,14 @@ static inline float bend_along(const float *depth, ptrdiff_t step, float toleran
 }
 
 /* The errors along the rays that all views share because windows smooth the relief. */
-static void find_smoothing(AqmVotes *votes, float tolerance) {
+static void find_smoothing(AqmVotes *votes, int step, float tolerance) {
+    const float area = SMOOTHING_PX2 / (float)(step * step); /* windows are as in the given maps */
     for (int y = 0; y < AQM_TILE_SIDE; y++) {
         const float *depth = aqm_tile_depth(&votes->tile, 0, y);
         for (int x = 0; x < AQM_TILE_SIDE; x++)
             votes->smoothing[y * AQM_TILE_SIDE + x] =
-                SMOOTHING_PX2 * (bend_along(depth + x, 1, tolerance) +
-                                 bend_along(depth + x, AQM_TILE_PITCH, tolerance));
+                area * (bend_along(depth + x, 1, tolerance) +
+                        bend_along(depth + x, AQM_TILE_PITCH, tolerance));
     }
 }
 
@@ -242,7 +243,7 @@ void aqm_votes_take(AqmVotes *votes, const AqmFusionScene *scene, size_t view, i
     scene->kernels->settle(votes->beyond, votes->weight, others, votes->own, tolerance,
                            AQM_TILE_POINTS, &settled);
     if (with_shifts) {
-        find_smoothing(votes, tolerance);
+        find_smoothing(votes, scene->steps ? scene->steps[view] : 1, tolerance);
         find_sigmas(votes, &scene->errors);
     }
     for (int at = 0; at < AQM_TILE_POINTS; at++)
