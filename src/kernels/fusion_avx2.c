@@ -132,14 +132,14 @@ static inline size_t chunk_at(size_t first, size_t n) {
 }
 
 /* Each chunk's texels are on their way while the next one is located. */
-static void sight_avx2(const AqmSightCamera *camera, const AqmSightMap *map,
-                       const AqmSightPoints *points, const float *variance, float tolerance,
-                       size_t n, float *beyond, float *weight) {
+static void sight_avx2(const AqmSightCamera *camera, const AqmSightBend *bend,
+                       const AqmSightMap *map, const AqmSightPoints *points, const float *variance,
+                       float tolerance, size_t n, float *beyond, float *weight) {
     Aim aims[2];
     for (size_t first = 0; first < n + CHUNK; first += CHUNK) {
         if (first < n) {
             Aim *aim = &aims[first / CHUNK % 2];
-            locate(camera, points, first, chunk_at(first, n), &aim->seen);
+            locate(camera, bend, points, first, chunk_at(first, n), &aim->seen);
             aim_at(map, chunk_at(first, n), aim);
         }
         if (first >= CHUNK) {
@@ -156,6 +156,7 @@ const AqmFusionKernels aqm_fusion_kernels_avx2 = {
     .pack = loops_pack,
     .slopes = loops_slopes,
     .normals = loops_normals,
+    .bend = loops_bend,
     .sight = sight_avx2,
     .settle = loops_settle,
 };

@@ -48,6 +48,15 @@ typedef struct AqmSightMap {
     int32_t pitch, width, height;
 } AqmSightMap;
 
+/* How the water bends a camera's sight of a region of r^2, the squared horizontal distance from the
+ * camera, and h, the depth below the water: quadratics in both, as shares of half the region's
+ * width from its middle, with the factors of 1, x, y, x^2, x y and y^2. `apparent`: how far below
+ * the water a point seems to be (seen straight from the camera), in h; `slant`: its ray depth in h.
+ */
+typedef struct AqmSightBend {
+    float middle[2], per_half[2], apparent[6], slant[6];
+} AqmSightBend;
+
 /* A texel's depth in the upper bits becomes the bits of a float by a shift and an addition; so does
  * its standard deviation in the lower ones (deviation_code.h). */
 enum { AQM_TEXEL_SHIFT = 4, AQM_TEXEL_BIAS = AQM_DEVIATION_BIAS };
@@ -94,12 +103,20 @@ typedef struct AqmFusionKernels {
     void (*normals)(const AqmRayRow *here, const AqmRayRow *below, const float *depth,
                     const float *slope_u, const float *slope_v, size_t n, float *const normal[3]);
 
+    /* Finds `bend` for the region r2[0] .. r2[1], h[0] .. h[1]; returns whether it is as exact as
+     * `sight` wants it. It is over 0.1 m and 0.1 m at 1.4 m; not over a region with a step of
+     * several times that, or none at all (NaN). */
+    int (*bend)(const AqmSightCamera *camera, const float r2[2], const float h[2],
+                AqmSightBend *out);
+
     /* What another view says about n points. Where its map agrees with a point to less than
      * `tolerance` in ray depth: how far along the points' own rays its surface lies beyond them,
      * and the weight of that, 1 / (its variance + `variance` of the point); elsewhere NaN and 0.
      * The variance is that of the nearest pixel, carried over to the point's ray as the distance
-     * is. Two Newton steps: pixels within 1e-3 px for h <= 0.6 h_c and r <= 1.6 h_c. */
-    void (*sight)(const AqmSightCamera *camera, const AqmSightMap *map,
+     * is. `bend`: of a region that holds all points: pixels within 1.5e-5 of the focal length times
+     * the tangent from the vertical, depths within 3e-5 of themselves. NULL = two Newton steps:
+     * pixels within 1e-3 px for h <= 0.6 h_c and r <= 1.6 h_c. */
+    void (*sight)(const AqmSightCamera *camera, const AqmSightBend *bend, const AqmSightMap *map,
                   const AqmSightPoints *points, const float *variance, float tolerance, size_t n,
                   float *beyond, float *weight);
 

@@ -29,13 +29,13 @@ static float sample(const AqmSightMap *map, float u, float v, float tolerance, f
     return a + (wb * (b - a) + wc * (c - a) + wd * (d - a));
 }
 
-static void sight(const AqmSightCamera *camera, const AqmSightMap *map,
+static void sight(const AqmSightCamera *camera, const AqmSightBend *bend, const AqmSightMap *map,
                   const AqmSightPoints *points, const float *variance, float tolerance, size_t n,
                   float *beyond, float *weight) {
     for (size_t first = 0; first < n; first += CHUNK) {
         const size_t length = n - first < CHUNK ? n - first : CHUNK;
         Seen seen;
-        locate(camera, points, first, length, &seen);
+        locate(camera, bend, points, first, length, &seen);
         for (size_t k = 0; k < length; k++) {
             float deviation = 0.0f;
             const float depth = sample(map, seen.u[k], seen.v[k], tolerance, &deviation);
@@ -54,6 +54,7 @@ const AqmFusionKernels aqm_fusion_kernels_reference = {
     .pack = loops_pack,
     .slopes = loops_slopes,
     .normals = loops_normals,
+    .bend = loops_bend,
     .sight = sight,
     .settle = loops_settle,
 };
