@@ -1,9 +1,10 @@
 /* The inner loops of fusion: rays of pixels, normals from depths, what another view says about
- * points, and the robust mean of what all say. Raw pointers, no allocation, cannot fail.
+ * points, the robust mean of what all say, and the voxels of points. Raw pointers, no allocation,
+ * cannot fail.
  *
- * Everything is float and unfused, every root and quotient correctly rounded, every sum in one
- * order: the variants give the same bits as the reference. Lengths n are multiples of
- * AQM_FUSION_LANES. NaN stands for "not known" throughout. */
+ * Everything is float (positions in the grid of voxels: double) and unfused, every root and
+ * quotient correctly rounded, every sum in one order: the variants give the same bits as the
+ * reference. Lengths n are multiples of AQM_FUSION_LANES. NaN stands for "not known" throughout. */
 #ifndef AQM_KERNELS_FUSION_KERNELS_H
 #define AQM_KERNELS_FUSION_KERNELS_H
 
@@ -12,11 +13,13 @@
 #include <string.h>
 
 #include "kernels/deviation_code.h"
+#include "kernels/voxel_sums.h"
 
 enum {
     AQM_FUSION_LANES = 8,
     AQM_FUSION_CHUNK = 64,
     AQM_SLOPES_SIDE = 32,
+    AQM_ARRIVALS = 32,
     AQM_FUSION_VIEWS_MAX = 255 /* AqmCloud.views is a byte */
 };
 
@@ -79,6 +82,14 @@ typedef struct AqmSettled {
     uint8_t *count;
 } AqmSettled;
 
+/* Adjacent pixels with their points: positions and unit normals (NaN = not known), the fused
+ * standard deviations along these as codes (deviation_code.h), how many views agree, and colours,
+ * r g b each. */
+typedef struct AqmPointRow {
+    const float *position[3], *normal[3], *confidence;
+    const uint8_t *deviation, *views, *color;
+} AqmPointRow;
+
 typedef struct AqmFusionKernels {
     const char *name;
 
@@ -124,6 +135,11 @@ typedef struct AqmFusionKernels {
      * nothing) and of 0 with weight `own`. n a multiple of AQM_FUSION_CHUNK. */
     void (*settle)(const float *beyond, const float *weight, size_t views, const float *own,
                    float tolerance, size_t n, const AqmSettled *settled);
+
+    /* The points of n adjacent pixels (a multiple of AQM_ARRIVALS), ready to be added to their
+     * voxels; `views` is 0 where the position is not known. */
+    void (*arrive)(const AqmVoxelGrid *grid, const AqmPointRow *row, size_t n, AqmVoxelSums *points,
+                   AqmVoxelPlace *places);
 } AqmFusionKernels;
 
 /* The fastest table this processor can run (features as aqm_cpu_features gives them). */

@@ -483,4 +483,61 @@ static void loops_settle(const float *beyond, const float *weight, size_t views,
         settle_spread(beyond, weight, views, own, tolerance, n, which, waiting, settled);
 }
 
+/* ---- voxels ---------------------------------------------------------------------------------- */
+
+/* Many points at once: a column is a point. */
+typedef struct ArrivalBlock {
+    int32_t index[3][AQM_ARRIVALS];
+    uint32_t views[AQM_ARRIVALS];
+    float sums[AQM_VOXEL_SUMS][AQM_ARRIVALS];
+    uint32_t first[AQM_ARRIVALS], tag[AQM_ARRIVALS];
+} ArrivalBlock;
+
+static inline void find_voxels(double per_m, double corner, const float *coordinate,
+                               const float *weight, int32_t *restrict index,
+                               float *restrict inside) {
+    for (int k = 0; k < AQM_ARRIVALS; k++) {
+        const double cells = aqm_voxel_held((double)coordinate[k] * per_m - corner);
+        const double low = floor(cells);
+        index[k] = (int32_t)low;
+        inside[k] = weight[k] * (float)(cells - low);
+    }
+}
+
+static inline void weigh_points(const AqmPointRow *row, size_t at, ArrivalBlock *restrict block) {
+    const float *x = row->position[0] + at, *confidence = row->confidence + at;
+    const uint8_t *views = row->views + at, *deviation = row->deviation + at;
+    for (int k = 0; k < AQM_ARRIVALS; k++) {
+        const float weight = most(confidence[k], LEAST_CONFIDENCE) * (float)(int32_t)views[k];
+        block->views[k] = x[k] == x[k] ? views[k] : 0;
+        block->sums[AQM_SUM_WEIGHT][k] = weight;
+        block->sums[AQM_SUM_CONFIDENCE][k] = weight * confidence[k];
+        block->sums[AQM_SUM_DEVIATION][k] = weight * aqm_deviation_of(deviation[k]);
+    }
+}
+
+static inline void arrive_block(const AqmVoxelGrid *grid, const AqmPointRow *row, size_t at,
+                                ArrivalBlock *restrict block) {
+    const float *weight = block->sums[AQM_SUM_WEIGHT];
+    weigh_points(row, at, block);
+    for (int i = 0; i < 3; i++) {
+        const float *normal = row->normal[i] + at;
+        const uint8_t *color = row->color + 3 * at + i;
+        float *restrict normals = block->sums[AQM_SUM_NORMAL + i];
+        float *restrict colors = block->sums[AQM_SUM_COLOR + i];
+        find_voxels(grid->per_m, grid->corner[i], row->position[i] + at, weight, block->index[i],
+                    block->sums[AQM_SUM_POSITION + i]);
+        for (int k = 0; k < AQM_ARRIVALS; k++) {
+            normals[k] = normal[k] == normal[k] ? weight[k] * normal[k] : 0.0f;
+            colors[k] = weight[k] * (float)color[3 * k];
+        }
+    }
+    for (int k = 0; k < AQM_ARRIVALS; k++) {
+        const AqmVoxelPlace place =
+            aqm_voxel_place(block->index[0][k], block->index[1][k], block->index[2][k]);
+        block->first[k] = place.first;
+        block->tag[k] = place.tag;
+    }
+}
+
 #endif

@@ -48,6 +48,23 @@ static void sight(const AqmSightCamera *camera, const AqmSightBend *bend, const 
     }
 }
 
+static void arrive(const AqmVoxelGrid *grid, const AqmPointRow *row, size_t n, AqmVoxelSums *points,
+                   AqmVoxelPlace *places) {
+    for (size_t at = 0; at < n; at += AQM_ARRIVALS) {
+        ArrivalBlock block;
+        arrive_block(grid, row, at, &block);
+        for (int k = 0; k < AQM_ARRIVALS; k++) {
+            AqmVoxelSums *point = &points[at + (size_t)k];
+            for (int i = 0; i < 3; i++)
+                point->index[i] = block.index[i][k];
+            point->views = block.views[k];
+            for (int i = 0; i < AQM_VOXEL_SUMS; i++)
+                point->sums[i] = block.sums[i][k];
+            places[at + (size_t)k] = (AqmVoxelPlace){block.first[k], block.tag[k]};
+        }
+    }
+}
+
 const AqmFusionKernels aqm_fusion_kernels_reference = {
     .name = "reference",
     .rays = loops_rays,
@@ -57,6 +74,7 @@ const AqmFusionKernels aqm_fusion_kernels_reference = {
     .bend = loops_bend,
     .sight = sight,
     .settle = loops_settle,
+    .arrive = arrive,
 };
 
 const AqmFusionKernels *aqm_fusion_kernels(unsigned cpu_features) {
