@@ -1,5 +1,5 @@
-/* Points on their way to their voxels: the reference against definitions in double, every variant
- * against the reference, bit for bit. */
+/* What becomes of points once they are voted on, up to their voxels: the reference against
+ * definitions in double, every variant against the reference, bit for bit. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,6 +32,104 @@ static int collect_variants(void **state) {
 static double uniform(AqmRng *rng, double low, double high) {
     return low + (high - low) * aqm_rng_uniform(rng);
 }
+
+/* ---- verdicts -------------------------------------------------------------------------------- */
+
+static void deviations_grow_with_what_is_known_to_be_wrong(void **state) {
+    (void)state;
+    float variance[N], misfit[N], smoothing[N], facing[N], share[256], doubt[256];
+    uint8_t count[N], codes[2][N];
+    AqmRng rng = aqm_rng(11, 11);
+    const AqmVoted voted = {count, variance, misfit, smoothing, facing, share, doubt};
+    for (int i = 0; i < 256; i++)
+        share[i] = 1.0f / (float)(i + 1), doubt[i] = 0.3f / (float)(i + 1);
+    for (int trial = 0; trial < 20; trial++) {
+        for (int i = 0; i < N; i++) {
+            count[i] = (uint8_t)(aqm_rng_u32(&rng) >> (trial % 2 ? 24 : 29));
+            variance[i] = (float)exp(uniform(&rng, -30.0, -5.0));
+            misfit[i] = i % 3 ? (float)uniform(&rng, 0.0, 60.0) : 0.0f;
+            smoothing[i] = i % 5 ? 0.0f : (float)uniform(&rng, -0.003, 0.003);
+            facing[i] = (float)uniform(&rng, -1.0, 0.5);
+        }
+        for (int k = 0; k < variant_count; k++)
+            variants[k]->spread(&voted, N, codes[k]);
+        for (int i = 0; i < N; i++) {
+            const double factor = fmax((double)misfit[i] * (double)doubt[count[i]], 1.0);
+            const double all = (double)variance[i] * (double)share[count[i]] * factor +
+                               (double)smoothing[i] * (double)smoothing[i];
+            const double sigma = fmax(sqrt(all) * fabs((double)facing[i]), 0x1.2p-20);
+            const double found = (double)aqm_deviation_of(codes[0][i]);
+            assert_true(fabs(found - sigma) <= 0.0626 * sigma);
+        }
+        for (int k = 1; k < variant_count; k++)
+            assert_memory_equal(codes[k], codes[0], sizeof codes[0]);
+    }
+}
+
+/* One row: too few views, points moved above the water, none at all, and the rest. */
+typedef struct VoteRow {
+    float depth[N], start[N], direction[N], shift[N];
+    uint8_t count[N];
+} VoteRow;
+
+static void random_votes(AqmRng *rng, VoteRow *row) {
+    for (int i = 0; i < N; i++) {
+        row->depth[i] = i % 9 ? (float)uniform(rng, 0.0, 0.8) : i % 2 ? NAN : 0.001f;
+        row->start[i] = (float)uniform(rng, -0.5, 0.5);
+        row->direction[i] = (float)uniform(rng, -0.7, 0.7);
+        row->shift[i] = (float)uniform(rng, -0.0099, 0.0099);
+        row->count[i] = (uint8_t)(aqm_rng_u32(rng) % 6);
+    }
+}
+
+/* Returns how many are kept. */
+static uint32_t check_kept(const VoteRow *row, const AqmKeepRules *rules, const int16_t *shifts,
+                           float range[2]) {
+    uint32_t kept = 0;
+    for (int i = 0; i < N; i++) {
+        const double steps = (double)row->shift[i] / 0.005 * AQM_SHIFT_STEPS;
+        const double moved = (double)row->depth[i] + (double)row->shift[i];
+        if (fabs(moved) < 1e-6)
+            continue;
+        if (row->count[i] < 3 || !(moved > 0.0)) {
+            assert_int_equal(shifts[i], AQM_SHIFT_NONE);
+            continue;
+        }
+        const float depth = aqm_shifted_depth(row->depth[i], shifts[i], rules->step);
+        const float y = 0.25f + (row->start[i] + depth * row->direction[i]);
+        assert_true(fabs((double)shifts[i] - steps) <= 0.51);
+        assert_true(fabs((double)depth - moved) < 4e-7);
+        range[0] = fminf(range[0], y), range[1] = fmaxf(range[1], y);
+        kept++;
+    }
+    return kept;
+}
+
+static void enough_views_keep_a_point(void **state) {
+    (void)state;
+    VoteRow row;
+    int16_t shifts[2][N];
+    AqmRng rng = aqm_rng(12, 12);
+    const AqmKeepRules rules = {0.005f, (float)(0.005 / AQM_SHIFT_STEPS), 3};
+    const AqmKeepRow given = {row.depth, row.start, row.direction, row.shift, row.count, 0.25f};
+    for (int trial = 0; trial < 20; trial++) {
+        random_votes(&rng, &row);
+        for (int k = 0; k < variant_count; k++) {
+            float low[AQM_FUSION_LANES], high[AQM_FUSION_LANES];
+            float range[2] = {INFINITY, -INFINITY}, least = INFINITY, most = -INFINITY;
+            for (int j = 0; j < AQM_FUSION_LANES; j++)
+                low[j] = INFINITY, high[j] = -INFINITY;
+            const uint32_t kept = variants[k]->keep(&given, &rules, N, shifts[k], low, high);
+            assert_int_equal(kept, check_kept(&row, &rules, shifts[k], range));
+            for (int j = 0; j < AQM_FUSION_LANES; j++)
+                least = fminf(least, low[j]), most = fmaxf(most, high[j]);
+            assert_true(least == range[0] && most == range[1]);
+            assert_memory_equal(shifts[k], shifts[0], sizeof shifts[0]);
+        }
+    }
+}
+
+/* ---- voxels ---------------------------------------------------------------------------------- */
 
 typedef struct PointRow {
     float position[3][N], normal[3][N], confidence[N];
@@ -135,6 +233,8 @@ static void places_are_spread(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(deviations_grow_with_what_is_known_to_be_wrong),
+        cmocka_unit_test(enough_views_keep_a_point),
         cmocka_unit_test(points_arrive_weighted_at_their_voxels),
         cmocka_unit_test(places_are_spread),
     };

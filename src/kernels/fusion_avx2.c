@@ -198,5 +198,7 @@ const AqmFusionKernels aqm_fusion_kernels_avx2 = {
     .bend = loops_bend,
     .sight = sight_avx2,
     .settle = loops_settle,
+    .spread = loops_spread,
+    .keep = loops_keep,
     .arrive = arrive_avx2,
 };

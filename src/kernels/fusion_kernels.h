@@ -82,6 +82,46 @@ typedef struct AqmSettled {
     uint8_t *count;
 } AqmSettled;
 
+/* How finely a displacement along the ray is stored: this many steps in one depth tolerance. At 5
+ * mm a step is 0.3 micrometres, below the rounding of a float coordinate of 4 m. */
+enum { AQM_SHIFT_STEPS = 16000, AQM_SHIFT_NONE = INT16_MIN };
+
+/* A depth moved by a stored displacement; step: metres. */
+static inline float aqm_shifted_depth(float depth, int16_t shift, float step) {
+    return depth + (float)shift * step;
+}
+
+/* The variance of the mean of views of which one has `variance`; misfit: as AqmSettled, of weights
+ * 1 / (variance of the view + variance of the reference). `share`: of their mean's variance in
+ * theirs; `doubt`: 1 / the largest misfit that chance explains; both for so many views. */
+static inline float aqm_fused_variance(float share, float doubt, float variance, float misfit) {
+    const float excess = misfit * doubt;
+    return variance * share * (excess > 1.0f ? excess : 1.0f);
+}
+
+/* What is known of points once they are settled: how many views agree, the variance of the point's
+ * own depth, the misfit, the error that all views share, and facing as AqmSightPoints. `share` and
+ * `doubt`: for each count. */
+typedef struct AqmVoted {
+    const uint8_t *count;
+    const float *variance, *misfit, *smoothing, *facing, *share, *doubt;
+} AqmVoted;
+
+/* Which points are kept: those that this many views agree on and that still lie below the water.
+ * Displacements are below two tolerances. */
+typedef struct AqmKeepRules {
+    float tolerance, step; /* metres */
+    int needed;
+} AqmKeepRules;
+
+/* A row of points that are voted on: depths, where their rays leave the water and their directions,
+ * both along Y and in the rig frame, and the displacements. */
+typedef struct AqmKeepRow {
+    const float *depth, *start, *direction, *shift;
+    const uint8_t *count;
+    float center; /* of the camera */
+} AqmKeepRow;
+
 /* Adjacent pixels with their points: positions and unit normals (NaN = not known), the fused
  * standard deviations along these as codes (deviation_code.h), how many views agree, and colours,
  * r g b each. */
@@ -135,6 +175,14 @@ typedef struct AqmFusionKernels {
      * nothing) and of 0 with weight `own`. n a multiple of AQM_FUSION_CHUNK. */
     void (*settle)(const float *beyond, const float *weight, size_t views, const float *own,
                    float tolerance, size_t n, const AqmSettled *settled);
+
+    /* The standard deviations along the normals, as codes, of n settled points. */
+    void (*spread)(const AqmVoted *voted, size_t n, uint8_t *codes);
+
+    /* The displacements of n points in steps, AQM_SHIFT_NONE for those not kept. Extends low[] and
+     * high[] (AQM_FUSION_LANES each) by the Y of those kept; returns how many. */
+    uint32_t (*keep)(const AqmKeepRow *row, const AqmKeepRules *rules, size_t n, int16_t *shifts,
+                     float *low, float *high);
 
     /* The points of n adjacent pixels (a multiple of AQM_ARRIVALS), ready to be added to their
      * voxels; `views` is 0 where the position is not known. */

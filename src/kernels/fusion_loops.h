@@ -483,6 +483,46 @@ static void loops_settle(const float *beyond, const float *weight, size_t views,
         settle_spread(beyond, weight, views, own, tolerance, n, which, waiting, settled);
 }
 
+/* ---- verdicts -------------------------------------------------------------------------------- */
+
+static void loops_spread(const AqmVoted *voted, size_t n, uint8_t *restrict codes) {
+    const uint8_t *count = voted->count;
+    const float *variance = voted->variance, *misfit = voted->misfit, *facing = voted->facing;
+    const float *smoothing = voted->smoothing, *share = voted->share, *doubt = voted->doubt;
+    for (size_t k = 0; k < n; k++) {
+        const float own =
+            aqm_fused_variance(share[count[k]], doubt[count[k]], variance[k], misfit[k]);
+        const float both = own + smoothing[k] * smoothing[k];
+        codes[k] = (uint8_t)aqm_deviation_code(sqrtf(both) * fabsf(facing[k]));
+    }
+}
+
+static uint32_t loops_keep(const AqmKeepRow *row, const AqmKeepRules *rules, size_t n,
+                           int16_t *restrict shifts, float *restrict low, float *restrict high) {
+    const float *depth = row->depth, *start = row->start, *direction = row->direction;
+    const float *shift = row->shift, center = row->center;
+    const float tolerance = rules->tolerance, step = rules->step;
+    const uint8_t *count = row->count;
+    const int needed = rules->needed;
+    uint32_t found[LANES] = {0}, sum = 0;
+    for (size_t first = 0; first < n; first += LANES)
+        for (size_t j = 0; j < LANES; j++) {
+            const size_t k = first + j;
+            const float steps = shift[k] / tolerance * (float)AQM_SHIFT_STEPS;
+            const int32_t rounded = (int32_t)(steps + (steps < 0.0f ? -0.5f : 0.5f));
+            const float moved = depth[k] + (float)rounded * step; /* as aqm_shifted_depth */
+            const int kept = (count[k] >= needed) & (moved > 0.0f);
+            const float y = center + (start[k] + moved * direction[k]);
+            shifts[k] = (int16_t)(kept ? rounded : AQM_SHIFT_NONE);
+            found[j] += kept ? 1 : 0;
+            low[j] = least(kept ? y : low[j], low[j]);
+            high[j] = most(kept ? y : high[j], high[j]);
+        }
+    for (int j = 0; j < LANES; j++)
+        sum += found[j];
+    return sum;
+}
+
 /* ---- voxels ---------------------------------------------------------------------------------- */
 
 /* Many points at once: a column is a point. */

@@ -74,6 +74,8 @@ const AqmFusionKernels aqm_fusion_kernels_reference = {
     .bend = loops_bend,
     .sight = sight,
     .settle = loops_settle,
+    .spread = loops_spread,
+    .keep = loops_keep,
     .arrive = arrive,
 };
 

@@ -117,13 +117,7 @@ static AqmVoxelGrid grid_under_cameras(const AqmFusionView *views, size_t view_c
 
 /* ---- votes ----------------------------------------------------------------------------------- */
 
-static int16_t to_steps(float shift_m, float tolerance) {
-    const float steps = shift_m / tolerance * (float)AQM_SHIFT_STEPS;
-    return (int16_t)(steps + (steps < 0.0f ? -0.5f : 0.5f)); /* |shift| < 2 tolerances */
-}
-
-/* Stores a row's votes; a displaced point must still lie below the water. Extends the range of Y
- * by the points kept. */
+/* Stores a row's votes; extends the range of Y by the points kept. */
 static void keep_row(const Fusion *fusion, AqmVotes *votes, TileRange *range, int y, float *low,
                      float *high) {
     const AqmFusionOptions *options = fusion->scene.options;
@@ -131,21 +125,28 @@ static void keep_row(const Fusion *fusion, AqmVotes *votes, TileRange *range, in
     const size_t first = fusion->first_pixel[range->view] +
                          (size_t)(range->y0 + y) * (size_t)fusion->scene.maps[range->view].width +
                          (size_t)range->x0;
-    for (int x = 0; x < tile->width; x++) {
-        const int at = y * AQM_TILE_SIDE + x;
-        const int16_t shift = to_steps(votes->shift_m[at], (float)options->depth_tolerance_m);
-        const float depth =
-            aqm_shifted_depth(*aqm_tile_depth(tile, x, y), shift, options->depth_tolerance_m);
-        const bool kept = votes->counts[at] >= options->min_consistent_views && depth > 0.0f;
-        fusion->counts[first + (size_t)x] = votes->counts[at];
-        fusion->sigmas[first + (size_t)x] = (uint8_t)aqm_deviation_code(votes->sigma_m[at]);
-        fusion->shifts[first + (size_t)x] = kept ? shift : AQM_SHIFT_NONE;
-        range->kept += kept;
-        const float Y =
-            aqm_tile_point_y(tile, &fusion->scene.cameras[range->view], x, y, kept ? depth : NAN);
-        *low = Y < *low ? Y : *low;
-        *high = Y > *high ? Y : *high;
-    }
+    const size_t at = (size_t)y * AQM_TILE_SIDE, width = (size_t)tile->width;
+    const AqmKeepRules rules = {(float)options->depth_tolerance_m, aqm_shift_step(options),
+                                options->min_consistent_views};
+    const AqmKeepRow row = {.depth = aqm_tile_depth(tile, 0, y),
+                            .start = tile->rays[1] + y * AQM_TILE_PITCH,
+                            .direction = tile->rays[3] + y * AQM_TILE_PITCH,
+                            .shift = votes->shift_m + at,
+                            .count = votes->counts + at,
+                            .center = fusion->scene.cameras[range->view].C[1]};
+    int16_t shifts[AQM_TILE_SIDE];
+    range->kept += fusion->scene.kernels->keep(&row, &rules, AQM_TILE_SIDE, shifts, low, high);
+    memcpy(fusion->shifts + first, shifts, width * sizeof *shifts);
+    memcpy(fusion->counts + first, votes->counts + at, width);
+    memcpy(fusion->sigmas + first, votes->sigmas + at, width);
+}
+
+static void clear_row(const Fusion *fusion, const AqmVotes *votes, const TileRange *range, int y) {
+    int16_t *shifts = fusion->shifts + fusion->first_pixel[range->view] +
+                      (size_t)(range->y0 + y) * (size_t)fusion->scene.maps[range->view].width +
+                      (size_t)range->x0;
+    for (int x = 0; x < votes->tile.width; x++)
+        shifts[x] = AQM_SHIFT_NONE;
 }
 
 /* Of some points of the tile, which lie on a diagonal. */
@@ -161,13 +162,22 @@ static float middle_x(const AqmFusionTile *tile) {
 
 static void vote_tile(const Fusion *fusion, AqmVotes *votes, TileRange *range) {
     const AqmSightMap *map = &fusion->scene.maps[range->view];
-    float low = INFINITY, high = -INFINITY;
-    aqm_votes_take(votes, &fusion->scene, range->view, range->x0, range->y0, true);
+    float low[AQM_FUSION_LANES], high[AQM_FUSION_LANES];
+    const bool any = aqm_votes_take(votes, &fusion->scene, range->view, range->x0, range->y0, true);
+    for (int k = 0; k < AQM_FUSION_LANES; k++)
+        low[k] = INFINITY, high[k] = -INFINITY;
     range->kept = 0;
     for (int y = 0; y < AQM_TILE_SIDE && range->y0 + y < map->height; y++)
-        keep_row(fusion, votes, range, y, &low, &high);
-    range->row_min = aqm_voxel_index(&fusion->grid, 1, low);
-    range->row_max = aqm_voxel_index(&fusion->grid, 1, high);
+        if (any)
+            keep_row(fusion, votes, range, y, low, high);
+        else
+            clear_row(fusion, votes, range, y);
+    for (int k = 1; k < AQM_FUSION_LANES; k++) {
+        low[0] = low[k] < low[0] ? low[k] : low[0];
+        high[0] = high[k] > high[0] ? high[k] : high[0];
+    }
+    range->row_min = aqm_voxel_index(&fusion->grid, 1, low[0]);
+    range->row_max = aqm_voxel_index(&fusion->grid, 1, high[0]);
     range->x = range->kept > 0 ? middle_x(&votes->tile) : 0.0f;
 }
 

@@ -113,14 +113,11 @@ static void find_smoothing(AqmVotes *votes, int step, float tolerance) {
 }
 
 /* The standard deviations of the means, along the normals. */
-static void find_sigmas(AqmVotes *votes, const AqmFusionErrors *errors) {
-    for (int at = 0; at < AQM_TILE_POINTS; at++) {
-        const float variance =
-            aqm_fused_variance(errors, votes->counts[at], votes->variance[at], votes->misfit[at]);
-        const float smoothing = votes->smoothing[at];
-        votes->sigma_m[at] =
-            sqrtf(variance + smoothing * smoothing) * fabsf(votes->tile.facing[at]);
-    }
+static void find_sigmas(AqmVotes *votes, const AqmFusionScene *scene) {
+    const AqmVoted voted = {votes->counts,      votes->variance,    votes->misfit,
+                            votes->smoothing,   votes->tile.facing, scene->errors.share,
+                            scene->errors.doubt};
+    scene->kernels->spread(&voted, AQM_TILE_POINTS, votes->sigmas);
 }
 
 /* ---- which views see a tile ------------------------------------------------------------------ */
@@ -247,12 +244,12 @@ static bool sight_from(const AqmFusionScene *scene, size_t i, const Box *box,
 
 /* ---- votes ----------------------------------------------------------------------------------- */
 
-void aqm_votes_take(AqmVotes *votes, const AqmFusionScene *scene, size_t view, int x0, int y0,
+bool aqm_votes_take(AqmVotes *votes, const AqmFusionScene *scene, size_t view, int x0, int y0,
                     bool with_shifts) {
     AqmFusionTile *tile = &votes->tile;
     memset(votes->counts, 0, sizeof votes->counts);
     if (!aqm_tile_load(tile, scene, view, x0, y0))
-        return;
+        return false;
     if (with_shifts)
         aqm_tile_find_normals(tile, scene);
     else
@@ -272,8 +269,9 @@ void aqm_votes_take(AqmVotes *votes, const AqmFusionScene *scene, size_t view, i
                            AQM_TILE_POINTS, &settled);
     if (with_shifts) {
         find_smoothing(votes, scene->steps ? scene->steps[view] : 1, tolerance);
-        find_sigmas(votes, &scene->errors);
+        find_sigmas(votes, scene);
     }
     for (int at = 0; at < AQM_TILE_POINTS; at++)
         votes->counts[at] = tile->position[2][at] == tile->position[2][at] ? votes->counts[at] : 0;
+    return true;
 }
