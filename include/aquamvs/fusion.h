@@ -45,9 +45,10 @@ AQM_API AQM_NODISCARD AqmStatus aqm_fusion_consistency(const AqmFusionView *view
                                                        uint8_t *counts, AqmDiag *diag);
 
 /* Whether the views speak of one surface, before anything is fused: of the pixels with a usable
- * depth in some tiles of all views (every tile of small maps, else about 512 spread evenly) how
- * many there are, and how many at least `needed` views agree on, the view itself counted. ARGUMENT
- * as above, MEMORY; the numbers are then untouched. */
+ * depth in some tiles of all views (every tile of small maps, else about 512 spread evenly; of
+ * large maps every second or fourth pixel and row) how many there are, and how many at least
+ * `needed` views agree on, the view itself counted. ARGUMENT as above, MEMORY; the numbers are then
+ * untouched. */
 AQM_API AQM_NODISCARD AqmStatus aqm_fusion_agreement(const AqmFusionView *views, size_t view_count,
                                                      int needed, const AqmFusionOptions *options,
                                                      size_t *depths, size_t *agreed, AqmDiag *diag);

@@ -227,20 +227,73 @@ static AqmStatus make_coarse(AqmCoarseViews *coarse, size_t i, const AqmFusionOp
     return AQM_OK;
 }
 
-AqmStatus aqm_coarse_views_init(AqmCoarseViews *coarse, const AqmFusionView *views, size_t count,
-                                const AqmFusionOptions *options, AqmDiag *diag) {
-    AqmStatus status = AQM_OK;
+/* All views as they are, and room for what will stand for them. */
+static AqmStatus begin(AqmCoarseViews *coarse, const AqmFusionView *views, size_t count,
+                       AqmDiag *diag) {
     coarse->count = count;
     coarse->made = aqm_calloc(count, sizeof *coarse->made);
     if (!coarse->made)
         return aqm_fail_memory(diag, "coarser views", count, sizeof *coarse->made);
-    for (size_t i = 0; i < count && status == AQM_OK; i++) {
+    for (size_t i = 0; i < count; i++) {
         coarse->views[i] = views[i];
         coarse->steps[i] = 1;
-        status = make_coarse(coarse, i, options, diag);
     }
+    return AQM_OK;
+}
+
+AqmStatus aqm_coarse_views_init(AqmCoarseViews *coarse, const AqmFusionView *views, size_t count,
+                                const AqmFusionOptions *options, AqmDiag *diag) {
+    AQM_TRY(begin(coarse, views, count, diag));
+    AqmStatus status = AQM_OK;
+    for (size_t i = 0; i < count && status == AQM_OK; i++)
+        status = make_coarse(coarse, i, options, diag);
     if (status != AQM_OK)
         aqm_coarse_views_free(coarse);
+    return status;
+}
+
+/* ---- thinning -------------------------------------------------------------------------------- */
+
+static void thin_row(const AqmDepthMap *from, AqmDepthMap *to, int y, int step) {
+    const size_t row = (size_t)y * (size_t)step * (size_t)from->width;
+    const size_t first = (size_t)y * (size_t)to->width;
+    for (size_t x = 0; x < (size_t)to->width; x++) {
+        const size_t at = row + x * (size_t)step;
+        to->depth_m[first + x] = from->depth_m[at];
+        to->confidence[first + x] = from->confidence[at];
+        to->sigma_m[first + x] = from->sigma_m[at];
+    }
+}
+
+static AqmView thinned_camera(const AqmView *view, int step) {
+    AqmView thin = *view;
+    thin.width = (view->width + step - 1) / step, thin.height = (view->height + step - 1) / step;
+    thin.fx = view->fx / step, thin.fy = view->fy / step;
+    thin.cx = view->cx / step, thin.cy = view->cy / step;
+    return thin;
+}
+
+static AqmStatus make_thin(AqmCoarseViews *thin, size_t i, int step, int threads, AqmDiag *diag) {
+    AqmCoarseView *made = &thin->made[i];
+    const AqmDepthMap *from = thin->views[i].depth;
+    made->view = thinned_camera(thin->views[i].view, step);
+    AQM_TRY(aqm_depth_map_create(&made->depth, made->view.width, made->view.height, diag));
+#pragma omp parallel for schedule(static) num_threads(aqm_thread_count(threads))
+    for (int y = 0; y < made->depth->height; y++)
+        thin_row(from, made->depth, y, step);
+    thin->views[i] = (AqmFusionView){&made->view, made->depth, NULL, 255.0};
+    thin->steps[i] = step;
+    return AQM_OK;
+}
+
+AqmStatus aqm_thin_views_init(AqmCoarseViews *thin, const AqmFusionView *views, size_t count,
+                              int step, int threads, AqmDiag *diag) {
+    AQM_TRY(begin(thin, views, count, diag));
+    AqmStatus status = AQM_OK;
+    for (size_t i = 0; i < count && step > 1 && status == AQM_OK; i++)
+        status = make_thin(thin, i, step, threads, diag);
+    if (status != AQM_OK)
+        aqm_coarse_views_free(thin);
     return status;
 }
 

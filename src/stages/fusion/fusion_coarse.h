@@ -23,6 +23,10 @@ typedef struct AqmCoarseViews {
  * elsewhere NaN. `views` are valid (aqm_fusion_views_validate). MEMORY; nothing is held then. */
 AqmStatus aqm_coarse_views_init(AqmCoarseViews *coarse, const AqmFusionView *views, size_t count,
                                 const AqmFusionOptions *options, AqmDiag *diag);
+/* Of each view every `step`-th pixel of every `step`-th row as it is, without colours: for
+ * counting. MEMORY; nothing is held then. */
+AqmStatus aqm_thin_views_init(AqmCoarseViews *thin, const AqmFusionView *views, size_t count,
+                              int step, int threads, AqmDiag *diag);
 void aqm_coarse_views_free(AqmCoarseViews *coarse);
 
 #endif

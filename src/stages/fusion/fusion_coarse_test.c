@@ -183,6 +183,33 @@ static void maps_without_depths_stay(void **state) {
     fixture_free(&f);
 }
 
+/* A thinned view has some of the pixels, and the rays of these. */
+static void thinned_views_are_some_of_the_pixels(void **state) {
+    (void)state;
+    Fixture f;
+    fixture_make(&f, 0.002, 0.3);
+    for (int step = 1; step <= 4; step++) {
+        scene_require(aqm_thin_views_init(&f.coarse, f.scene.fusion, VIEWS, step, 2, NULL));
+        const AqmFusionView *given = &f.scene.fusion[1], *thin = &f.coarse.views[1];
+        assert_int_equal(thin->depth->width, (WIDTH + step - 1) / step);
+        assert_int_equal(thin->depth->height, (HEIGHT + step - 1) / step);
+        assert_int_equal(f.coarse.steps[1], step);
+        for (int v = 0; v < thin->depth->height; v++)
+            for (int u = 0; u < thin->depth->width; u++) {
+                AqmRay ray, expected;
+                const int at = v * thin->depth->width + u, from = step * (v * WIDTH + u);
+                assert_true(thin->depth->depth_m[at] == given->depth->depth_m[from]);
+                assert_true(thin->depth->confidence[at] == given->depth->confidence[from]);
+                assert_true(aqm_view_cast(thin->view, u, v, &ray));
+                assert_true(aqm_view_cast(given->view, u * step, v * step, &expected));
+                for (int k = 0; k < 3; k++)
+                    assert_true(fabs(ray.direction[k] - expected.direction[k]) < 1e-12);
+            }
+        aqm_coarse_views_free(&f.coarse);
+    }
+    fixture_free(&f);
+}
+
 static double median_sigma(Fixture *f, double voxel_m) {
     AqmCloud *cloud = NULL;
     f->options.voxel_size_m = voxel_m;
@@ -207,28 +234,33 @@ static void sigma_does_not_depend_on_the_voxels(void **state) {
     fixture_free(&f);
 }
 
+static AqmStatus make(Fixture *f, int thinned, AqmDiag *diag) {
+    return thinned ? aqm_thin_views_init(&f->coarse, f->scene.fusion, VIEWS, 2, 1, diag)
+                   : aqm_coarse_views_init(&f->coarse, f->scene.fusion, VIEWS, &f->options, diag);
+}
+
 static void failed_allocations_leave_nothing_behind(void **state) {
     (void)state;
     Fixture f;
     fixture_make(&f, 0.0, 0.0);
     f.options.voxel_size_m = 0.006;
     const size_t before = aqm_alloc_count().live_bytes;
-    size_t n = 1;
-    for (;; n++) {
-        AqmDiag diag = {0};
-        aqm_alloc_fail_from(n);
-        const AqmStatus status =
-            aqm_coarse_views_init(&f.coarse, f.scene.fusion, VIEWS, &f.options, &diag);
-        aqm_alloc_fail_from(0);
-        if (status == AQM_OK)
-            break;
-        assert_int_equal(status, AQM_ERROR_MEMORY);
-        assert_int_equal(diag.status, AQM_ERROR_MEMORY);
+    for (int thinned = 0; thinned < 2; thinned++) {
+        size_t n = 1;
+        AqmStatus status = AQM_ERROR_MEMORY;
+        for (; status != AQM_OK; n++) {
+            AqmDiag diag = {0};
+            aqm_alloc_fail_from(n);
+            status = make(&f, thinned, &diag);
+            aqm_alloc_fail_from(0);
+            assert_true(status == AQM_OK || status == AQM_ERROR_MEMORY);
+            assert_int_equal(diag.status, status);
+            assert_true(status == AQM_OK || aqm_alloc_count().live_bytes == before);
+        }
+        aqm_coarse_views_free(&f.coarse);
         assert_int_equal(aqm_alloc_count().live_bytes, before);
+        assert_true(n > (thinned ? 1 : 2) * VIEWS * 4);
     }
-    aqm_coarse_views_free(&f.coarse);
-    assert_int_equal(aqm_alloc_count().live_bytes, before);
-    assert_true(n > 2 * VIEWS * 5);
     fixture_free(&f);
 }
 
@@ -239,6 +271,7 @@ int main(void) {
         cmocka_unit_test(means_are_of_what_is_usable_and_of_one_surface),
         cmocka_unit_test(colors_are_means),
         cmocka_unit_test(maps_without_depths_stay),
+        cmocka_unit_test(thinned_views_are_some_of_the_pixels),
         cmocka_unit_test(sigma_does_not_depend_on_the_voxels),
         cmocka_unit_test(failed_allocations_leave_nothing_behind),
     };
