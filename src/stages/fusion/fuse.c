@@ -43,6 +43,7 @@ typedef struct TileRange {
 /* The voxel rows first..last. */
 typedef struct Band {
     int32_t first, last;
+    size_t begin; /* of its points in the cloud */
 } Band;
 
 typedef struct Fusion {
@@ -208,13 +209,13 @@ static void cut_bands(Fusion *fusion, const TileRange *const *tiles, size_t coun
     for (size_t i = 0; i < count; i++) {
         const int32_t middle = (int32_t)(((int64_t)tiles[i]->row_min + tiles[i]->row_max) / 2);
         if (before >= share && middle > row) {
-            fusion->bands[fusion->band_count++] = (Band){row, middle - 1};
+            fusion->bands[fusion->band_count++] = (Band){.first = row, .last = middle - 1};
             row = middle;
             before = 0;
         }
         before += tiles[i]->kept;
     }
-    fusion->bands[fusion->band_count++] = (Band){row, INT32_MAX};
+    fusion->bands[fusion->band_count++] = (Band){.first = row, .last = INT32_MAX};
 }
 
 static AqmStatus make_bands(Fusion *fusion, AqmDiag *diag) {
@@ -470,16 +471,20 @@ static void copy_part(const AqmCloud *part, AqmCloud *cloud, size_t at) {
     memcpy(cloud->views + at, part->views, part->count);
 }
 
-/* Parts are freed as they are copied, so that hardly more than one cloud is held. */
+/* Parts are freed as they are copied, so that hardly more than one cloud is held: memory is had
+ * once it is written to. */
 static AqmStatus join_parts(Fusion *fusion, AqmCloud **out, AqmDiag *diag) {
     size_t total = 0;
-    for (size_t i = 0; i < fusion->band_count; i++)
+    for (size_t i = 0; i < fusion->band_count; i++) {
+        fusion->bands[i].begin = total;
         total += fusion->parts[i]->count;
+    }
     AqmCloud *cloud = NULL;
     AQM_TRY(aqm_cloud_create(&cloud, total, diag));
+    cloud->count = total;
+#pragma omp parallel for schedule(dynamic, 1) num_threads(fusion->threads)
     for (size_t i = 0; i < fusion->band_count; i++) {
-        copy_part(fusion->parts[i], cloud, cloud->count);
-        cloud->count += fusion->parts[i]->count;
+        copy_part(fusion->parts[i], cloud, fusion->bands[i].begin);
         aqm_cloud_destroy(&fusion->parts[i]);
     }
     for (size_t i = 0; i < cloud->count && !fusion->scene.knows_deviations; i++)
