@@ -45,9 +45,10 @@ AQM_API AQM_NODISCARD AqmStatus aqm_fusion_consistency(const AqmFusionView *view
                                                        uint8_t *counts, AqmDiag *diag);
 
 /* Whether the views speak of one surface, before anything is fused: of the pixels with a usable
- * depth in some tiles of all views (every tile of small maps, else about 512 spread evenly) how
- * many there are, and how many at least `needed` views agree on, the view itself counted. ARGUMENT
- * as above, MEMORY; the numbers are then untouched. */
+ * depth in some tiles of all views (every tile of small maps, else about 512 spread evenly; of
+ * large maps every second or fourth pixel and row) how many there are, and how many at least
+ * `needed` views agree on, the view itself counted. ARGUMENT as above, MEMORY; the numbers are then
+ * untouched. */
 AQM_API AQM_NODISCARD AqmStatus aqm_fusion_agreement(const AqmFusionView *views, size_t view_count,
                                                      int needed, const AqmFusionOptions *options,
                                                      size_t *depths, size_t *agreed, AqmDiag *diag);
@@ -59,9 +60,11 @@ AQM_API AQM_NODISCARD AqmStatus aqm_fusion_agreement(const AqmFusionView *views,
  * either: 4 % of the points of a sand bed lie within 0.3 voxels of another. sigma_m is that of the
  * views, of what their errors have in common (matched_views, and relief finer than the windows) and
  * of what they differ by more than chance would have it; NaN where no map knows its own. No outlier
- * removal. Rig frame. An empty cloud is not an error. Same bytes for any number of threads. Memory
- * besides the cloud: 8 bytes a pixel of all views, and about 15 MB a thread (100 MB where the
- * voxels are finer than the pixels). ARGUMENT as above, MEMORY; *out is then untouched. */
+ * removal. Maps whose pixels are finer than 0.6 voxels are halved first, where their depths are
+ * means of 2 x 2. Rig frame. An empty cloud is not an error. Same bytes for any number of threads.
+ * Memory besides the cloud: 8 bytes a pixel of all views (of one that is halved: 6 bytes), and
+ * about 15 MB a thread (100 MB where the voxels are finer than the pixels). ARGUMENT as above,
+ * MEMORY; *out is then untouched. */
 AQM_API AQM_NODISCARD AqmStatus aqm_fuse(const AqmFusionView *views, size_t view_count,
                                          const AqmFusionOptions *options, AqmCloud **out,
                                          AqmDiag *diag);

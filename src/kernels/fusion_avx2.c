@@ -132,14 +132,14 @@ static inline size_t chunk_at(size_t first, size_t n) {
 }
 
 /* Each chunk's texels are on their way while the next one is located. */
-static void sight_avx2(const AqmSightCamera *camera, const AqmSightMap *map,
-                       const AqmSightPoints *points, const float *variance, float tolerance,
-                       size_t n, float *beyond, float *weight) {
+static void sight_avx2(const AqmSightCamera *camera, const AqmSightBend *bend,
+                       const AqmSightMap *map, const AqmSightPoints *points, const float *variance,
+                       float tolerance, size_t n, float *beyond, float *weight) {
     Aim aims[2];
     for (size_t first = 0; first < n + CHUNK; first += CHUNK) {
         if (first < n) {
             Aim *aim = &aims[first / CHUNK % 2];
-            locate(camera, points, first, chunk_at(first, n), &aim->seen);
+            locate(camera, bend, points, first, chunk_at(first, n), &aim->seen);
             aim_at(map, chunk_at(first, n), aim);
         }
         if (first >= CHUNK) {
@@ -150,12 +150,55 @@ static void sight_avx2(const AqmSightCamera *camera, const AqmSightMap *map,
     }
 }
 
+/* Eight rows of eight values, AQM_ARRIVALS apart, to columns `step` apart. */
+static inline void transpose(const float *rows, float *columns, size_t step) {
+    __m256 a[8], b[8];
+    for (int i = 0; i < 8; i++)
+        a[i] = _mm256_loadu_ps(rows + AQM_ARRIVALS * i);
+    for (int i = 0; i < 8; i += 2) {
+        b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
+        b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
+    }
+    for (int i = 0; i < 8; i += 4)
+        for (int j = 0; j < 2; j++) {
+            a[i + 2 * j] = _mm256_shuffle_ps(b[i + j], b[i + j + 2], 0x44);
+            a[i + 2 * j + 1] = _mm256_shuffle_ps(b[i + j], b[i + j + 2], 0xee);
+        }
+    for (int i = 0; i < 4; i++) {
+        _mm256_storeu_ps(columns + (size_t)i * step, _mm256_permute2f128_ps(a[i], a[i + 4], 0x20));
+        _mm256_storeu_ps(columns + (size_t)(i + 4) * step,
+                         _mm256_permute2f128_ps(a[i], a[i + 4], 0x31));
+    }
+}
+
+/* A block is 16 rows, as a point is 16 values. */
+static void arrive_avx2(const AqmVoxelGrid *grid, const AqmPointRow *row, size_t n,
+                        AqmVoxelSums *points, AqmVoxelPlace *places) {
+    enum { VALUES = sizeof(AqmVoxelSums) / sizeof(float) };
+    for (size_t at = 0; at < n; at += AQM_ARRIVALS) {
+        ArrivalBlock block;
+        arrive_block(grid, row, at, &block);
+        for (size_t k = 0; k < AQM_ARRIVALS; k += LANES) {
+            const float *rows = (const float *)(const void *)&block + k;
+            float *columns = (float *)(void *)(points + at + k);
+            transpose(rows, columns, VALUES);
+            transpose(rows + VALUES / 2 * AQM_ARRIVALS, columns + VALUES / 2, VALUES);
+        }
+        for (int k = 0; k < AQM_ARRIVALS; k++)
+            places[at + (size_t)k] = (AqmVoxelPlace){block.first[k], block.tag[k]};
+    }
+}
+
 const AqmFusionKernels aqm_fusion_kernels_avx2 = {
     .name = "avx2",
     .rays = loops_rays,
     .pack = loops_pack,
     .slopes = loops_slopes,
     .normals = loops_normals,
+    .bend = loops_bend,
     .sight = sight_avx2,
     .settle = loops_settle,
+    .spread = loops_spread,
+    .keep = loops_keep,
+    .arrive = arrive_avx2,
 };

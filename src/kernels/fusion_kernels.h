@@ -1,9 +1,10 @@
 /* The inner loops of fusion: rays of pixels, normals from depths, what another view says about
- * points, and the robust mean of what all say. Raw pointers, no allocation, cannot fail.
+ * points, the robust mean of what all say, and the voxels of points. Raw pointers, no allocation,
+ * cannot fail.
  *
- * Everything is float and unfused, every root and quotient correctly rounded, every sum in one
- * order: the variants give the same bits as the reference. Lengths n are multiples of
- * AQM_FUSION_LANES. NaN stands for "not known" throughout. */
+ * Everything is float (positions in the grid of voxels: double) and unfused, every root and
+ * quotient correctly rounded, every sum in one order: the variants give the same bits as the
+ * reference. Lengths n are multiples of AQM_FUSION_LANES. NaN stands for "not known" throughout. */
 #ifndef AQM_KERNELS_FUSION_KERNELS_H
 #define AQM_KERNELS_FUSION_KERNELS_H
 
@@ -12,11 +13,13 @@
 #include <string.h>
 
 #include "kernels/deviation_code.h"
+#include "kernels/voxel_sums.h"
 
 enum {
     AQM_FUSION_LANES = 8,
     AQM_FUSION_CHUNK = 64,
     AQM_SLOPES_SIDE = 32,
+    AQM_ARRIVALS = 32,
     AQM_FUSION_VIEWS_MAX = 255 /* AqmCloud.views is a byte */
 };
 
@@ -48,6 +51,15 @@ typedef struct AqmSightMap {
     int32_t pitch, width, height;
 } AqmSightMap;
 
+/* How the water bends a camera's sight of a region of r^2, the squared horizontal distance from the
+ * camera, and h, the depth below the water: quadratics in both, as shares of half the region's
+ * width from its middle, with the factors of 1, x, y, x^2, x y and y^2. `apparent`: how far below
+ * the water a point seems to be (seen straight from the camera), in h; `slant`: its ray depth in h.
+ */
+typedef struct AqmSightBend {
+    float middle[2], per_half[2], apparent[6], slant[6];
+} AqmSightBend;
+
 /* A texel's depth in the upper bits becomes the bits of a float by a shift and an addition; so does
  * its standard deviation in the lower ones (deviation_code.h). */
 enum { AQM_TEXEL_SHIFT = 4, AQM_TEXEL_BIAS = AQM_DEVIATION_BIAS };
@@ -69,6 +81,54 @@ typedef struct AqmSettled {
     float *mean, *misfit;
     uint8_t *count;
 } AqmSettled;
+
+/* How finely a displacement along the ray is stored: this many steps in one depth tolerance. At 5
+ * mm a step is 0.3 micrometres, below the rounding of a float coordinate of 4 m. */
+enum { AQM_SHIFT_STEPS = 16000, AQM_SHIFT_NONE = INT16_MIN };
+
+/* A depth moved by a stored displacement; step: metres. */
+static inline float aqm_shifted_depth(float depth, int16_t shift, float step) {
+    return depth + (float)shift * step;
+}
+
+/* The variance of the mean of views of which one has `variance`; misfit: as AqmSettled, of weights
+ * 1 / (variance of the view + variance of the reference). `share`: of their mean's variance in
+ * theirs; `doubt`: 1 / the largest misfit that chance explains; both for so many views. */
+static inline float aqm_fused_variance(float share, float doubt, float variance, float misfit) {
+    const float excess = misfit * doubt;
+    return variance * share * (excess > 1.0f ? excess : 1.0f);
+}
+
+/* What is known of points once they are settled: how many views agree, the variance of the point's
+ * own depth, the misfit, the error that all views share, and facing as AqmSightPoints. `share` and
+ * `doubt`: for each count. */
+typedef struct AqmVoted {
+    const uint8_t *count;
+    const float *variance, *misfit, *smoothing, *facing, *share, *doubt;
+} AqmVoted;
+
+/* Which points are kept: those that this many views agree on and that still lie below the water.
+ * Displacements are below two tolerances. */
+typedef struct AqmKeepRules {
+    float tolerance, step; /* metres */
+    int needed;
+} AqmKeepRules;
+
+/* A row of points that are voted on: depths, where their rays leave the water and their directions,
+ * both along Y and in the rig frame, and the displacements. */
+typedef struct AqmKeepRow {
+    const float *depth, *start, *direction, *shift;
+    const uint8_t *count;
+    float center; /* of the camera */
+} AqmKeepRow;
+
+/* Adjacent pixels with their points: positions and unit normals (NaN = not known), the fused
+ * standard deviations along these as codes (deviation_code.h), how many views agree, and colours,
+ * r g b each. */
+typedef struct AqmPointRow {
+    const float *position[3], *normal[3], *confidence;
+    const uint8_t *deviation, *views, *color;
+} AqmPointRow;
 
 typedef struct AqmFusionKernels {
     const char *name;
@@ -94,12 +154,20 @@ typedef struct AqmFusionKernels {
     void (*normals)(const AqmRayRow *here, const AqmRayRow *below, const float *depth,
                     const float *slope_u, const float *slope_v, size_t n, float *const normal[3]);
 
+    /* Finds `bend` for the region r2[0] .. r2[1], h[0] .. h[1]; returns whether it is as exact as
+     * `sight` wants it. It is over 0.1 m and 0.1 m at 1.4 m; not over a region with a step of
+     * several times that, or none at all (NaN). */
+    int (*bend)(const AqmSightCamera *camera, const float r2[2], const float h[2],
+                AqmSightBend *out);
+
     /* What another view says about n points. Where its map agrees with a point to less than
      * `tolerance` in ray depth: how far along the points' own rays its surface lies beyond them,
      * and the weight of that, 1 / (its variance + `variance` of the point); elsewhere NaN and 0.
      * The variance is that of the nearest pixel, carried over to the point's ray as the distance
-     * is. Two Newton steps: pixels within 1e-3 px for h <= 0.6 h_c and r <= 1.6 h_c. */
-    void (*sight)(const AqmSightCamera *camera, const AqmSightMap *map,
+     * is. `bend`: of a region that holds all points: pixels within 1.5e-5 of the focal length times
+     * the tangent from the vertical, depths within 3e-5 of themselves. NULL = two Newton steps:
+     * pixels within 1e-3 px for h <= 0.6 h_c and r <= 1.6 h_c. */
+    void (*sight)(const AqmSightCamera *camera, const AqmSightBend *bend, const AqmSightMap *map,
                   const AqmSightPoints *points, const float *variance, float tolerance, size_t n,
                   float *beyond, float *weight);
 
@@ -107,6 +175,19 @@ typedef struct AqmFusionKernels {
      * nothing) and of 0 with weight `own`. n a multiple of AQM_FUSION_CHUNK. */
     void (*settle)(const float *beyond, const float *weight, size_t views, const float *own,
                    float tolerance, size_t n, const AqmSettled *settled);
+
+    /* The standard deviations along the normals, as codes, of n settled points. */
+    void (*spread)(const AqmVoted *voted, size_t n, uint8_t *codes);
+
+    /* The displacements of n points in steps, AQM_SHIFT_NONE for those not kept. Extends low[] and
+     * high[] (AQM_FUSION_LANES each) by the Y of those kept; returns how many. */
+    uint32_t (*keep)(const AqmKeepRow *row, const AqmKeepRules *rules, size_t n, int16_t *shifts,
+                     float *low, float *high);
+
+    /* The points of n adjacent pixels (a multiple of AQM_ARRIVALS), ready to be added to their
+     * voxels; `views` is 0 where the position is not known. */
+    void (*arrive)(const AqmVoxelGrid *grid, const AqmPointRow *row, size_t n, AqmVoxelSums *points,
+                   AqmVoxelPlace *places);
 } AqmFusionKernels;
 
 /* The fastest table this processor can run (features as aqm_cpu_features gives them). */

@@ -292,12 +292,14 @@ static AqmSightPoints sight_points(const Points *p) {
                             p->descent};
 }
 
-/* Points along the camera's own rays at random pixels, `off` metres beyond what the map says. */
-static void points_beyond(AqmRng *rng, const AqmSightCamera *camera, double off, Points *points,
-                          double pixels[N][2]) {
+/* Points along the camera's own rays at random pixels of the first `part` of the image, `off`
+ * metres beyond what the map says. */
+static void points_beyond(AqmRng *rng, const AqmSightCamera *camera, double part, double off,
+                          Points *points, double pixels[N][2]) {
     for (int i = 0; i < N; i++) {
         double ray[5];
-        pixels[i][0] = uniform(rng, 0.0, W - 1), pixels[i][1] = uniform(rng, 0.0, H - 1);
+        pixels[i][0] = uniform(rng, 0.0, part * (W - 1));
+        pixels[i][1] = uniform(rng, 0.0, part * (H - 1));
         exact_ray(camera, pixels[i][0], pixels[i][1], ray);
         const double depth = 0.4 + 0.0002 * pixels[i][0] + 0.0003 * pixels[i][1] + off;
         points->position[0][i] = (float)((double)camera->C[0] + ray[0] + depth * ray[2]);
@@ -318,33 +320,125 @@ static void fill_map(Map *map) {
     }
 }
 
+/* The region of r^2 and h that points take in. */
+static void find_region(const AqmSightCamera *camera, const Points *points, float r2[2],
+                        float h[2]) {
+    r2[0] = h[0] = INFINITY, r2[1] = h[1] = 0.0f;
+    for (int i = 0; i < N; i++) {
+        const float x = points->position[0][i] - camera->C[0];
+        const float y = points->position[1][i] - camera->C[1];
+        const float far2 = x * x + y * y, down = points->position[2][i] - camera->water_z;
+        r2[0] = fminf(r2[0], far2), r2[1] = fmaxf(r2[1], far2);
+        h[0] = fminf(h[0], down), h[1] = fmaxf(h[1], down);
+    }
+}
+
+/* By iterating z = h_c + h / sqrt(n^2 + (n^2 - 1) r^2 / z^2), which contracts. */
+static double seeming_height(const AqmSightCamera *camera, double r2, double h) {
+    const double n2 = (double)camera->n * (double)camera->n;
+    double z = (double)camera->h_c + h;
+    for (int step = 0; step < 60; step++)
+        z = (double)camera->h_c + h / sqrt(n2 + (n2 - 1.0) * r2 / (z * z));
+    return z;
+}
+
+static double quadratic_at(const float a[6], double x, double y) {
+    return (double)a[0] + (double)a[1] * x + (double)a[2] * y + (double)a[3] * x * x +
+           (double)a[4] * x * y + (double)a[5] * y * y;
+}
+
+/* Off by what the contract allows, anywhere in the region. */
+static void check_bend(AqmRng *rng, const AqmSightCamera *camera, const AqmSightBend *bend,
+                       const float r2[2], const float h[2]) {
+    for (int i = 0; i < 200; i++) {
+        const double far2 = uniform(rng, (double)r2[0], (double)r2[1]);
+        const double down = uniform(rng, (double)h[0], (double)h[1]);
+        const double x = (far2 - (double)bend->middle[0]) * (double)bend->per_half[0];
+        const double y = (down - (double)bend->middle[1]) * (double)bend->per_half[1];
+        const double z = seeming_height(camera, far2, down), h_c = (double)camera->h_c;
+        const double in_water = (z - h_c) / z,
+                     depth = sqrt(far2 * in_water * in_water + down * down);
+        assert_true(fabs(x) < 1.0001 && fabs(y) < 1.0001);
+        assert_true(fabs(h_c + down * quadratic_at(bend->apparent, x, y) - z) < 1.5e-5 * z);
+        assert_true(fabs(down * quadratic_at(bend->slant, x, y) - depth) < 3e-5 * depth);
+    }
+}
+
+static void bends_are_exact_or_say_that_they_are_not(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(8, 8);
+    int exact = 0, regions = 0;
+    for (int trial = 0; trial < 400; trial++) {
+        const AqmSightCamera camera = random_camera(&rng, trial % 8 ? 1.333 : 1.0);
+        const bool small = trial % 2;
+        const double r = uniform(&rng, 0.0, 1.2), wide = uniform(&rng, 0.02, small ? 0.1 : 0.6);
+        const double low = uniform(&rng, 0.02, 0.6), tall = uniform(&rng, 0.0, small ? 0.1 : 0.5);
+        const float r2[2] = {(float)(r * r), (float)((r + wide) * (r + wide))};
+        const float h[2] = {(float)low, (float)(low + tall)};
+        AqmSightBend bends[2];
+        int good[2] = {0};
+        for (int k = 0; k < variant_count; k++)
+            good[k] = variants[k]->bend(&camera, r2, h, &bends[k]);
+        assert_true(variant_count < 2 || good[0] == good[1]);
+        assert_true(variant_count < 2 || !memcmp(&bends[0], &bends[1], sizeof *bends));
+        assert_true(good[0] || !small);
+        exact += good[0] && !small, regions += !small;
+        if (good[0])
+            check_bend(&rng, &camera, &bends[0], r2, h);
+    }
+    print_message("%d of %d wide regions are exact\n", exact, regions);
+    assert_true(exact > regions / 10 && exact < regions * 9 / 10);
+}
+
+static void nothing_bends_over_no_region(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(9, 9);
+    const AqmSightCamera camera = random_camera(&rng, 1.333);
+    for (int k = 0; k < variant_count; k++) {
+        AqmSightBend bend;
+        assert_false(variants[k]->bend(&camera, (float[]){INFINITY, -INFINITY},
+                                       (float[]){0.0f, 0.0f}, &bend));
+        assert_false(variants[k]->bend(&camera, (float[]){NAN, NAN}, (float[]){0.1f, 0.2f}, &bend));
+        assert_true(
+            variants[k]->bend(&camera, (float[]){0.0f, 0.0f}, (float[]){0.0f, 0.0f}, &bend));
+        assert_true(
+            variants[k]->bend(&camera, (float[]){0.3f, 0.3f}, (float[]){0.4f, 0.4f}, &bend));
+    }
+}
+
 static void a_map_says_how_far_its_surface_is(void **state) {
     (void)state;
     static Map map;
     AqmRng rng = aqm_rng(5, 5);
     fill_map(&map);
-    for (int trial = 0; trial < 20; trial++) {
+    for (int trial = 0; trial < 40; trial++) {
         const AqmSightCamera camera = random_camera(&rng, trial % 2 ? 1.0 : 1.333);
         const double off = uniform(&rng, -0.004, 0.004);
+        const bool bent = trial >= 20; /* a tile's part of the image */
         Points points;
         double pixels[N][2];
-        points_beyond(&rng, &camera, off, &points, pixels);
+        float r2[2], h[2];
+        points_beyond(&rng, &camera, bent ? 0.12 : 1.0, off, &points, pixels);
+        find_region(&camera, &points, r2, h);
         const AqmSightPoints given = sight_points(&points);
         for (int k = 0; k < variant_count; k++) {
             float beyond[N], weight[N], variance[N];
+            AqmSightBend bend;
             const AqmSightMap sight = pack_map(&map, variants[k], 0.1f);
+            assert_true(variants[k]->bend(&camera, r2, h, &bend) || !bent);
             for (int i = 0; i < N; i++)
                 variance[i] = (float)i * 1e-8f;
-            variants[k]->sight(&camera, &sight, &given, variance, 0.005f, N, beyond, weight);
+            variants[k]->sight(&camera, bent ? &bend : NULL, &sight, &given, variance, 0.005f, N,
+                               beyond, weight);
             for (int i = 0; i < N; i++) {
                 double ray[5];
                 exact_ray(&camera, pixels[i][0], pixels[i][1], ray);
                 const double expected = -off * ray[4] / 0.9;
-                assert_true(fabs((double)beyond[i] - expected) < 2e-6);
+                assert_true(fabs((double)beyond[i] - expected) < (bent ? 1.5e-5 : 2e-6));
                 const double theirs = (double)aqm_deviation_of(aqm_deviation_code(0.0005f));
                 const double along = theirs * ray[4] / 0.9; /* as what the surface is beyond */
                 const double inverse = along * along + i * 1e-8;
-                assert_true(fabs((double)weight[i] * inverse - 1.0) < 1e-4);
+                assert_true(fabs((double)weight[i] * inverse - 1.0) < 2e-4);
             }
         }
     }
@@ -385,7 +479,8 @@ static void variants_see_the_same(void **state) {
         const AqmSightPoints given = sight_points(&points);
         for (int k = 0; k < variant_count; k++) {
             const AqmSightMap sight = pack_map(&map, variants[k], 0.2f);
-            variants[k]->sight(&camera, &sight, &given, variance, 0.3f, N, beyond[k], weight[k]);
+            variants[k]->sight(&camera, NULL, &sight, &given, variance, 0.3f, N, beyond[k],
+                               weight[k]);
         }
         for (int i = 0; i < N; i++) {
             const float a = beyond[0][i];
@@ -486,6 +581,8 @@ int main(void) {
         cmocka_unit_test(the_normal_of_a_level_plane_is_vertical),
         cmocka_unit_test(deviations_are_rounded_to_a_byte),
         cmocka_unit_test(packed_depths_are_rounded_by_a_millionth),
+        cmocka_unit_test(bends_are_exact_or_say_that_they_are_not),
+        cmocka_unit_test(nothing_bends_over_no_region),
         cmocka_unit_test(a_map_says_how_far_its_surface_is),
         cmocka_unit_test(variants_see_the_same),
         cmocka_unit_test(means_are_robust),

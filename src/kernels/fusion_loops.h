@@ -196,6 +196,96 @@ static inline float newton(float z, float h_c, float h, float n2, float bend) {
     return z - q * ((z - h_c) * s - h * z) / (q * s - h * bend);
 }
 
+/* What is found of a point at depth h and squared distance r2: how far below the water it seems to
+ * be, z - h_c, and its ray depth. */
+typedef struct Seeming {
+    float below, depth;
+} Seeming;
+
+static inline Seeming seem_by_newton(const AqmSightCamera *c, float r2, float h) {
+    const float h_c = c->h_c, n2 = c->n * c->n, bend = (n2 - 1.0f) * r2;
+    float z = newton(h_c + h * (1.0f / c->n), h_c, h, n2, bend);
+    z = newton(z, h_c, h, n2, bend);
+    const float in_water = (z - h_c) / z; /* the share of the way that lies under water */
+    return (Seeming){z - h_c, sqrtf(r2 * in_water * in_water + h * h)};
+}
+
+static inline float quadratic(const float a[6], float x, float y) {
+    return (a[0] + y * (a[2] + y * a[5])) + x * (a[1] + y * a[4] + x * a[3]);
+}
+
+static inline Seeming seem_by_bend(const AqmSightBend *b, float r2, float h) {
+    const float x = (r2 - b->middle[0]) * b->per_half[0];
+    const float y = (h - b->middle[1]) * b->per_half[1];
+    return (Seeming){h * quadratic(b->apparent, x, y), h * quadratic(b->slant, x, y)};
+}
+
+enum { FITTED = 9, NODES = 24 };
+
+/* In half widths of the region: nine to fit to, at the zeros of the third Chebyshev polynomial, and
+ * the rest on the border, where what is left is largest. */
+static const float NODE_X[NODES] = {-0.8660254f, 0.0f,  0.8660254f, -0.8660254f, 0.0f,  0.8660254f,
+                                    -0.8660254f, 0.0f,  0.8660254f, -1.0f,       -0.5f, 0.0f,
+                                    0.5f,        1.0f,  -1.0f,      -0.5f,       0.0f,  0.5f,
+                                    1.0f,        -1.0f, -1.0f,      -1.0f,       1.0f,  1.0f};
+static const float NODE_Y[NODES] = {-0.8660254f, -0.8660254f, -0.8660254f, 0.0f,  0.0f,  0.0f,
+                                    0.8660254f,  0.8660254f,  0.8660254f,  -1.0f, -1.0f, -1.0f,
+                                    -1.0f,       -1.0f,       1.0f,        1.0f,  1.0f,  1.0f,
+                                    1.0f,        -0.5f,       0.0f,        0.5f,  0.0f,  0.5f};
+
+/* The quadratic through values at the first nine nodes, by least squares: 1, x, y, x y, x^2 - 0.5
+ * and y^2 - 0.5 are orthogonal over them. */
+static inline void fit_quadratic(const float *values, float a[6]) {
+    float sums[6] = {0};
+    for (int k = 0; k < FITTED; k++) {
+        const float x = NODE_X[k], y = NODE_Y[k], f = values[k];
+        const float terms[6] = {f, x * f, y * f, (x * x - 0.5f) * f, x * y * f, (y * y - 0.5f) * f};
+        for (int i = 0; i < 6; i++)
+            sums[i] += terms[i];
+    }
+    a[1] = sums[1] / 4.5f, a[2] = sums[2] / 4.5f, a[4] = sums[4] / 2.25f;
+    a[3] = sums[3] / 1.125f, a[5] = sums[5] / 1.125f;
+    a[0] = sums[0] / 9.0f - 0.5f * (a[3] + a[5]);
+}
+
+/* Relative to the seeming height z and the ray depth. At f = 1400 px and 27 degrees from the
+ * vertical 1e-5 of z is 0.007 px. */
+static const float BEND_OFF_HEIGHT = 1e-5f, BEND_OFF_DEPTH = 2e-5f;
+
+/* z = h_c + h g with g = 1 / sqrt(n^2 + (n^2 - 1) t), t = r^2 / z^2; the ray depth is h sqrt(1 +
+ * g^2 t). Both are smooth, and next to even over the region that a tile takes in. */
+static int loops_bend(const AqmSightCamera *c, const float r2[2], const float h[2],
+                      AqmSightBend *out) {
+    float z[NODES], apparent[NODES], slant[NODES];
+    const float n2 = c->n * c->n, m2 = n2 - 1.0f;
+    const float half[2] = {most(0.5f * (r2[1] - r2[0]), 1e-6f), most(0.5f * (h[1] - h[0]), 1e-6f)};
+    const float middle[2] = {0.5f * (r2[0] + r2[1]), 0.5f * (h[0] + h[1])};
+    for (int k = 0; k < NODES; k++) {
+        const float far2 = most(0.0f, middle[0] + half[0] * NODE_X[k]); /* NaN stays */
+        const float down = middle[1] + half[1] * NODE_Y[k];
+        float height = newton(c->h_c + down * (1.0f / c->n), c->h_c, down, n2, m2 * far2);
+        height = newton(height, c->h_c, down, n2, m2 * far2);
+        height = newton(height, c->h_c, down, n2, m2 * far2);
+        const float t = far2 / (height * height), g = 1.0f / sqrtf(n2 + m2 * t);
+        z[k] = height;
+        apparent[k] = g;
+        slant[k] = sqrtf(1.0f + g * g * t);
+    }
+    *out = (AqmSightBend){.middle = {middle[0], middle[1]},
+                          .per_half = {1.0f / half[0], 1.0f / half[1]}};
+    fit_quadratic(apparent, out->apparent);
+    fit_quadratic(slant, out->slant);
+    int close = 0;
+    for (int k = 0; k < NODES; k++) {
+        const float down = middle[1] + half[1] * NODE_Y[k];
+        const float off = quadratic(out->apparent, NODE_X[k], NODE_Y[k]) - apparent[k];
+        const float off_slant = quadratic(out->slant, NODE_X[k], NODE_Y[k]) - slant[k];
+        close += (fabsf(down * off) <= BEND_OFF_HEIGHT * z[k]) &
+                 (fabsf(off_slant) <= BEND_OFF_DEPTH * slant[k]); /* NaN is not */
+    }
+    return close == NODES;
+}
+
 /* Where the view sees points: the pixel (NaN where it does not), the ray depth, and the factor from
  * a difference in its ray depths to one along the points' own rays: with d' its ray and n the
  * normal (d' . n) / (d . n), or of the Z components where the surface does not face both, held in
@@ -205,38 +295,47 @@ typedef struct Seen {
     float u[CHUNK], v[CHUNK], depth[CHUNK], ratio[CHUNK];
 } Seen;
 
-static inline void locate(const AqmSightCamera *c, const AqmSightPoints *points, size_t first,
-                          size_t n, Seen *restrict seen) {
+/* One quotient serves all: 1 / pz, 1 / z and 1 / (ray depth * facing) are parts of it. */
+static inline void locate_by(const AqmSightCamera *c, const AqmSightBend *bend,
+                             const AqmSightPoints *points, size_t first, size_t n,
+                             Seen *restrict seen) {
     const float *X = points->position[0] + first, *Y = points->position[1] + first,
                 *Z = points->position[2] + first;
     const float *nx = points->normal[0] + first, *ny = points->normal[1] + first,
                 *nz = points->normal[2] + first;
     const float *facing = points->facing + first, *descent = points->descent + first;
     const float *R = c->R, h_c = c->h_c, water_z = c->water_z, Cx = c->C[0], Cy = c->C[1];
-    const float n2 = c->n * c->n, m2 = n2 - 1.0f, inverse_n = 1.0f / c->n;
     const float R0 = R[0], R1 = R[1], R2 = R[2], R3 = R[3], R4 = R[4], R5 = R[5], R6 = R[6],
                 R7 = R[7], R8 = R[8], fx = c->fx, fy = c->fy, cx = c->cx, cy = c->cy;
+    const AqmSightCamera camera = *c;
+    const AqmSightBend by = bend ? *bend : (AqmSightBend){0};
     for (size_t k = 0; k < n; k++) {
-        const float x = X[k] - Cx, y = Y[k] - Cy, h = Z[k] - water_z;
-        const float bend = m2 * (x * x + y * y);
-        float z = newton(h_c + h * inverse_n, h_c, h, n2, bend);
-        z = newton(z, h_c, h, n2, bend);
+        const float x = X[k] - Cx, y = Y[k] - Cy, h = Z[k] - water_z, r2 = x * x + y * y;
+        const Seeming at = bend ? seem_by_bend(&by, r2, h) : seem_by_newton(&camera, r2, h);
+        const float z = h_c + at.below;
         const float px = R0 * x + R1 * y + R2 * z, py = R3 * x + R4 * y + R5 * z;
         const float pz = R6 * x + R7 * y + R8 * z;
-        const float both_inverse = 1.0f / (pz * z);
-        const float inverse = ((pz > 0.0f) & (h > 0.0f)) ? both_inverse * z : NAN;
-        seen->u[k] = fx * px * inverse + cx;
-        seen->v[k] = fy * py * inverse + cy;
-        const float in_water =
-            (z - h_c) * (both_inverse * pz); /* the share of the way that lies under water */
-        const float wx = x * in_water, wy = y * in_water;
-        const float depth = sqrtf(wx * wx + wy * wy + h * h);
-        const float theirs = nx[k] * wx + ny[k] * wy + nz[k] * h;
-        const int both = (theirs < 0.0f) & (facing[k] < 0.0f);
-        const float ratio = (both ? theirs : h) / (depth * (both ? facing[k] : descent[k]));
-        seen->depth[k] = depth;
-        seen->ratio[k] = least(most(ratio, 0.5f), 2.0f);
+        /* their ray and ours, theirs times z: along the normal, or the vertical */
+        const float facing_them = (nx[k] * x + ny[k] * y) * at.below + nz[k] * h * z;
+        const int both = (facing_them < 0.0f) & (facing[k] < 0.0f);
+        const float theirs = both ? facing_them : h * z, ours = both ? facing[k] : descent[k];
+        const float forward = pz * z, slanted = at.depth * ours;
+        const float inverse = 1.0f / (forward * slanted);
+        const float scale = ((pz > 0.0f) & (h > 0.0f)) ? inverse * (z * slanted) : NAN;
+        const float along = theirs * (inverse * pz);
+        seen->u[k] = fx * px * scale + cx;
+        seen->v[k] = fy * py * scale + cy;
+        seen->depth[k] = at.depth;
+        seen->ratio[k] = least(most(along, 0.5f), 2.0f);
     }
+}
+
+static inline void locate(const AqmSightCamera *c, const AqmSightBend *bend,
+                          const AqmSightPoints *points, size_t first, size_t n, Seen *seen) {
+    if (bend)
+        locate_by(c, bend, points, first, n, seen);
+    else
+        locate_by(c, NULL, points, first, n, seen);
 }
 
 /* ---- the mean of what all say ---------------------------------------------------------------- */
@@ -382,6 +481,103 @@ static void loops_settle(const float *beyond, const float *weight, size_t views,
     }
     if (waiting > 0)
         settle_spread(beyond, weight, views, own, tolerance, n, which, waiting, settled);
+}
+
+/* ---- verdicts -------------------------------------------------------------------------------- */
+
+static void loops_spread(const AqmVoted *voted, size_t n, uint8_t *restrict codes) {
+    const uint8_t *count = voted->count;
+    const float *variance = voted->variance, *misfit = voted->misfit, *facing = voted->facing;
+    const float *smoothing = voted->smoothing, *share = voted->share, *doubt = voted->doubt;
+    for (size_t k = 0; k < n; k++) {
+        const float own =
+            aqm_fused_variance(share[count[k]], doubt[count[k]], variance[k], misfit[k]);
+        const float both = own + smoothing[k] * smoothing[k];
+        codes[k] = (uint8_t)aqm_deviation_code(sqrtf(both) * fabsf(facing[k]));
+    }
+}
+
+static uint32_t loops_keep(const AqmKeepRow *row, const AqmKeepRules *rules, size_t n,
+                           int16_t *restrict shifts, float *restrict low, float *restrict high) {
+    const float *depth = row->depth, *start = row->start, *direction = row->direction;
+    const float *shift = row->shift, center = row->center;
+    const float tolerance = rules->tolerance, step = rules->step;
+    const uint8_t *count = row->count;
+    const int needed = rules->needed;
+    uint32_t found[LANES] = {0}, sum = 0;
+    for (size_t first = 0; first < n; first += LANES)
+        for (size_t j = 0; j < LANES; j++) {
+            const size_t k = first + j;
+            const float steps = shift[k] / tolerance * (float)AQM_SHIFT_STEPS;
+            const int32_t rounded = (int32_t)(steps + (steps < 0.0f ? -0.5f : 0.5f));
+            const float moved = depth[k] + (float)rounded * step; /* as aqm_shifted_depth */
+            const int kept = (count[k] >= needed) & (moved > 0.0f);
+            const float y = center + (start[k] + moved * direction[k]);
+            shifts[k] = (int16_t)(kept ? rounded : AQM_SHIFT_NONE);
+            found[j] += kept ? 1 : 0;
+            low[j] = least(kept ? y : low[j], low[j]);
+            high[j] = most(kept ? y : high[j], high[j]);
+        }
+    for (int j = 0; j < LANES; j++)
+        sum += found[j];
+    return sum;
+}
+
+/* ---- voxels ---------------------------------------------------------------------------------- */
+
+/* Many points at once: a column is a point. */
+typedef struct ArrivalBlock {
+    int32_t index[3][AQM_ARRIVALS];
+    uint32_t views[AQM_ARRIVALS];
+    float sums[AQM_VOXEL_SUMS][AQM_ARRIVALS];
+    uint32_t first[AQM_ARRIVALS], tag[AQM_ARRIVALS];
+} ArrivalBlock;
+
+static inline void find_voxels(double per_m, double corner, const float *coordinate,
+                               const float *weight, int32_t *restrict index,
+                               float *restrict inside) {
+    for (int k = 0; k < AQM_ARRIVALS; k++) {
+        const double cells = aqm_voxel_held((double)coordinate[k] * per_m - corner);
+        const double low = floor(cells);
+        index[k] = (int32_t)low;
+        inside[k] = weight[k] * (float)(cells - low);
+    }
+}
+
+static inline void weigh_points(const AqmPointRow *row, size_t at, ArrivalBlock *restrict block) {
+    const float *x = row->position[0] + at, *confidence = row->confidence + at;
+    const uint8_t *views = row->views + at, *deviation = row->deviation + at;
+    for (int k = 0; k < AQM_ARRIVALS; k++) {
+        const float weight = most(confidence[k], LEAST_CONFIDENCE) * (float)(int32_t)views[k];
+        block->views[k] = x[k] == x[k] ? views[k] : 0;
+        block->sums[AQM_SUM_WEIGHT][k] = weight;
+        block->sums[AQM_SUM_CONFIDENCE][k] = weight * confidence[k];
+        block->sums[AQM_SUM_DEVIATION][k] = weight * aqm_deviation_of(deviation[k]);
+    }
+}
+
+static inline void arrive_block(const AqmVoxelGrid *grid, const AqmPointRow *row, size_t at,
+                                ArrivalBlock *restrict block) {
+    const float *weight = block->sums[AQM_SUM_WEIGHT];
+    weigh_points(row, at, block);
+    for (int i = 0; i < 3; i++) {
+        const float *normal = row->normal[i] + at;
+        const uint8_t *color = row->color + 3 * at + i;
+        float *restrict normals = block->sums[AQM_SUM_NORMAL + i];
+        float *restrict colors = block->sums[AQM_SUM_COLOR + i];
+        find_voxels(grid->per_m, grid->corner[i], row->position[i] + at, weight, block->index[i],
+                    block->sums[AQM_SUM_POSITION + i]);
+        for (int k = 0; k < AQM_ARRIVALS; k++) {
+            normals[k] = normal[k] == normal[k] ? weight[k] * normal[k] : 0.0f;
+            colors[k] = weight[k] * (float)color[3 * k];
+        }
+    }
+    for (int k = 0; k < AQM_ARRIVALS; k++) {
+        const AqmVoxelPlace place =
+            aqm_voxel_place(block->index[0][k], block->index[1][k], block->index[2][k]);
+        block->first[k] = place.first;
+        block->tag[k] = place.tag;
+    }
 }
 
 #endif

@@ -29,13 +29,13 @@ static float sample(const AqmSightMap *map, float u, float v, float tolerance, f
     return a + (wb * (b - a) + wc * (c - a) + wd * (d - a));
 }
 
-static void sight(const AqmSightCamera *camera, const AqmSightMap *map,
+static void sight(const AqmSightCamera *camera, const AqmSightBend *bend, const AqmSightMap *map,
                   const AqmSightPoints *points, const float *variance, float tolerance, size_t n,
                   float *beyond, float *weight) {
     for (size_t first = 0; first < n; first += CHUNK) {
         const size_t length = n - first < CHUNK ? n - first : CHUNK;
         Seen seen;
-        locate(camera, points, first, length, &seen);
+        locate(camera, bend, points, first, length, &seen);
         for (size_t k = 0; k < length; k++) {
             float deviation = 0.0f;
             const float depth = sample(map, seen.u[k], seen.v[k], tolerance, &deviation);
@@ -48,14 +48,35 @@ static void sight(const AqmSightCamera *camera, const AqmSightMap *map,
     }
 }
 
+static void arrive(const AqmVoxelGrid *grid, const AqmPointRow *row, size_t n, AqmVoxelSums *points,
+                   AqmVoxelPlace *places) {
+    for (size_t at = 0; at < n; at += AQM_ARRIVALS) {
+        ArrivalBlock block;
+        arrive_block(grid, row, at, &block);
+        for (int k = 0; k < AQM_ARRIVALS; k++) {
+            AqmVoxelSums *point = &points[at + (size_t)k];
+            for (int i = 0; i < 3; i++)
+                point->index[i] = block.index[i][k];
+            point->views = block.views[k];
+            for (int i = 0; i < AQM_VOXEL_SUMS; i++)
+                point->sums[i] = block.sums[i][k];
+            places[at + (size_t)k] = (AqmVoxelPlace){block.first[k], block.tag[k]};
+        }
+    }
+}
+
 const AqmFusionKernels aqm_fusion_kernels_reference = {
     .name = "reference",
     .rays = loops_rays,
     .pack = loops_pack,
     .slopes = loops_slopes,
     .normals = loops_normals,
+    .bend = loops_bend,
     .sight = sight,
     .settle = loops_settle,
+    .spread = loops_spread,
+    .keep = loops_keep,
+    .arrive = arrive,
 };
 
 const AqmFusionKernels *aqm_fusion_kernels(unsigned cpu_features) {

@@ -18,23 +18,35 @@ static const AqmRemapKernels *variant(int k) {
     return k == 0 ? &aqm_remap_kernels_reference : aqm_remap_kernels(aqm_cpu_features());
 }
 
-static void positions_follow_the_polynomial(void **state) {
-    (void)state;
-    const AqmRemapLens lens = {
-        {-0.2, 0.05, 1e-3, -2e-3, 0.01, 0.02, -0.01, 0.003}, 800.0, 640.0, 801.0, 480.0, 0.5};
+static void check_positions(const AqmRemapLens *lens) {
     double u[2][N], v[2][N];
     for (int k = 0; k < 2; k++)
-        variant(k)->pinhole(&lens, -0.9, 0.009, 0.3, N, u[k], v[k]);
+        variant(k)->pinhole(lens, -0.9, 0.009, 0.3, N, u[k], v[k]);
     assert_memory_equal(u[0], u[1], sizeof u[0]);
     assert_memory_equal(v[0], v[1], sizeof v[0]);
     for (int i = 0; i < N; i++) {
-        const double x = -0.9 + 0.009 * i, y = 0.3, q = x * x + y * y, *c = lens.k;
+        const double x = -0.9 + 0.009 * i, y = 0.3, q = x * x + y * y, *c = lens->k;
         const double a = (1 + c[0] * q + c[1] * q * q + c[4] * q * q * q) /
                          (1 + c[5] * q + c[6] * q * q + c[7] * q * q * q);
         const double xd = a * x + 2 * c[2] * x * y + c[3] * (q + 2 * x * x);
         const double yd = a * y + c[2] * (q + 2 * y * y) + 2 * c[3] * x * y;
         assert_true(q > 0.5 ? isnan(u[0][i]) : fabs(u[0][i] - (800 * xd + 640)) < 1e-9);
         assert_true(fabs(v[0][i] - (801 * yd + 480)) < 1e-9);
+    }
+}
+
+/* With and without each part of the denominator. */
+static void positions_follow_the_polynomial(void **state) {
+    (void)state;
+    for (int part = 0; part < 8; part++) {
+        const AqmRemapLens lens = {{-0.2, 0.05, 1e-3, -2e-3, 0.01, part & 1 ? 0.02 : 0.0,
+                                    part & 2 ? -0.01 : 0.0, part & 4 ? 0.003 : 0.0},
+                                   800.0,
+                                   640.0,
+                                   801.0,
+                                   480.0,
+                                   0.5};
+        check_positions(&lens);
     }
 }
 

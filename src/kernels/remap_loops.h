@@ -10,20 +10,29 @@
 enum { ONE = AQM_REMAP_ONE, HALF = 1 << (2 * AQM_REMAP_BITS - 1) };
 
 /* Brown's polynomial; see geometry/lens.c. */
-static void loops_pinhole(const AqmRemapLens *lens, double x_first, double step, double y, size_t n,
-                          double *restrict raw_u, double *restrict raw_v) {
+static inline void pinhole(const AqmRemapLens *lens, int rational, double x_first, double step,
+                           double y, size_t n, double *restrict raw_u, double *restrict raw_v) {
     const double k1 = lens->k[0], k2 = lens->k[1], p1 = lens->k[2], p2 = lens->k[3];
     const double k3 = lens->k[4], k4 = lens->k[5], k5 = lens->k[6], k6 = lens->k[7];
     const double fx = lens->fx, cx = lens->cx, fy = lens->fy, cy = lens->cy;
     const double reach2 = lens->reach2;
     for (size_t i = 0; i < n; i++) {
         const double x = x_first + step * (double)(int)i, q = x * x + y * y;
-        const double a =
-            (1.0 + q * (k1 + q * (k2 + q * k3))) / (1.0 + q * (k4 + q * (k5 + q * k6)));
+        const double above = 1.0 + q * (k1 + q * (k2 + q * k3));
+        const double a = rational ? above / (1.0 + q * (k4 + q * (k5 + q * k6))) : above;
         const double xd = a * x + 2.0 * p1 * x * y + p2 * (q + 2.0 * x * x);
         raw_u[i] = q <= reach2 ? fx * xd + cx : (double)NAN;
         raw_v[i] = fy * (a * y + p1 * (q + 2.0 * y * y) + 2.0 * p2 * x * y) + cy;
     }
+}
+
+/* Most lenses have no denominator, and dividing is half of the work. */
+static void loops_pinhole(const AqmRemapLens *lens, double x_first, double step, double y, size_t n,
+                          double *restrict raw_u, double *restrict raw_v) {
+    if (lens->k[5] != 0.0 || lens->k[6] != 0.0 || lens->k[7] != 0.0)
+        pinhole(lens, 1, x_first, step, y, n, raw_u, raw_v);
+    else
+        pinhole(lens, 0, x_first, step, y, n, raw_u, raw_v);
 }
 
 /* Positions beyond any image, and NaN, become -1 before they are made integers; adding one pixel

@@ -6,6 +6,7 @@
 
 #include "base/cpu.h"
 #include "base/diag.h"
+#include "stages/fusion/fusion_coarse.h"
 #include "stages/fusion/fusion_vote.h"
 
 AqmFusionOptions aqm_fusion_options_default(void) {
@@ -85,7 +86,7 @@ AqmStatus aqm_fusion_consistency(const AqmFusionView *views, size_t view_count, 
 
 /* ---- agreement ------------------------------------------------------------------------------- */
 
-enum { TILES_SAMPLED = 512 };
+enum { TILES_SAMPLED = 512, LEAST_THINNED = 2 * TILES_SAMPLED };
 
 static size_t tiles_across(int length) {
     return ((size_t)length + AQM_TILE_SIDE - 1) / AQM_TILE_SIDE;
@@ -124,17 +125,41 @@ static void sample_agreement(const AqmFusionScene *scene, AqmVotes *votes, int t
     *agreed = kept;
 }
 
-AqmStatus aqm_fusion_agreement(const AqmFusionView *views, size_t view_count, int needed,
-                               const AqmFusionOptions *options, size_t *depths, size_t *agreed,
-                               AqmDiag *diag) {
+/* Of how many pixels one is looked at, along rows and columns, so that few more tiles are left than
+ * are sampled: all maps must be made ready before any is voted on. */
+static int thinning(const AqmFusionView *views, size_t count) {
+    size_t tiles = 0;
+    int step = 1;
+    for (size_t i = 0; i < count; i++)
+        tiles += tiles_across(views[i].depth->width) * tiles_across(views[i].depth->height);
+    for (; tiles > 4 * (size_t)LEAST_THINNED; tiles /= 4)
+        step *= 2;
+    return step;
+}
+
+static AqmStatus count_agreement(const AqmCoarseViews *thin, int needed,
+                                 const AqmFusionOptions *options, size_t *depths, size_t *agreed,
+                                 AqmDiag *diag) {
     const int threads = aqm_thread_count(options->threads);
     AqmFusionScene scene;
-    AQM_TRY(aqm_fusion_scene_init(&scene, views, view_count, options, diag));
+    AQM_TRY(aqm_fusion_scene_init(&scene, thin->views, thin->count, options, diag));
     AqmVotes *votes = NULL;
     const AqmStatus status = aqm_votes_create(&votes, &scene, threads, diag);
     if (status == AQM_OK)
         sample_agreement(&scene, votes, threads, needed, depths, agreed);
     aqm_votes_destroy(&votes, threads);
     aqm_fusion_scene_drop(&scene);
+    return status;
+}
+
+AqmStatus aqm_fusion_agreement(const AqmFusionView *views, size_t view_count, int needed,
+                               const AqmFusionOptions *options, size_t *depths, size_t *agreed,
+                               AqmDiag *diag) {
+    AqmCoarseViews thin;
+    AQM_TRY(aqm_fusion_views_validate(views, view_count, options, diag));
+    AQM_TRY(aqm_thin_views_init(&thin, views, view_count, thinning(views, view_count),
+                                options->threads, diag));
+    const AqmStatus status = count_agreement(&thin, needed, options, depths, agreed, diag);
+    aqm_coarse_views_free(&thin);
     return status;
 }

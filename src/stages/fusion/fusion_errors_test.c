@@ -101,12 +101,14 @@ static void views_that_differ_too_much_are_doubted(void **state) {
     AqmFusionErrors errors;
     ring_of(5, 0.25);
     aqm_fusion_errors_init(&errors, rig.fusion, 5, 4);
-    const float calm = aqm_fused_variance(&errors, 5, 4e-8f, 0.0f);
+    const float calm = aqm_fused_variance(errors.share[5], errors.doubt[5], 4e-8f, 0.0f);
     assert_true(fabsf(calm - 4e-8f * errors.share[5]) < 1e-10f);
     /* the mean misfit: n (1 - share) / 2 */
     const float misfit = 2.5f * (1.0f - errors.share[5]);
-    assert_true(aqm_fused_variance(&errors, 5, 4e-8f, 2.9f * misfit) == calm);
-    assert_true(fabsf(aqm_fused_variance(&errors, 5, 4e-8f, 6.0f * misfit) / calm - 2.0f) < 1e-4f);
+    assert_true(aqm_fused_variance(errors.share[5], errors.doubt[5], 4e-8f, 2.9f * misfit) == calm);
+    assert_true(
+        fabsf(aqm_fused_variance(errors.share[5], errors.doubt[5], 4e-8f, 6.0f * misfit) / calm -
+              2.0f) < 1e-4f);
 }
 
 int main(void) {

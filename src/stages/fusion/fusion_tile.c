@@ -87,7 +87,7 @@ bool aqm_tile_load(AqmFusionTile *tile, const AqmFusionScene *scene, size_t view
 bool aqm_tile_load_shifted(AqmFusionTile *tile, const AqmFusionScene *scene, size_t view, int x0,
                            int y0, const int16_t *shifts) {
     const AqmSightMap *map = &scene->maps[view];
-    const double tolerance = scene->options->depth_tolerance_m;
+    const float step = aqm_shift_step(scene->options);
     place(tile, map, x0, y0);
     const Part part = part_inside(tile, map);
     for (int y = part.top; y < part.bottom; y++) {
@@ -96,7 +96,7 @@ bool aqm_tile_load_shifted(AqmFusionTile *tile, const AqmFusionScene *scene, siz
         const int16_t *shift = shifts + first;
         float *to = aqm_tile_depth(tile, 0, y);
         for (int x = part.left; x < part.right; x++) {
-            const float moved = aqm_shifted_depth(from[x], shift[x], tolerance);
+            const float moved = aqm_shifted_depth(from[x], shift[x], step);
             to[x] = shift[x] == AQM_SHIFT_NONE ? NAN : moved;
         }
     }

@@ -12,10 +12,6 @@ enum {
     AQM_TILE_POINTS = AQM_TILE_SIDE * AQM_TILE_SIDE
 };
 
-/* How finely a displacement along the ray is stored: this many steps in one depth tolerance. At 5
- * mm a step is 0.3 micrometres, below the rounding of a float coordinate of 4 m. */
-enum { AQM_SHIFT_STEPS = 16000, AQM_SHIFT_NONE = INT16_MIN };
-
 /* Depths include the margin; NaN = not usable: no depth, too little confidence, outside the map, or
  * a ray that never reaches the water. Points lie in rows of AQM_TILE_SIDE; NaN where there is no
  * depth. */
@@ -38,9 +34,9 @@ static inline float aqm_tile_point_y(const AqmFusionTile *tile, const AqmSightCa
     return camera->C[1] + (tile->rays[1][at] + depth_m * tile->rays[3][at]);
 }
 
-/* A depth moved by a stored displacement. */
-static inline float aqm_shifted_depth(float depth_m, int16_t shift, double tolerance_m) {
-    return depth_m + (float)shift * (float)(tolerance_m / AQM_SHIFT_STEPS);
+/* Metres in a step of displacement. */
+static inline float aqm_shift_step(const AqmFusionOptions *options) {
+    return (float)(options->depth_tolerance_m / AQM_SHIFT_STEPS);
 }
 
 /* Loads the usable depths of the tile of view `view` whose first pixel is (x0, y0), its rays and

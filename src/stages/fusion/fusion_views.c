@@ -35,8 +35,8 @@ static AqmStatus view_validate(const AqmFusionView *view, size_t index, AqmDiag 
     return AQM_OK;
 }
 
-static AqmStatus validate(const AqmFusionView *views, size_t count, const AqmFusionOptions *options,
-                          AqmDiag *diag) {
+AqmStatus aqm_fusion_views_validate(const AqmFusionView *views, size_t count,
+                                    const AqmFusionOptions *options, AqmDiag *diag) {
     AQM_TRY(aqm_fusion_options_validate(options, diag));
     if (count > AQM_FUSION_VIEWS_MAX)
         return aqm_fail(diag, AQM_ERROR_ARGUMENT, "%zu views to fuse: at most %d", count,
@@ -50,10 +50,10 @@ static size_t padded_size(const AqmDepthMap *map) {
     return (size_t)(map->width + 2 * BORDER) * (size_t)(map->height + 2 * BORDER);
 }
 
-/* The smallest float that is at least the double. */
-static float rounded_up(double value) {
-    const float near = (float)value;
-    return (double)near < value ? nextafterf(near, INFINITY) : near;
+/* The smallest float that is at least the option. */
+float aqm_fusion_least_confidence(const AqmFusionOptions *options) {
+    const float near = (float)options->min_confidence;
+    return (double)near < options->min_confidence ? nextafterf(near, INFINITY) : near;
 }
 
 static bool knows_deviation(const AqmDepthMap *map, float least_confidence, size_t first) {
@@ -88,15 +88,16 @@ static bool pack_map(const AqmFusionScene *scene, size_t i, uint32_t *texels) {
 
 AqmStatus aqm_fusion_scene_init(AqmFusionScene *scene, const AqmFusionView *views, size_t count,
                                 const AqmFusionOptions *options, AqmDiag *diag) {
-    AQM_TRY(validate(views, count, options, diag));
+    AQM_TRY(aqm_fusion_views_validate(views, count, options, diag));
     size_t total = 0;
     scene->views = views;
     scene->count = count;
+    scene->steps = NULL;
     scene->options = options;
     scene->kernels = aqm_fusion_kernels(aqm_cpu_features());
     for (size_t i = 0; i < count; i++)
         total += padded_size(views[i].depth);
-    scene->rules = (AqmPackRules){rounded_up(options->min_confidence),
+    scene->rules = (AqmPackRules){aqm_fusion_least_confidence(options),
                                   (float)(options->depth_tolerance_m * DEVIATION_OF_EVEN)};
     scene->knows_deviations = false;
     aqm_fusion_errors_init(&scene->errors, views, count, options->matched_views);

@@ -3,7 +3,12 @@
  * times agreeing views (the variance of a fused depth falls with both). In the end the voxels are
  * sorted by a least-significant-digit radix sort over the bytes of their numbers that differ.
  *
- * Cost: about 20 ns a point, much of it the way to memory; 64 bytes a voxel and 16 to 32 for its
+ * Points come in batches, each a step behind the next, so that the memory which one needs is on its
+ * way while others are worked on: most of the cost would be waiting. First a batch's slots are
+ * asked for, then the voxels they name, and last the points are added; a voxel found then is still
+ * that voxel, whatever came between.
+ *
+ * Cost: about 15 ns a point, much of it the way to memory; 64 bytes a voxel and 16 to 32 for its
  * slots. */
 #include "stages/fusion/voxel_set.h"
 
@@ -12,43 +17,20 @@
 
 #include "base/alloc.h"
 
-enum { FIRST_CAPACITY = 1 << 12, DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS, BATCH = 32, STEPS = 3 };
+enum { FIRST_CAPACITY = 1 << 12, DIGIT_BITS = 8, DIGITS = 1 << DIGIT_BITS, WAITING = 2 };
 
 #define NO_VOXEL UINT32_MAX
 
-/* What is summed up, each times the point's weight. Positions in the voxel, in its sides. */
-enum {
-    WEIGHT,
-    POSITION,
-    CONFIDENCE = POSITION + 3,
-    NORMAL,
-    COLOR = NORMAL + 3,
-    SIGMA = COLOR + 3,
-    SUMS
-};
-
-/* 64 bytes: a line of the cache. */
-typedef struct Voxel {
-    int32_t index[3];
-    uint32_t views; /* most of any point */
-    float sums[SUMS];
-} Voxel;
-
-/* The tag tells most other voxels apart without a way to them. */
 typedef struct Slot {
     uint32_t voxel, tag; /* voxel: its number, or NO_VOXEL */
 } Slot;
 
-/* Where to look for a voxel: from which slot on (modulo their number), and for which tag. */
-typedef struct Place {
-    uint32_t first, tag;
-} Place;
-
 struct AqmVoxelSet {
     AqmVoxelGrid grid;
     size_t count, capacity;
-    Voxel *voxels; /* capacity */
-    Slot *slots;   /* 2 x capacity, a power of two */
+    AqmVoxelSums *voxels;            /* capacity */
+    Slot *slots;                     /* 2 x capacity, a power of two */
+    AqmVoxelBatch *waiting[WAITING]; /* the one that came last is the last; or NULL */
 };
 
 AqmVoxelGrid aqm_voxel_grid(double size_m, const double center[3]) {
@@ -60,6 +42,7 @@ AqmVoxelGrid aqm_voxel_grid(double size_m, const double center[3]) {
 
 void aqm_voxel_set_clear(AqmVoxelSet *set) {
     set->count = 0;
+    memset(set->waiting, 0, sizeof set->waiting);
     memset(set->slots, 0xff, set->capacity * 2 * sizeof *set->slots);
 }
 
@@ -70,19 +53,6 @@ void aqm_voxel_set_destroy(AqmVoxelSet **set) {
     aqm_free((*set)->slots);
     aqm_free(*set);
     *set = NULL;
-}
-
-/* Cubes of 4 x 4 x 4 voxels are scattered; within one the voxels stand side by side, so that those
- * of a tile share lines of the cache. Next to each other are those above each other: of these a
- * surface fills few, and a probe that finds its slot taken soon finds a free one. */
-static Place place_of(const int32_t index[3]) {
-    const uint32_t x = (uint32_t)index[0], y = (uint32_t)index[1], z = (uint32_t)index[2];
-    const uint32_t within = (y & 3) << 4 | (x & 3) << 2 | (z & 3);
-    uint64_t h = (uint64_t)(y >> 2) << 32 | z >> 2;
-    h = (h ^ (uint64_t)(x >> 2) * 0xff51afd7ed558ccdu) * 0x9e3779b97f4a7c15u;
-    h = (h ^ h >> 32) * 0xd6e8feb86659fd93u;
-    h ^= h >> 32;
-    return (Place){(uint32_t)(h << 6) | within, (uint32_t)(h >> 32 << 6) | within};
 }
 
 static bool same_index(const int32_t a[3], const int32_t b[3]) {
@@ -98,7 +68,7 @@ static size_t next_slot(const AqmVoxelSet *set, size_t slot, uint32_t tag) {
 }
 
 /* The slot of a voxel, or the free one where it would stand. */
-static size_t find_slot(const AqmVoxelSet *set, Place place, const int32_t index[3]) {
+static size_t find_slot(const AqmVoxelSet *set, AqmVoxelPlace place, const int32_t index[3]) {
     size_t slot = next_slot(set, place.first, place.tag);
     while (set->slots[slot].voxel != NO_VOXEL &&
            !same_index(set->voxels[set->slots[slot].voxel].index, index))
@@ -107,7 +77,7 @@ static size_t find_slot(const AqmVoxelSet *set, Place place, const int32_t index
 }
 
 static AqmStatus set_capacity(AqmVoxelSet *set, size_t capacity, AqmDiag *diag) {
-    Voxel *voxels = aqm_realloc(set->voxels, capacity, sizeof *voxels);
+    AqmVoxelSums *voxels = aqm_realloc(set->voxels, capacity, sizeof *voxels);
     if (!voxels)
         return aqm_fail_memory(diag, "voxels", capacity, sizeof *voxels);
     set->voxels = voxels;
@@ -119,8 +89,9 @@ static AqmStatus set_capacity(AqmVoxelSet *set, size_t capacity, AqmDiag *diag) 
     set->capacity = capacity;
     memset(slots, 0xff, capacity * 2 * sizeof *slots);
     for (size_t i = 0; i < set->count; i++) {
-        const Place place = place_of(voxels[i].index);
-        slots[find_slot(set, place, voxels[i].index)] = (Slot){(uint32_t)i, place.tag};
+        const int32_t *index = voxels[i].index;
+        const AqmVoxelPlace place = aqm_voxel_place(index[0], index[1], index[2]);
+        slots[find_slot(set, place, index)] = (Slot){(uint32_t)i, place.tag};
     }
     return AQM_OK;
 }
@@ -138,101 +109,65 @@ AqmStatus aqm_voxel_set_create(AqmVoxelSet **out, const AqmVoxelGrid *grid, AqmD
     return status;
 }
 
-/* A point on its way to its voxel. */
-typedef struct Arrival {
-    int32_t index[3];
-    uint32_t views;
-    Place place;
-    float values[SUMS];
-} Arrival;
+static void add(AqmVoxelSums *restrict voxel, const AqmVoxelSums *restrict point) {
+    for (int i = 0; i < AQM_VOXEL_SUMS; i++)
+        voxel->sums[i] += point->sums[i];
+    voxel->views = point->views > voxel->views ? point->views : voxel->views;
+}
 
-typedef struct Batch {
-    Arrival arrivals[BATCH];
-    size_t count;
-} Batch;
-
-static void arrive(const AqmVoxelGrid *grid, const AqmVoxelPoint *point, Arrival *arrival) {
-    float *values = arrival->values;
-    values[WEIGHT] = 1.0f;
-    values[CONFIDENCE] = point->confidence;
-    values[SIGMA] = point->sigma_m;
-    for (int k = 0; k < 3; k++) {
-        const double cells = aqm_voxel_cells(grid, k, point->position[k]);
-        const int32_t index = aqm_voxel_floor(cells);
-        const double inside = cells - (double)index; /* 0..1, or beyond the grid */
-        arrival->index[k] = index;
-        values[POSITION + k] = (float)(inside < 1e30 ? inside > -1e30 ? inside : -1e30 : 1e30);
-        values[NORMAL + k] = point->normal[k];
-        values[COLOR + k] = (float)point->color[k];
+/* likely: a voxel's number, which it keeps, or NO_VOXEL. */
+static AqmStatus add_point(AqmVoxelSet *set, const AqmVoxelSums *point, AqmVoxelPlace place,
+                           uint32_t likely, AqmDiag *diag) {
+    if (likely != NO_VOXEL && same_index(set->voxels[likely].index, point->index)) {
+        add(&set->voxels[likely], point);
+        return AQM_OK;
     }
-    for (int i = 0; i < SUMS; i++)
-        values[i] *= point->weight;
-    arrival->views = point->views;
-    arrival->place = place_of(arrival->index);
-}
-
-static void add(Voxel *voxel, const Arrival *arrival) {
-    for (int i = 0; i < SUMS; i++)
-        voxel->sums[i] += arrival->values[i];
-    voxel->views = arrival->views > voxel->views ? arrival->views : voxel->views;
-}
-
-static AqmStatus find_or_add(AqmVoxelSet *set, const Arrival *arrival, uint32_t *found,
-                             AqmDiag *diag) {
     if (set->count == set->capacity)
         AQM_TRY(set_capacity(set, 2 * set->capacity, diag));
-    const size_t slot = find_slot(set, arrival->place, arrival->index);
-    if (set->slots[slot].voxel == NO_VOXEL) {
-        set->slots[slot] = (Slot){(uint32_t)set->count, arrival->place.tag};
-        Voxel *fresh = &set->voxels[set->count++];
-        *fresh = (Voxel){0};
-        memcpy(fresh->index, arrival->index, sizeof fresh->index);
+    const size_t slot = find_slot(set, place, point->index);
+    if (set->slots[slot].voxel != NO_VOXEL) {
+        add(&set->voxels[set->slots[slot].voxel], point);
+        return AQM_OK;
     }
-    *found = set->slots[slot].voxel;
+    set->slots[slot] = (Slot){(uint32_t)set->count, place.tag};
+    set->voxels[set->count++] = *point;
     return AQM_OK;
 }
 
-/* Where points are bound for; asks for their slots. */
-static void arrive_all(const AqmVoxelSet *set, const AqmVoxelPoint *points, Batch *batch) {
+static void call_slots(const AqmVoxelSet *set, const AqmVoxelBatch *batch) {
     const size_t mask = 2 * set->capacity - 1;
-    for (size_t i = 0; i < batch->count; i++) {
-        arrive(&set->grid, &points[i], &batch->arrivals[i]);
-        __builtin_prefetch(&set->slots[batch->arrivals[i].place.first & mask]);
-    }
+    for (size_t i = 0; i < batch->count; i++)
+        __builtin_prefetch(&set->slots[batch->places[i].first & mask]);
 }
 
 /* Asks for the voxels that the slots name. */
-static void call_voxels(const AqmVoxelSet *set, const Batch *batch) {
+static void call_voxels(const AqmVoxelSet *set, AqmVoxelBatch *batch) {
     for (size_t i = 0; i < batch->count; i++) {
-        const Place place = batch->arrivals[i].place;
+        const AqmVoxelPlace place = batch->places[i];
         const uint32_t likely = set->slots[next_slot(set, place.first, place.tag)].voxel;
         if (likely != NO_VOXEL)
             __builtin_prefetch(&set->voxels[likely], 1);
+        batch->likely[i] = likely;
     }
 }
 
-static AqmStatus add_all(AqmVoxelSet *set, const Batch *batch, AqmDiag *diag) {
-    for (size_t i = 0; i < batch->count; i++) {
-        uint32_t voxel = 0;
-        AQM_TRY(find_or_add(set, &batch->arrivals[i], &voxel, diag));
-        add(&set->voxels[voxel], &batch->arrivals[i]);
-    }
+static AqmStatus add_batch(AqmVoxelSet *set, const AqmVoxelBatch *batch, AqmDiag *diag) {
+    for (size_t i = 0; i < batch->count; i++)
+        AQM_TRY(add_point(set, &batch->points[i], batch->places[i], batch->likely[i], diag));
     return AQM_OK;
 }
 
-/* In batches, each a step behind the next, so that the memory which one needs is on its way while
- * others are worked on: most of the cost would be waiting. */
-AqmStatus aqm_voxel_set_add(AqmVoxelSet *set, const AqmVoxelPoint *points, size_t count,
-                            AqmDiag *diag) {
-    Batch batches[STEPS];
-    for (size_t first = 0, step = 0; first < count + (STEPS - 1) * BATCH; first += BATCH, step++) {
-        Batch *fresh = &batches[step % STEPS];
-        fresh->count = first >= count ? 0 : count - first < BATCH ? count - first : BATCH;
-        arrive_all(set, points + first, fresh);
-        if (step >= 1)
-            call_voxels(set, &batches[(step - 1) % STEPS]);
-        if (step >= 2)
-            AQM_TRY(add_all(set, &batches[(step - 2) % STEPS], diag));
+AqmStatus aqm_voxel_set_add(AqmVoxelSet *set, AqmVoxelBatch *batch, AqmDiag *diag) {
+    for (size_t step = 0; step < (batch ? 1 : WAITING); step++) {
+        AqmVoxelBatch *ready = set->waiting[0], *next = set->waiting[1];
+        if (batch)
+            call_slots(set, batch);
+        if (next)
+            call_voxels(set, next);
+        set->waiting[0] = next;
+        set->waiting[1] = batch;
+        if (ready)
+            AQM_TRY(add_batch(set, ready, diag));
     }
     return AQM_OK;
 }
@@ -274,25 +209,26 @@ static const Item *sort_items(Item *items, Item *spare, size_t count) {
     return items;
 }
 
-static Item item_of(const Voxel *voxel, uint32_t number) {
+static Item item_of(const AqmVoxelSums *voxel, uint32_t number) {
     const uint32_t flip = 1u << 31; /* orders signed numbers as unsigned ones */
     return (Item){{(uint32_t)voxel->index[2] ^ flip, (uint32_t)voxel->index[0] ^ flip,
                    (uint32_t)voxel->index[1] ^ flip},
                   number};
 }
 
-static void put_point(const AqmVoxelGrid *grid, const Voxel *voxel, AqmCloud *cloud, size_t at) {
-    const float *sums = voxel->sums, *n = sums + NORMAL, weight = sums[WEIGHT];
+static void put_point(const AqmVoxelGrid *grid, const AqmVoxelSums *voxel, AqmCloud *cloud,
+                      size_t at) {
+    const float *sums = voxel->sums, *n = sums + AQM_SUM_NORMAL, weight = sums[AQM_SUM_WEIGHT];
     const float length = sqrtf(n[0] * n[0] + n[1] * n[1] + n[2] * n[2]);
     for (int k = 0; k < 3; k++) {
-        const double inside = (double)(sums[POSITION + k] / weight);
+        const double inside = (double)(sums[AQM_SUM_POSITION + k] / weight);
         cloud->position[3 * at + k] =
             (float)((grid->corner[k] + (double)voxel->index[k] + inside) * grid->size_m);
         cloud->normal[3 * at + k] = length > 0.0f ? n[k] / length : 0.0f;
-        cloud->color[3 * at + k] = (uint8_t)(sums[COLOR + k] / weight + 0.5f);
+        cloud->color[3 * at + k] = (uint8_t)(sums[AQM_SUM_COLOR + k] / weight + 0.5f);
     }
-    cloud->confidence[at] = sums[CONFIDENCE] / weight;
-    cloud->sigma_m[at] = sums[SIGMA] / weight;
+    cloud->confidence[at] = sums[AQM_SUM_CONFIDENCE] / weight;
+    cloud->sigma_m[at] = sums[AQM_SUM_DEVIATION] / weight;
     cloud->views[at] = (uint8_t)voxel->views;
 }
 
