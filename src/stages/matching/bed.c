@@ -10,11 +10,11 @@
  * rises and falls smoothly has no gap and stays whole.
  *
  * Elsewhere. How far r may be from that of a point at a distance d is what pairs of points tell:
- * G(d) is the 98th percentile of |r_i - r_j| over the pairs at about that distance, and never falls
- * with it (the square root of a structure function, with a percentile for the mean). Each of the
- * NEAREST points i of a place says that r lies in r_i - G(d_i) .. r_i + G(d_i); the medians of what
- * they say hold, within the ends of all. At the rim of the image, where no other camera looks, this
- * is a third narrower than the ends alone. */
+ * G(d) is the 98.5th percentile of |r_i - r_j| over the pairs at about that distance, and never
+ * falls with it (the square root of a structure function, with a percentile for the mean). Each of
+ * the NEAREST points i of a place says that r lies in r_i - G(d_i) .. r_i + G(d_i); the medians of
+ * what they say hold, within the ends of all. At the rim of the image, where no other camera looks,
+ * this is a third narrower than the ends alone. */
 #include "stages/matching/bed.h"
 
 #include <math.h>
@@ -28,7 +28,7 @@
 
 enum { BODY = 7, NEAREST = 6, PAIRED = 700, LEVELS = 256, FEWEST_PAIRS = 20 };
 static const double CUT = 0.005, BODY_SHARE = 0.0025, GAP_SHARE = 0.1, GAPS = 10.0;
-static const double KEPT = 0.7, PERCENTILE = 0.98;
+static const double KEPT = 0.7, PERCENTILE = 0.985;
 
 static bool is_in_image(const AqmView *view, const double point[3]) {
     double pixel[2];
