@@ -92,6 +92,7 @@ bool bench_all_near(const BenchOptions *options);
 bool bench_all_scale(const BenchOptions *options);
 bool bench_all_patches(const BenchOptions *options);
 bool bench_all_dense(const BenchOptions *options);
+bool bench_all_fusion(const BenchOptions *options);
 bool bench_all_surface(const BenchOptions *options);
 bool bench_all_paint(const BenchOptions *options);
 bool bench_all_sweeps(const BenchOptions *options);

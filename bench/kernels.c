@@ -82,7 +82,7 @@ int main(int count, char **arguments) {
     const bool is_good = bench_measure_ceilings(options.repeats) && bench_all_kernels(&options) &&
                          bench_all_near(&options) && bench_all_scale(&options) &&
                          bench_all_patches(&options) && bench_all_dense(&options) &&
-                         bench_all_surface(&options) && bench_all_paint(&options) &&
-                         bench_all_sweeps(&options);
+                         bench_all_fusion(&options) && bench_all_surface(&options) &&
+                         bench_all_paint(&options) && bench_all_sweeps(&options);
     return is_good ? 0 : 1;
 }
