@@ -492,9 +492,22 @@ static inline __m256 mean_of_best(const float *const *scores, size_t source_coun
     return mean;
 }
 
+/* The same of at most four: the second best says whether there are two. */
+static inline __m256 mean_of_best_two(const float *const *scores, size_t source_count, size_t x) {
+    const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), is_there = _mm256_set1_ps(-1.5f);
+    __m256 best = missing, second = missing;
+    for (size_t s = 0; s < source_count; s++) {
+        const __m256 value = _mm256_loadu_ps(scores[s] + x);
+        second = _mm256_max_ps(_mm256_min_ps(best, value), second);
+        best = _mm256_max_ps(value, best);
+    }
+    const __m256 mean = _mm256_mul_ps(_mm256_add_ps(best, second), _mm256_set1_ps(0.5f));
+    return _mm256_blendv_ps(best, mean, _mm256_cmp_ps(second, is_there, _CMP_GT_OQ));
+}
+
 static void join_avx2(const float *const *scores, size_t source_count, size_t n, float *out) {
     for (size_t x = 0; n >= 8 && x < n; x = next_block(x, n))
-        _mm256_storeu_ps(out + x, source_count <= 4   ? mean_of_best(scores, source_count, x, 2)
+        _mm256_storeu_ps(out + x, source_count <= 4   ? mean_of_best_two(scores, source_count, x)
                                   : source_count <= 6 ? mean_of_best(scores, source_count, x, 3)
                                                       : mean_of_best(scores, source_count, x, 4));
     if (n < 8)

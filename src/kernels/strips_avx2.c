@@ -87,11 +87,13 @@ static inline void store(void *p, __m256i x) {
 
 /* ---- into strips and back -------------------------------------------------------------------- */
 
-/* Eight columns of one strip of both rows. */
+/* Eight columns of one strip of both rows, with what is missing as 0. */
 static inline __m256i load_pair(const int16_t *upper, const int16_t *lower) {
     const __m256i low =
         _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)upper));
-    return _mm256_inserti128_si256(low, _mm_loadu_si128((const __m128i *)(const void *)lower), 1);
+    const __m256i both =
+        _mm256_inserti128_si256(low, _mm_loadu_si128((const __m128i *)(const void *)lower), 1);
+    return _mm256_andnot_si256(_mm256_cmpeq_epi16(both, _mm256_set1_epi16(AQM_GRAY_MISSING)), both);
 }
 
 /* Puts eight columns of all strips in order: an 8 x 8 transposition in each half. */

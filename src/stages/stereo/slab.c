@@ -17,6 +17,11 @@
  * Interpolating twice blurs a little more than once, and about as much at every plane: it takes a
  * little off all scores.
  *
+ * A pixel may be missing in the picture though the plane has it: what is resampled misses all that
+ * a gap touches. So it is the picture that says which blocks of a plane have gaps, and the source
+ * that says what these hold (sweep.c). Blocks two pixels and more from all that is present are
+ * blank without a look.
+ *
  * Cost: the picture is 1.7 times as large as the tile, its samples are shared by the planes of the
  * slab; a shift takes a sixth of the time of a sample. */
 #include "stages/stereo/slab.h"
@@ -104,6 +109,36 @@ static void resample(AqmSlab *slab, AqmSlabGrid *grid, const AqmSweep *sweep, co
     }
 }
 
+/* The blocks of a row of the picture that have a pixel; those without a gap surely do. */
+static uint32_t seen_blocks(const int16_t *row, int blocks, uint32_t gaps) {
+    uint32_t seen = 0;
+    for (int b = 0; b < blocks; b++) {
+        bool any = !(gaps >> b & 1);
+        for (int k = 0; k < AQM_SLAB_BLOCK && !any; k++)
+            any = row[b * AQM_SLAB_BLOCK + k] != AQM_GRAY_MISSING;
+        seen |= (uint32_t)any << b;
+    }
+    return seen;
+}
+
+enum { NEAR = 2 }; /* pixels from which on nothing present matters to a sample */
+
+static void find_gaps(AqmSlab *slab, const AqmKernels *kernels, int rows) {
+    uint32_t gaps[AQM_SLAB_ROWS], seen[AQM_SLAB_ROWS];
+    for (int r = 0; r < rows; r++) {
+        const int16_t *row = slab->picture + r * slab->stride;
+        gaps[r] = kernels->gaps(row, (size_t)slab->stride);
+        seen[r] = seen_blocks(row, (int)slab->stride / AQM_SLAB_BLOCK, gaps[r]);
+    }
+    for (int r = 0; r < rows; r++) {
+        slab->gaps[r] = slab->seen[r] = 0;
+        for (int k = r < NEAR ? 0 : r - NEAR; k <= r + AQM_SLAB_BLOCK + NEAR && k < rows; k++) {
+            slab->seen[r] |= seen[k];
+            slab->gaps[r] |= k >= r && k <= r + AQM_SLAB_BLOCK ? gaps[k] : 0;
+        }
+    }
+}
+
 void aqm_slab_load(AqmSlab *slab, AqmSlabGrid *grid, const AqmSweep *sweep, const AqmTile *tile,
                    const AqmSweepSource *source, const AqmPlanes *planes, int first, int end) {
     float right[2][AQM_SLAB_BLOCKS], down[2][AQM_SLAB_BLOCKS];
@@ -129,13 +164,33 @@ void aqm_slab_load(AqmSlab *slab, AqmSlabGrid *grid, const AqmSweep *sweep, cons
         slab->even[1][k] = 0.5f * (down[1][k] + down[0][k]);
     }
     slab->is_whole = aqm_knots_are_inside(&grid->wide, source, &slab->is_seen);
-    if (slab->is_seen)
-        resample(slab, grid, sweep, tile, source);
+    if (!slab->is_seen)
+        return;
+    resample(slab, grid, sweep, tile, source);
+    if (!slab->is_whole)
+        find_gaps(slab, sweep->kernels, tile->rows + 2 * AQM_SLAB_MARGIN);
+}
+
+/* The bits of the blocks of columns first .. last. */
+static uint32_t blocks_of(int first, int last) {
+    return (2u << last / AQM_SLAB_BLOCK) - (1u << first / AQM_SLAB_BLOCK);
+}
+
+/* Whether block k, which starts at (x, y) of the picture, has gaps or nothing else. */
+static void rate_block(AqmSlab *slab, int k, int x, int y) {
+    const bool has_gap = slab->gaps[y] & blocks_of(x, x + AQM_SLAB_BLOCK);
+    const bool is_seen = slab->seen[y] & blocks_of(x - NEAR, x + AQM_SLAB_BLOCK + NEAR);
+    slab->mixed[k / slab->blocks_x] |= (uint32_t)(has_gap && is_seen) << k % slab->blocks_x;
+    slab->blank[k / slab->blocks_x] |= (uint32_t)!is_seen << k % slab->blocks_x;
+    slab->has_mixed |= has_gap && is_seen;
 }
 
 void aqm_slab_move(AqmSlab *slab, int plane) {
     const float t = (float)((plane - slab->middle) / slab->half), t2 = t * t;
     const int stride = (int)slab->stride;
+    slab->has_mixed = false;
+    for (int j = 0; j < slab->blocks_y; j++)
+        slab->mixed[j] = slab->blank[j] = 0;
     for (int k = 0; k < slab->blocks_x * slab->blocks_y; k++) {
         /* from the corner of the margin, so that both are positive */
         const float x = AQM_SLAB_MARGIN + t * slab->odd[0][k] + t2 * slab->even[0][k];
@@ -143,18 +198,37 @@ void aqm_slab_move(AqmSlab *slab, int plane) {
         const int across = (int)(32768.0f * x), down = (int)(32768.0f * y);
         slab->shifts[k] = (AqmShift){(down >> 15) * stride + (across >> 15),
                                      (int16_t)(across & 32767), (int16_t)(down & 32767)};
+        if (!slab->is_whole)
+            rate_block(slab, k, k % slab->blocks_x * AQM_SLAB_BLOCK + (across >> 15),
+                       k / slab->blocks_x * AQM_SLAB_BLOCK + (down >> 15));
     }
+}
+
+static void blank_out(size_t n, int16_t *out) {
+    for (size_t k = 0; k < n; k++)
+        out[k] = AQM_GRAY_MISSING;
 }
 
 uint32_t aqm_slab_row(const AqmSlab *slab, const AqmKernels *kernels, const AqmTile *tile, int row,
                       int16_t *out) {
     const int16_t *from = slab->picture + row * slab->stride;
     const AqmShift *shifts = slab->shifts + row / AQM_SLAB_BLOCK * slab->blocks_x;
-    if (slab->is_whole) {
-        kernels->shift(from, slab->stride, shifts, tile->pitch, out);
-        return 0;
+    const uint32_t mixed = slab->mixed[row / AQM_SLAB_BLOCK];
+    const uint32_t blank = slab->blank[row / AQM_SLAB_BLOCK];
+    const size_t blocks = (size_t)slab->blocks_x;
+    for (size_t b = 0, end; b < blocks; b = end) {
+        const size_t mixed_end = aqm_run_end(mixed, b, blocks);
+        const size_t blank_end = aqm_run_end(blank, b, blocks), at = b * AQM_SLAB_BLOCK;
+        end = mixed_end < blank_end ? mixed_end : blank_end;
+        const size_t n = (end - b) * AQM_SLAB_BLOCK;
+        if (blank >> b & 1)
+            blank_out(n, out + at);
+        else
+            (mixed >> b & 1 ? kernels->shift_masked : kernels->shift)(from + at, slab->stride,
+                                                                      shifts + b, n, out + at);
     }
-    kernels->shift_masked(from, slab->stride, shifts, tile->pitch, out);
+    if (!(mixed | blank))
+        return 0;
     for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
         out[c] = 0;
     return kernels->gaps(out, tile->pitch);

@@ -103,7 +103,7 @@ typedef struct AqmTileScratch {
     size_t sums_size;                       /* of that block, bytes */
     int32_t *box;
     void *whole;                              /* what whole_ncc keeps of the reference */
-    bool can_be_whole, is_whole_loaded;       /* the reference has no gap; it is there */
+    bool can_be_whole, is_whole_loaded;       /* worth it; the reference is there */
     int16_t *reference_mean, *reference_rest; /* height x AQM_TILE_WIDTH, as kernels.h has them */
     float *reference_variance, *reference_inverse; /* height x AQM_TILE_WIDTH */
     AqmSweepSource *sources;                       /* of the tile */
