@@ -2,11 +2,12 @@
  * then, at twice the resolution each time, a sweep over a few surfaces parallel to the answer so
  * far. What a cascade may lose are things too thin for the first resolution, and which side of a
  * step a pixel is on. So the first resolution is the finest one that the effort asked for
- * (num_depths) can pay, and beside steps both sides stay in the race at every resolution
- * (sweep_near.c). A step of least squares (refine.c) ends every level between the first
- * and the full one: a quarter of the pixels at half the resolution, it saves one at the full. At
- * the full one, where the search began two or more levels below, only what lies beside steps is
- * swept again: elsewhere least squares finds the same from half a pixel away.
+ * (num_depths) can pay with what it adds to the levels after it, and beside steps both sides stay
+ * in the race at every resolution (sweep_near.c). A step of least squares (refine.c) ends every
+ * level between the first and the full one: a quarter of the pixels at half the resolution, it
+ * saves one at the full. At the full one, where the search began two or more levels below, only
+ * what lies beside steps is swept again: elsewhere least squares finds the same from half a pixel
+ * away.
  *
  * Disparities here are those of the source at the median distance: measured by the farthest, one
  * view from far away would make every slope look like a step.
@@ -32,6 +33,9 @@ enum { MIN_PLANES = 8, MIN_SIDE = 48, MOST_HALVINGS = 4 };
 enum { NEAR_WINDOW = 7, NEAR_STEPS = 2 };
 static const double plane_step_px = 0.7;      /* a peak of the score is two pixels wide */
 static const double cells_per_depth2 = 640.0; /* 128 depths: 10 million cells */
+/* What a start above 1/4 adds at the full resolution, where more is swept and fitted (stereo.c), in
+ * cells of a search for each pixel; and the share of the effort that it may take. */
+static const double more_cells = 7.0, more_share = 0.6;
 static const float near_step_px = 0.5f, smooth_tolerance_px = 2.0f;
 
 typedef struct Cascade {
@@ -170,7 +174,9 @@ static AqmStatus choose_start(const Cascade *cascade, int *halvings, AqmDiag *di
         const int planes = aqm_plane_count_for(sweep, cascade->h_min_m, cascade->h_max_m,
                                                plane_step_px * (1 << *halvings));
         const double pixels = (double)(view->width >> *halvings) * (view->height >> *halvings);
-        if (planes <= cascade->options->num_depths && pixels * planes <= effort)
+        const double more = *halvings < 2 ? more_cells * view->width * view->height : 0.0;
+        if (planes <= cascade->options->num_depths && pixels * planes <= effort &&
+            more <= more_share * effort)
             break;
     }
     aqm_sweep_destroy(&sweep);
