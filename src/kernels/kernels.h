@@ -89,7 +89,7 @@ typedef struct AqmWholeTile {
 static inline size_t aqm_whole_room(int width, int height, int window) {
     const size_t strip = ((size_t)width + 7) / 8, half = ((size_t)height + 1) / 2;
     const size_t longest = (strip + (size_t)window + 6) / 8 * 8, w = (size_t)window;
-    return 32 * longest * (half + 2 * w) + 128 * (strip * half + 8) + 160 * (longest + w + 8) +
+    return 32 * longest * (half + 2 * w) + 160 * (strip * half + 8) + 160 * (longest + w + 8) +
            64 * (strip + 8) + 4096;
 }
 

@@ -296,10 +296,9 @@ static inline Stats stats_of(__m256i sum, __m256i squares, __m256i count, __m256
 
 static inline __m256 covariance_of(__m256i ij, __m256i mean_i, __m256i rest_i, Stats j,
                                    __m256 inverse) {
-    const __m256i whole = _mm256_sub_epi32(_mm256_sub_epi32(ij, _mm256_mullo_epi32(mean_i, j.sum)),
-                                           _mm256_mullo_epi32(j.mean, rest_i));
+    const __m256i whole = _mm256_sub_epi32(ij, _mm256_mullo_epi32(mean_i, j.sum));
     const __m256 r = _mm256_mul_ps(_mm256_cvtepi32_ps(rest_i), inverse);
-    return _mm256_sub_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(_mm256_cvtepi32_ps(j.rest), r));
+    return _mm256_sub_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(_mm256_cvtepi32_ps(j.sum), r));
 }
 
 /* What a variance that is not usable makes of the quotient is dropped at the end. */
