@@ -19,7 +19,8 @@
  *
  * A pixel may be missing in the picture though the plane has it: what is resampled misses all that
  * a gap touches. So it is the picture that says which blocks of a plane have gaps, and the source
- * that says what these hold (sweep.c). Blocks two pixels and more from all that is present are
+ * that says what these hold (sweep.c), by the plane's own warp: a parabola again, knot by knot.
+ * Blocks two pixels and more from all that is present are
  * blank without a look.
  *
  * Cost: the picture is 1.7 times as large as the tile, its samples are shared by the planes of the
@@ -27,11 +28,12 @@
 #include "stages/stereo/slab.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { NEWTON_STEPS = 2 };
 /* Below the least the picture costs more than it saves. */
-enum { LEAST_PLANES = 3, MOST_PLANES = 32 };
-static const double span_px = 8.0; /* of the farthest source, from the first plane to the last */
+enum { LEAST_PLANES = 3, MOST_PLANES = 40 };
+static const double span_px = 8.8; /* of the farthest source, from the first plane to the last */
 /* so that the four pixels of a moved sample lie in the margin */
 static const float most_px = AQM_SLAB_MARGIN - 2;
 
@@ -48,7 +50,11 @@ void aqm_slab_grid_cast(AqmSlabGrid *grid, const AqmView *view, const AqmTile *t
 
 int aqm_slab_planes(const AqmPlanes *planes) {
     const int count = 1 + (int)(span_px / planes->step_px);
-    return count > MOST_PLANES ? MOST_PLANES : count < LEAST_PLANES ? 0 : count;
+    if (count < LEAST_PLANES)
+        return 0;
+    const int most = count < MOST_PLANES ? count : MOST_PLANES;
+    const int slabs = (planes->count + most - 1) / most;
+    return (planes->count + slabs - 1) / slabs; /* all of about the same size */
 }
 
 size_t aqm_slab_picture_size(const AqmSweep *sweep) {
@@ -139,6 +145,43 @@ static void find_gaps(AqmSlab *slab, const AqmKernels *kernels, int rows) {
     }
 }
 
+/* Keeps the knots of the middle, which are warped, and what the first and the last plane differ. */
+static void keep_knots(AqmSlab *slab, AqmSlabGrid *grid, const AqmKernels *kernels,
+                       const AqmSweepSource *source, const AqmPlanes *planes) {
+    AqmKnots *wide = &grid->wide;
+    const size_t size = wide->count * sizeof(float);
+    memcpy(slab->knots[0][0], wide->u, size);
+    memcpy(slab->knots[0][1], wide->v, size);
+    for (int end = -1; end <= 1; end += 2) {
+        aqm_knots_warp(wide, kernels, source, aqm_plane_h(planes, slab->middle + end * slab->half));
+        for (size_t k = 0; k < wide->count; k++) {
+            const float u = wide->u[k] - slab->knots[0][0][k];
+            const float v = wide->v[k] - slab->knots[0][1][k];
+            float *odd_u = &slab->knots[1][0][k], *even_u = &slab->knots[2][0][k];
+            float *odd_v = &slab->knots[1][1][k], *even_v = &slab->knots[2][1][k];
+            *even_u = end < 0 ? u : 0.5f * (u + *even_u); /* holds the first until the last comes */
+            *even_v = end < 0 ? v : 0.5f * (v + *even_v);
+            *odd_u = u - *even_u;
+            *odd_v = v - *even_v;
+        }
+    }
+    memcpy(wide->u, slab->knots[0][0], size);
+    memcpy(wide->v, slab->knots[0][1], size);
+}
+
+void aqm_slab_warp(const AqmSlab *slab, const AqmSlabGrid *grid, int plane, AqmKnots *knots) {
+    const float t = (float)((plane - slab->middle) / slab->half), t2 = t * t;
+    for (int y = 0; y < knots->down; y++)
+        for (int x = 0; x < knots->across; x++) {
+            const int k = y * knots->across + x;
+            const int at = (y + AQM_KNOT_MARGIN) * grid->wide.across + x + AQM_KNOT_MARGIN;
+            knots->u[k] =
+                slab->knots[0][0][at] + t * slab->knots[1][0][at] + t2 * slab->knots[2][0][at];
+            knots->v[k] =
+                slab->knots[0][1][at] + t * slab->knots[1][1][at] + t2 * slab->knots[2][1][at];
+        }
+}
+
 void aqm_slab_load(AqmSlab *slab, AqmSlabGrid *grid, const AqmSweep *sweep, const AqmTile *tile,
                    const AqmSweepSource *source, const AqmPlanes *planes, int first, int end) {
     float right[2][AQM_SLAB_BLOCKS], down[2][AQM_SLAB_BLOCKS];
@@ -167,8 +210,10 @@ void aqm_slab_load(AqmSlab *slab, AqmSlabGrid *grid, const AqmSweep *sweep, cons
     if (!slab->is_seen)
         return;
     resample(slab, grid, sweep, tile, source);
-    if (!slab->is_whole)
-        find_gaps(slab, sweep->kernels, tile->rows + 2 * AQM_SLAB_MARGIN);
+    if (slab->is_whole)
+        return;
+    find_gaps(slab, sweep->kernels, tile->rows + 2 * AQM_SLAB_MARGIN);
+    keep_knots(slab, grid, sweep->kernels, source, planes);
 }
 
 /* The bits of the blocks of columns first .. last. */

@@ -38,6 +38,8 @@ typedef struct AqmSlab {
     double middle, half;            /* planes */
     float odd[2][AQM_SLAB_BLOCKS];  /* a block of plane `middle + half t` lies odd t + even t^2 */
     float even[2][AQM_SLAB_BLOCKS]; /* pixels to the right (0) and down (1) of its place */
+    float knots[3][2][AQM_KNOTS];   /* where the picture has gaps, the grid's knots' u (0) and v (1)
+                                       at   plane `middle + half t`: [0] + t [1] + t^2 [2] */
     uint32_t gaps[AQM_SLAB_ROWS];   /* of the picture's rows that blocks which start here take, the
                                        blocks of columns that miss a pixel */
     uint32_t seen[AQM_SLAB_ROWS];   /* of these rows and two more to either side, those that have
@@ -59,6 +61,9 @@ void aqm_slab_load(AqmSlab *slab, AqmSlabGrid *grid, const AqmSweep *sweep, cons
 
 /* Puts the blocks where plane `plane` of the slab has them. */
 void aqm_slab_move(AqmSlab *slab, int plane);
+
+/* Warps the knots of the tile to that plane, where the picture has gaps. */
+void aqm_slab_warp(const AqmSlab *slab, const AqmSlabGrid *grid, int plane, AqmKnots *knots);
 
 /* A row of the tile at that plane: tile->pitch samples, those beyond the columns 0 where any is
  * missing. Returns its gaps. */

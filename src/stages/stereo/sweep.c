@@ -247,13 +247,13 @@ static uint32_t sample_slab(const void *context, int row, int16_t *out) {
 
 /* Scores a source at plane k of its slab. */
 static void score_slab(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
-                       AqmSlab *slab, int k, double h, Scratch *scratch, float *score) {
+                       AqmSlab *slab, int k, Scratch *scratch, float *score) {
     const SlabRows rows = {
         sweep->kernels,  tile,           slab, scratch->knots, aqm_stereo_image_gray(source->image),
         scratch->tile.u, scratch->tile.v};
     aqm_slab_move(slab, k);
     if (slab->has_mixed)
-        aqm_knots_warp(scratch->knots, sweep->kernels, source, h);
+        aqm_slab_warp(slab, scratch->grid, k, scratch->knots);
     aqm_sweep_tile_score_rows(sweep, tile, sample_slab, &rows, &scratch->tile, score);
 }
 
@@ -267,12 +267,12 @@ static bool score_plane(const AqmSweep *sweep, const AqmTile *tile, const AqmPla
         aqm_slab_load(slab, scratch->grid, sweep, tile, source, planes, first,
                       end < planes->count ? end : planes->count);
     }
-    const double h = aqm_plane_h(planes, k);
     if (slab->is_usable) {
         if (slab->is_seen)
-            score_slab(sweep, tile, source, slab, k, h, scratch, score);
+            score_slab(sweep, tile, source, slab, k, scratch, score);
         return slab->is_seen;
     }
+    const double h = aqm_plane_h(planes, k);
     const KnotRows rows = {sweep->kernels, scratch->knots};
     bool is_seen;
     aqm_knots_warp(scratch->knots, sweep->kernels, source, h);

@@ -316,6 +316,28 @@ static void move_columns(const AqmSweep *sweep, const AqmTile *tile, int r, cons
     }
 }
 
+/* Of n windows from *x on, those that miss a pixel, by the counts of their columns; and some beside
+ * them, to fill a vector. Returns how many. */
+static size_t windows_with_gaps(const int32_t *count, int window, size_t n, size_t *x) {
+    enum { VECTOR = 8 };
+    const size_t reach = (size_t)window - 1, start = *x;
+    size_t first = start, end = start + n + reach; /* columns */
+    while (first < end && count[first] == window)
+        first++;
+    while (first < end && count[end - 1] == window)
+        end--;
+    if (first == end)
+        return 0;
+    size_t to = end < start + n ? end : start + n,
+           from = first > start + reach ? first - reach : start;
+    if (to - from < VECTOR) {
+        to = from + VECTOR < start + n ? from + VECTOR : start + n;
+        from = to > start + VECTOR ? to - VECTOR : start;
+    }
+    *x = from;
+    return to - from;
+}
+
 /* A row of scores from the column sums. */
 static void score_row(const AqmSweep *sweep, const AqmTile *tile, const TileMasks *masks, int r,
                       AqmTileScratch *scratch, float *score) {
@@ -332,19 +354,23 @@ static void score_row(const AqmSweep *sweep, const AqmTile *tile, const TileMask
         const bool is_masked = masked >> b & 1;
         if (masks->is_patch && !is_masked)
             continue;
-        const size_t x = b * AQM_ROW_MULTIPLE, at = row * AQM_TILE_WIDTH + x;
-        const size_t n = (end == blocks ? width : end * AQM_ROW_MULTIPLE) - x;
+        size_t x = b * AQM_ROW_MULTIPLE;
+        size_t n = (end == blocks ? width : end * AQM_ROW_MULTIPLE) - x;
+        const bool is_blank = masks->blank[r] >> b & 1;
+        if (masks->is_patch && !is_blank)
+            n = windows_with_gaps(scratch->sums.count, window, n, &x);
+        const size_t at = row * AQM_TILE_WIDTH + x;
         const AqmColumnSums sums = sums_from(&scratch->sums, x);
         const AqmReferenceStats reference = {
             scratch->reference_mean + at, scratch->reference_rest + at,
             scratch->reference_variance + at, scratch->reference_inverse + at};
-        if (masks->blank[r] >> b & 1)
+        if (is_blank)
             for (size_t c = 0; c < n; c++)
                 score[at + c] = AQM_SCORE_MISSING;
-        else if (is_masked)
+        else if (is_masked && n > 0)
             (is_ncc ? k->ncc_masked : k->ssim_masked)(&sums, window, min_count, n, scratch->box,
                                                       score + at);
-        else
+        else if (n > 0)
             (is_ncc ? k->ncc : k->ssim)(&sums, &reference, window, n, scratch->box, score + at);
     }
 }
