@@ -32,8 +32,8 @@
 
 enum { NEWTON_STEPS = 2 };
 /* Below the least the picture costs more than it saves. */
-enum { LEAST_PLANES = 3, MOST_PLANES = 40 };
-static const double span_px = 8.8; /* of the farthest source, from the first plane to the last */
+enum { LEAST_PLANES = 3, MOST_PLANES = 48 };
+static const double span_px = 12.0; /* of the farthest source, from the first plane to the last */
 /* so that the four pixels of a moved sample lie in the margin */
 static const float most_px = AQM_SLAB_MARGIN - 2;
 

@@ -80,7 +80,7 @@ double aqm_sweep_metres_per_px(const AqmSweep *sweep, double h);
 /* ---- tiles, shared by both ------------------------------------------------------------------- */
 
 enum {
-    AQM_TILE_WIDTH = 192,
+    AQM_TILE_WIDTH = 336,
     AQM_TILE_HEIGHT = 96,
     AQM_TILE_ROWS = AQM_TILE_HEIGHT + 30, /* with the halo of the largest window, 31 px */
     AQM_KNOT = 8,

@@ -23,8 +23,9 @@ static size_t round_up(size_t n) {
     return (n + AQM_ROW_MULTIPLE - 1) / AQM_ROW_MULTIPLE * AQM_ROW_MULTIPLE;
 }
 
-static int tiles_across(const AqmView *view) {
-    return (view->width + AQM_TILE_WIDTH - 1) / AQM_TILE_WIDTH;
+/* The number of tiles over `length` pixels, none of them longer than `most`. */
+static int tiles_over(int length, int most) {
+    return (length + most - 1) / most;
 }
 
 /* The side of `count` equal tiles over `length` pixels. */
@@ -32,8 +33,16 @@ static int even_side(int length, int count) {
     return (length + count - 1) / count;
 }
 
+/* Wide tiles have less of a halo, but a small picture has too few of them for several threads. */
+static int tiles_across(const AqmView *view) {
+    enum { MANY = 10, NARROW = 192 };
+    const int wide = tiles_over(view->width, AQM_TILE_WIDTH);
+    const int down = tiles_over(view->height, AQM_TILE_HEIGHT);
+    return wide * down >= MANY ? wide : tiles_over(view->width, NARROW);
+}
+
 static int tile_height(const AqmView *view) {
-    return even_side(view->height, (view->height + AQM_TILE_HEIGHT - 1) / AQM_TILE_HEIGHT);
+    return even_side(view->height, tiles_over(view->height, AQM_TILE_HEIGHT));
 }
 
 size_t aqm_sweep_tile_count(const AqmView *view) {
