@@ -79,18 +79,30 @@ static inline float enlarged(float own, float beside, float over, float across) 
 /* A fine row from the coarse row it lies in and the one next to it. */
 static void enlarge_row(const float *restrict row, const float *restrict other, int coarse_width,
                         int width, float *restrict out) {
+    const int end = coarse_width - 1 < width / 2 ? coarse_width - 1 : width / 2;
+    for (int k = 1; k < end; k++) { /* inside, two at a time: in vectors */
+        out[2 * k] = enlarged(row[k], row[k - 1], other[k], other[k - 1]);
+        out[2 * k + 1] = enlarged(row[k], row[k + 1], other[k], other[k + 1]);
+    }
     for (int x = 0; x < width; x++) {
-        if (x == 2 && coarse_width > 2) /* inside, two at a time */
-            for (int k = 1; k + 1 < coarse_width && x + 1 < width; k++, x += 2) {
-                out[x] = enlarged(row[k], row[k - 1], other[k], other[k - 1]);
-                out[x + 1] = enlarged(row[k], row[k + 1], other[k], other[k + 1]);
-            }
-        if (x == width)
+        if (x == 2 && end > 1)
+            x = 2 * end;
+        if (x >= width)
             return;
         const int k = clamp(x / 2, coarse_width);
         const int beside = clamp(k + (x & 1 ? 1 : -1), coarse_width);
         out[x] = enlarged(row[k], row[beside], other[k], other[beside]);
     }
+}
+
+/* Each value twice. */
+static void double_row(const float *restrict row, int coarse_width, int width,
+                       float *restrict out) {
+    const int end = coarse_width < width / 2 ? coarse_width : width / 2;
+    for (int k = 0; k < end; k++)
+        out[2 * k] = out[2 * k + 1] = row[k];
+    for (int x = 2 * end; x < width; x++)
+        out[x] = row[clamp(x / 2, coarse_width)];
 }
 
 /* Twice the resolution. */
@@ -103,9 +115,7 @@ static void enlarge(const Answer *coarse, const Answer *fine, int threads) {
         const size_t row = (size_t)k * coarse_width, at = (size_t)y * width;
         enlarge_row(coarse->disparity + row, coarse->disparity + (size_t)over * coarse_width,
                     coarse->width, fine->width, fine->disparity + at);
-        for (int x = 0; x < fine->width; x++)
-            fine->confidence[at + (size_t)x] =
-                coarse->confidence[row + (size_t)clamp(x / 2, coarse->width)];
+        double_row(coarse->confidence + row, coarse->width, fine->width, fine->confidence + at);
     }
 }
 
