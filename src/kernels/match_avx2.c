@@ -561,15 +561,29 @@ static inline void take_plane(Peaks *s, __m256 a, int plane, __m256i merge) {
     s->last = a;
 }
 
-/* The part of the peaks from pixel x on. */
-static inline AqmPeaks peaks_from(const AqmPeaks *p, size_t x) {
-    return (AqmPeaks){.before = p->before + x,
-                      .last = p->last + x,
-                      .best = p->best + x,
-                      .best_below = p->best_below + x,
-                      .best_above = p->best_above + x,
-                      .best_plane = p->best_plane + x,
-                      .second = p->second + x};
+/* Takes `count` planes in at the last pixels of a row, fewer than eight from x on: in a vector of
+ * their own. */
+static void track_rest(const float *scores, size_t pitch, int first, int count, __m256i merge,
+                       size_t x, size_t n, const AqmPeaks *p) {
+    enum { FIELDS = 6 };
+    float *const fields[FIELDS] = {p->before,     p->last,       p->best,
+                                   p->best_below, p->best_above, p->second};
+    float block[FIELDS][8] = {{0}}, row[8] = {0};
+    int32_t planes[8] = {0};
+    const size_t bytes = (n - x) * sizeof(float);
+    const AqmPeaks own = {block[0], block[1], block[2], block[3], block[4], planes, block[5]};
+    for (size_t k = 0; k < FIELDS; k++)
+        memcpy(block[k], fields[k] + x, bytes);
+    memcpy(planes, p->best_plane + x, bytes);
+    Peaks s = load_peaks(&own, 0);
+    for (int k = 0; k < count; k++) {
+        memcpy(row, scores + (size_t)k * pitch + x, bytes);
+        take_plane(&s, _mm256_loadu_ps(row), first + k, merge);
+    }
+    store_peaks(&s, &own, 0);
+    for (size_t k = 0; k < FIELDS; k++)
+        memcpy(fields[k] + x, block[k], bytes);
+    memcpy(p->best_plane + x, planes, bytes);
 }
 
 static void track_avx2(const float *scores, size_t pitch, int first, int count, int merge_planes,
@@ -584,8 +598,8 @@ static void track_avx2(const float *scores, size_t pitch, int first, int count, 
             take_plane(&s, _mm256_loadu_ps(scores + (size_t)k * pitch + x), first + k, merge);
         store_peaks(&s, peaks, x);
     }
-    const AqmPeaks rest = peaks_from(peaks, x);
-    track_in_turn(loops_track, scores + x, pitch, first, count, merge_planes, n - x, &rest);
+    if (count > 0 && x < n)
+        track_rest(scores, pitch, first, count, merge, x, n, peaks);
 }
 
 const AqmKernels aqm_kernels_avx2 = {
