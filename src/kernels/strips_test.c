@@ -41,7 +41,8 @@ static void sum_window(const int16_t *i, size_t pitch, int window, int32_t *sum,
     *sum = *squares = 0;
     for (int r = 0; r < window; r++)
         for (int c = 0; c < window; c++) {
-            const int32_t value = i[(size_t)r * pitch + (size_t)c];
+            const int16_t gray = i[(size_t)r * pitch + (size_t)c];
+            const int32_t value = gray == AQM_GRAY_MISSING ? 0 : gray;
             *sum += value;
             *squares += value * value;
         }
