@@ -73,8 +73,8 @@ typedef struct AqmWindowRow {
     float *variance, *inverse_deviation;
 } AqmWindowRow;
 
-/* A tile of a reference of which no pixel is missing, and the statistics of its windows (height x
- * score_pitch). */
+/* A tile of a reference and the statistics of its windows (height x score_pitch). What pixels that
+ * are missing make of the windows they are in means nothing. */
 typedef struct AqmWholeTile {
     const int16_t *i; /* height + window - 1 rows of `pitch`, of which width + window - 1 count */
     size_t
@@ -85,11 +85,11 @@ typedef struct AqmWholeTile {
     void *room; /* aqm_whole_room(width, height, window) bytes, on a multiple of 32 */
 } AqmWholeTile;
 
-/* Bytes that are enough for any variant (strips_avx2.c has their use). */
+/* Bytes that are enough for any variant (strips_avx2.c and strips.h have their use). */
 static inline size_t aqm_whole_room(int width, int height, int window) {
     const size_t strip = ((size_t)width + 7) / 8, half = ((size_t)height + 1) / 2;
     const size_t longest = (strip + (size_t)window + 6) / 8 * 8, w = (size_t)window;
-    return 32 * longest * (half + 2 * w) + 128 * (strip * half + 8) + 160 * (longest + w + 8) +
+    return 32 * longest * (half + 2 * w) + 160 * (strip * half + 8) + 160 * (longest + w + 8) +
            64 * (strip + 8) + 4096;
 }
 
@@ -162,10 +162,11 @@ typedef struct AqmKernels {
      * Where no pixel is missing, the same bits as from `ncc`; so with ssim_masked and `ssim`. */
     void (*ncc_masked)(const AqmColumnSums *sums, int window, int min_count, size_t n,
                        int32_t *scratch, float *score);
-    /* The same bits as `ncc` for all windows of a tile at once, from a source's rows of which no
-     * pixel is missing. whole_load comes first, once for a tile; scratch as for `ncc`, with
-     * 3 * pitch entries more. score: height x score_pitch; what pads the rows
-     * up to a multiple of 8 may be overwritten. */
+    /* The same bits as `ncc` for all windows of a tile at once, from a source's rows; windows of
+     * which a pixel is missing in either image get a number that means nothing, the others are none
+     * the worse. whole_load comes first, once for a tile; scratch as for `ncc`, with 3 * pitch
+     * entries more. score: height x score_pitch; what pads the rows up to a multiple of 8 may be
+     * overwritten. */
     void (*whole_load)(const AqmWholeTile *tile);
     void (*whole_ncc)(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch, float *score);
     /* Structural similarity (Wang et al. 2004, eq. 13, box window, K1 = 0.01, K2 = 0.03). */

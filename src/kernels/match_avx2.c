@@ -296,10 +296,9 @@ static inline Stats stats_of(__m256i sum, __m256i squares, __m256i count, __m256
 
 static inline __m256 covariance_of(__m256i ij, __m256i mean_i, __m256i rest_i, Stats j,
                                    __m256 inverse) {
-    const __m256i whole = _mm256_sub_epi32(_mm256_sub_epi32(ij, _mm256_mullo_epi32(mean_i, j.sum)),
-                                           _mm256_mullo_epi32(j.mean, rest_i));
+    const __m256i whole = _mm256_sub_epi32(ij, _mm256_mullo_epi32(mean_i, j.sum));
     const __m256 r = _mm256_mul_ps(_mm256_cvtepi32_ps(rest_i), inverse);
-    return _mm256_sub_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(_mm256_cvtepi32_ps(j.rest), r));
+    return _mm256_sub_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(_mm256_cvtepi32_ps(j.sum), r));
 }
 
 /* What a variance that is not usable makes of the quotient is dropped at the end. */
@@ -492,9 +491,22 @@ static inline __m256 mean_of_best(const float *const *scores, size_t source_coun
     return mean;
 }
 
+/* The same of at most four: the second best says whether there are two. */
+static inline __m256 mean_of_best_two(const float *const *scores, size_t source_count, size_t x) {
+    const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), is_there = _mm256_set1_ps(-1.5f);
+    __m256 best = missing, second = missing;
+    for (size_t s = 0; s < source_count; s++) {
+        const __m256 value = _mm256_loadu_ps(scores[s] + x);
+        second = _mm256_max_ps(_mm256_min_ps(best, value), second);
+        best = _mm256_max_ps(value, best);
+    }
+    const __m256 mean = _mm256_mul_ps(_mm256_add_ps(best, second), _mm256_set1_ps(0.5f));
+    return _mm256_blendv_ps(best, mean, _mm256_cmp_ps(second, is_there, _CMP_GT_OQ));
+}
+
 static void join_avx2(const float *const *scores, size_t source_count, size_t n, float *out) {
     for (size_t x = 0; n >= 8 && x < n; x = next_block(x, n))
-        _mm256_storeu_ps(out + x, source_count <= 4   ? mean_of_best(scores, source_count, x, 2)
+        _mm256_storeu_ps(out + x, source_count <= 4   ? mean_of_best_two(scores, source_count, x)
                                   : source_count <= 6 ? mean_of_best(scores, source_count, x, 3)
                                                       : mean_of_best(scores, source_count, x, 4));
     if (n < 8)
@@ -549,15 +561,29 @@ static inline void take_plane(Peaks *s, __m256 a, int plane, __m256i merge) {
     s->last = a;
 }
 
-/* The part of the peaks from pixel x on. */
-static inline AqmPeaks peaks_from(const AqmPeaks *p, size_t x) {
-    return (AqmPeaks){.before = p->before + x,
-                      .last = p->last + x,
-                      .best = p->best + x,
-                      .best_below = p->best_below + x,
-                      .best_above = p->best_above + x,
-                      .best_plane = p->best_plane + x,
-                      .second = p->second + x};
+/* Takes `count` planes in at the last pixels of a row, fewer than eight from x on: in a vector of
+ * their own. */
+static void track_rest(const float *scores, size_t pitch, int first, int count, __m256i merge,
+                       size_t x, size_t n, const AqmPeaks *p) {
+    enum { FIELDS = 6 };
+    float *const fields[FIELDS] = {p->before,     p->last,       p->best,
+                                   p->best_below, p->best_above, p->second};
+    float block[FIELDS][8] = {{0}}, row[8] = {0};
+    int32_t planes[8] = {0};
+    const size_t bytes = (n - x) * sizeof(float);
+    const AqmPeaks own = {block[0], block[1], block[2], block[3], block[4], planes, block[5]};
+    for (size_t k = 0; k < FIELDS; k++)
+        memcpy(block[k], fields[k] + x, bytes);
+    memcpy(planes, p->best_plane + x, bytes);
+    Peaks s = load_peaks(&own, 0);
+    for (int k = 0; k < count; k++) {
+        memcpy(row, scores + (size_t)k * pitch + x, bytes);
+        take_plane(&s, _mm256_loadu_ps(row), first + k, merge);
+    }
+    store_peaks(&s, &own, 0);
+    for (size_t k = 0; k < FIELDS; k++)
+        memcpy(fields[k] + x, block[k], bytes);
+    memcpy(p->best_plane + x, planes, bytes);
 }
 
 static void track_avx2(const float *scores, size_t pitch, int first, int count, int merge_planes,
@@ -572,8 +598,8 @@ static void track_avx2(const float *scores, size_t pitch, int first, int count, 
             take_plane(&s, _mm256_loadu_ps(scores + (size_t)k * pitch + x), first + k, merge);
         store_peaks(&s, peaks, x);
     }
-    const AqmPeaks rest = peaks_from(peaks, x);
-    track_in_turn(loops_track, scores + x, pitch, first, count, merge_planes, n - x, &rest);
+    if (count > 0 && x < n)
+        track_rest(scores, pitch, first, count, merge, x, n, peaks);
 }
 
 const AqmKernels aqm_kernels_avx2 = {

@@ -299,10 +299,9 @@ static inline Stats stats_of(__m512i sum, __m512i squares, __m512i count, __m512
 
 static inline __m512 covariance_of(__m512i ij, __m512i mean_i, __m512i rest_i, Stats j,
                                    __m512 inverse) {
-    const __m512i whole = _mm512_sub_epi32(_mm512_sub_epi32(ij, _mm512_mullo_epi32(mean_i, j.sum)),
-                                           _mm512_mullo_epi32(j.mean, rest_i));
+    const __m512i whole = _mm512_sub_epi32(ij, _mm512_mullo_epi32(mean_i, j.sum));
     const __m512 r = _mm512_mul_ps(_mm512_cvtepi32_ps(rest_i), inverse);
-    return _mm512_sub_ps(_mm512_cvtepi32_ps(whole), _mm512_mul_ps(_mm512_cvtepi32_ps(j.rest), r));
+    return _mm512_sub_ps(_mm512_cvtepi32_ps(whole), _mm512_mul_ps(_mm512_cvtepi32_ps(j.sum), r));
 }
 
 static inline __m512 ncc_of(__m512 covariance, __m512 inverse_i, __m512 variance_j, __m512 flat) {
@@ -542,7 +541,7 @@ const AqmKernels aqm_kernels_avx512 = {
     .statistics = loops_statistics,
     .ncc = ncc_avx512,
     .ncc_masked = ncc_masked_avx512,
-    .whole_load = whole_load_nothing,
+    .whole_load = whole_load_rows,
     .whole_ncc = whole_ncc_avx512,
     .ssim = ssim_avx512,
     .ssim_masked = ssim_masked_avx512,

@@ -119,8 +119,7 @@ static inline AqmWindowStats whole_window(int32_t j, int32_t jj, int32_t ij,
                                           const AqmReferenceStats *reference, size_t x,
                                           int32_t count, float inverse, float *covariance) {
     const AqmWindowStats s = aqm_window_stats(j, jj, count, inverse);
-    *covariance = aqm_window_covariance(ij, j, reference->mean[x], reference->rest[x], s.mean,
-                                        s.rest, inverse);
+    *covariance = aqm_window_covariance(ij, j, reference->mean[x], reference->rest[x], inverse);
     return s;
 }
 
@@ -161,8 +160,7 @@ static inline Pair masked_window(int32_t *const box[6], size_t x) {
     p.inverse = 1.0f / p.count;
     p.i = aqm_window_stats(si, box[2][x], count, p.inverse);
     p.j = aqm_window_stats(sj, box[4][x], count, p.inverse);
-    p.covariance =
-        aqm_window_covariance(box[5][x], sj, p.i.mean, p.i.rest, p.j.mean, p.j.rest, p.inverse);
+    p.covariance = aqm_window_covariance(box[5][x], sj, p.i.mean, p.i.rest, p.inverse);
     return p;
 }
 

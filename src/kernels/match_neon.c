@@ -251,9 +251,9 @@ static inline Stats stats_of(int32x4_t sum, int32x4_t squares, int32x4_t count,
 
 static inline float32x4_t covariance_of(int32x4_t ij, int32x4_t mean_i, int32x4_t rest_i, Stats j,
                                         float32x4_t inverse) {
-    const int32x4_t whole = vmlsq_s32(vmlsq_s32(ij, mean_i, j.sum), j.mean, rest_i);
+    const int32x4_t whole = vmlsq_s32(ij, mean_i, j.sum);
     const float32x4_t r = vmulq_f32(vcvtq_f32_s32(rest_i), inverse);
-    return vsubq_f32(vcvtq_f32_s32(whole), vmulq_f32(vcvtq_f32_s32(j.rest), r));
+    return vsubq_f32(vcvtq_f32_s32(whole), vmulq_f32(vcvtq_f32_s32(j.sum), r));
 }
 
 /* value where `mask` is set, else 0 */
@@ -485,7 +485,7 @@ const AqmKernels aqm_kernels_neon = {
     .statistics = loops_statistics,
     .ncc = ncc_neon,
     .ncc_masked = ncc_masked_neon,
-    .whole_load = whole_load_nothing,
+    .whole_load = whole_load_rows,
     .whole_ncc = whole_ncc_neon,
     .ssim = ssim_neon,
     .ssim_masked = ssim_masked_neon,

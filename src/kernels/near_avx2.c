@@ -118,12 +118,10 @@ static inline Stats stats_of(__m256i sum, __m256i squares, __m256i count, __m256
     return (Stats){mean, rest, _mm256_sub_ps(_mm256_cvtepi32_ps(whole), correction)};
 }
 
-static inline __m256 covariance_of(__m256i ij, __m256i sum_j, const Stats *i, const Stats *j,
-                                   __m256 inverse) {
-    const __m256 correction = _mm256_mul_ps(_mm256_cvtepi32_ps(j->rest),
+static inline __m256 covariance_of(__m256i ij, __m256i sum_j, const Stats *i, __m256 inverse) {
+    const __m256 correction = _mm256_mul_ps(_mm256_cvtepi32_ps(sum_j),
                                             _mm256_mul_ps(_mm256_cvtepi32_ps(i->rest), inverse));
-    const __m256i first = _mm256_sub_epi32(ij, _mm256_mullo_epi32(i->mean, sum_j));
-    const __m256i whole = _mm256_sub_epi32(first, _mm256_mullo_epi32(j->mean, i->rest));
+    const __m256i whole = _mm256_sub_epi32(ij, _mm256_mullo_epi32(i->mean, sum_j));
     return _mm256_sub_ps(_mm256_cvtepi32_ps(whole), correction);
 }
 
@@ -189,9 +187,9 @@ static inline Moments moments_of(const Boxes *boxes, const Stats *i, const FitRu
     return (Moments){.aa = a.variance,
                      .bb = b.variance,
                      .ii = i->variance,
-                     .ab = covariance_of(box_of(boxes, 3, x), sum_b, &a, &b, rules->inverse),
-                     .ia = covariance_of(box_of(boxes, 5, x), sum_a, i, &a, rules->inverse),
-                     .ib = covariance_of(box_of(boxes, 6, x), sum_b, i, &b, rules->inverse)};
+                     .ab = covariance_of(box_of(boxes, 3, x), sum_b, &a, rules->inverse),
+                     .ia = covariance_of(box_of(boxes, 5, x), sum_a, i, rules->inverse),
+                     .ib = covariance_of(box_of(boxes, 6, x), sum_b, i, rules->inverse)};
 }
 
 /* Score, slope and information; the formulas are those of fit_window. */

@@ -65,12 +65,9 @@ static inline void fit_window(const PairWindow *w, float inverse_count, float in
                               float flat, float worth, size_t x, const AqmPairFit *fit) {
     const AqmWindowStats a = aqm_window_stats(w->a, w->aa, w->count, inverse_count);
     const AqmWindowStats b = aqm_window_stats(w->b, w->bb, w->count, inverse_count);
-    const float ab =
-        aqm_window_covariance(w->ab, w->b, a.mean, a.rest, b.mean, b.rest, inverse_count);
-    const float ia =
-        aqm_window_covariance(w->ia, w->a, w->i.mean, w->i.rest, a.mean, a.rest, inverse_count);
-    const float ib =
-        aqm_window_covariance(w->ib, w->b, w->i.mean, w->i.rest, b.mean, b.rest, inverse_count);
+    const float ab = aqm_window_covariance(w->ab, w->b, a.mean, a.rest, inverse_count);
+    const float ia = aqm_window_covariance(w->ia, w->a, w->i.mean, w->i.rest, inverse_count);
+    const float ib = aqm_window_covariance(w->ib, w->b, w->i.mean, w->i.rest, inverse_count);
     /* J = (a + b) / 2 and G = (b - a) / spacing */
     const float vj = 0.25f * ((a.variance + b.variance) + (ab + ab));
     const float vjg = 0.5f * (b.variance - a.variance) * inverse_spacing;

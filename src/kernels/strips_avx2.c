@@ -27,8 +27,8 @@ typedef struct Wide {
 
 /* Statistics of the reference windows at one k. */
 typedef struct Known {
-    int16_t mean[LANES], rest[LANES];
-    float inverse[LANES]; /* deviation */
+    int16_t mean[LANES];
+    float share[LANES], inverse[LANES]; /* the rest over the count; of the deviation */
 } Known;
 
 /* Sums over the height of a window at one k; those of 16 bits hold 31 grays. */
@@ -39,13 +39,12 @@ typedef struct Column {
 
 /* Eight windows in each vector at one k, on their way to scores. */
 typedef struct Window {
-    int32_t j[LANES], jj[LANES], ij[LANES], mean[LANES];
     float covariance[LANES], variance[LANES]; /* the covariance over the reference's deviation */
 } Window;
 
-/* A window becomes a score in three steps, a column apart: in line each would wait for the one
- * before, and what waits keeps the processor from looking ahead. */
-enum { LAG = 1, STEPS = 2, RING = 3 };
+/* A window becomes a score in two steps, a column apart: in line the second would wait for the
+ * first, and what waits keeps the processor from looking ahead. */
+enum { STEPS = 1, RING = 2 };
 
 /* A tile's room, cut up. */
 typedef struct Strips {
@@ -53,7 +52,7 @@ typedef struct Strips {
     size_t half, lower;            /* rows of windows of each half; the first of the lower half */
     size_t window;
     int16_t (*i)[LANES];    /* half + window - 1 rows of `longest` */
-    Known *known;           /* half x length, with LAG that do not count before and after */
+    Known *known;           /* half x length, and STEPS that do not count */
     int16_t (*j)[LANES];    /* ring of window + 1 rows of `longest` */
     Column *columns;        /* window of zeros, then `longest` and STEPS that do not count */
     Window *windows;        /* RING, in turn */
@@ -70,8 +69,7 @@ static Strips strips_of(const AqmWholeTile *tile) {
     s.i = tile->room;
     s.j = s.i + (s.half + s.window - 1) * s.longest;
     s.known = (Known *)(void *)(s.j + (s.window + 1) * s.longest);
-    s.known += LAG;
-    s.columns = (Column *)(void *)(s.known + s.half * s.length + LAG);
+    s.columns = (Column *)(void *)(s.known + s.half * s.length + STEPS);
     s.windows = (Window *)(void *)(s.columns + s.window + s.longest + STEPS);
     s.scores = (float(*)[LANES])(void *)(s.windows + RING);
     return s;
@@ -87,11 +85,13 @@ static inline void store(void *p, __m256i x) {
 
 /* ---- into strips and back -------------------------------------------------------------------- */
 
-/* Eight columns of one strip of both rows. */
+/* Eight columns of one strip of both rows, with what is missing as 0. */
 static inline __m256i load_pair(const int16_t *upper, const int16_t *lower) {
     const __m256i low =
         _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(const void *)upper));
-    return _mm256_inserti128_si256(low, _mm_loadu_si128((const __m128i *)(const void *)lower), 1);
+    const __m256i both =
+        _mm256_inserti128_si256(low, _mm_loadu_si128((const __m128i *)(const void *)lower), 1);
+    return _mm256_andnot_si256(_mm256_cmpeq_epi16(both, _mm256_set1_epi16(AQM_GRAY_MISSING)), both);
 }
 
 /* Puts eight columns of all strips in order: an 8 x 8 transposition in each half. */
@@ -204,41 +204,24 @@ typedef struct Rules {
     __m256 inverse, flat;
 } Rules;
 
-static inline void store_wide(int32_t *to, Wide x) {
-    store(to, x.first);
-    store(to + 8, x.second);
-}
-
-static inline __m256i mean_of(__m256i sum, __m256 inverse) {
-    return _mm256_cvtps_epi32(_mm256_mul_ps(_mm256_cvtepi32_ps(sum), inverse));
-}
-
-/* The first step: sums and mean. */
-static inline void begin(const Sums *sums, const Rules *rules, Window *window) {
-    store_wide(window->j, sums->j);
-    store_wide(window->jj, sums->jj);
-    store_wide(window->ij, sums->ij);
-    store(window->mean, mean_of(sums->j.first, rules->inverse));
-    store(window->mean + 8, mean_of(sums->j.second, rules->inverse));
-}
-
 static inline __m256i load_shorts(const int16_t *p) {
     return _mm256_cvtepi16_epi32(_mm_load_si128((const __m128i *)(const void *)p));
 }
 
-/* The second one, for eight windows: aqm_window_stats and aqm_window_covariance. */
-static inline void compare(const Known *known, size_t half, const Rules *rules, Window *window) {
+/* The first step, for eight windows: aqm_window_covariance and the variance of
+ * aqm_window_stats. */
+static inline void compare(__m256i j, __m256i jj, __m256i ij, const Known *known, size_t half,
+                           const Rules *rules, Window *window) {
+    const __m256 sum = _mm256_cvtepi32_ps(j);
+    const __m256i mean = _mm256_cvtps_epi32(_mm256_mul_ps(sum, rules->inverse));
     const __m256i mean_i = load_shorts(known->mean + half);
-    const __m256i rest_i = load_shorts(known->rest + half);
-    const __m256i j = load(window->j + half), mean = load(window->mean + half);
+    const __m256i products = _mm256_sub_epi32(ij, _mm256_mullo_epi32(mean_i, j));
     const __m256i rest = _mm256_sub_epi32(j, _mm256_madd_epi16(rules->count, mean));
     const __m256 r = _mm256_cvtepi32_ps(rest);
-    const __m256i squares = _mm256_sub_epi32(load(window->jj + half),
-                                             _mm256_mullo_epi32(mean, _mm256_add_epi32(j, rest)));
-    const __m256i first = _mm256_sub_epi32(load(window->ij + half), _mm256_mullo_epi32(mean_i, j));
-    const __m256i products = _mm256_sub_epi32(first, _mm256_mullo_epi32(mean, rest_i));
-    const __m256 share = _mm256_mul_ps(_mm256_cvtepi32_ps(rest_i), rules->inverse);
-    const __m256 covariance = _mm256_sub_ps(_mm256_cvtepi32_ps(products), _mm256_mul_ps(r, share));
+    const __m256i squares =
+        _mm256_sub_epi32(jj, _mm256_mullo_epi32(mean, _mm256_add_epi32(j, rest)));
+    const __m256 correction = _mm256_mul_ps(sum, _mm256_load_ps(known->share + half));
+    const __m256 covariance = _mm256_sub_ps(_mm256_cvtepi32_ps(products), correction);
     _mm256_store_ps(window->covariance + half,
                     _mm256_mul_ps(covariance, _mm256_load_ps(known->inverse + half)));
     _mm256_store_ps(window->variance + half,
@@ -246,7 +229,7 @@ static inline void compare(const Known *known, size_t half, const Rules *rules, 
                                   _mm256_mul_ps(r, _mm256_mul_ps(r, rules->inverse))));
 }
 
-/* The third: aqm_window_ncc. */
+/* The second: aqm_window_ncc. */
 static inline void finish(const Window *window, size_t half, const Rules *rules, float *score) {
     const __m256 variance = _mm256_load_ps(window->variance + half);
     const __m256 usable = _mm256_cmp_ps(variance, rules->flat, _CMP_GT_OQ);
@@ -262,18 +245,15 @@ static inline void score_row(const Strips *s, const Known *known, const Rules *r
     Sums sums = {{zero, zero}, {zero, zero}, {zero, zero}};
     for (size_t k = 0; k + 1 < s->window; k++)
         move_along(&sums, column++, old++);
-    known -= LAG;
-    Window *first = s->windows, *middle = first + 1, *last = first + 2;
+    Window *first = s->windows, *last = first + 1;
     for (size_t k = 0; k < s->length + STEPS; k++, known++) {
         move_along(&sums, column++, old++);
-        begin(&sums, rules, last);
-        compare(known, 0, rules, middle);
-        compare(known, 8, rules, middle);
+        compare(sums.j.first, sums.jj.first, sums.ij.first, known, 0, rules, last);
+        compare(sums.j.second, sums.jj.second, sums.ij.second, known, 8, rules, last);
         finish(first, 0, rules, s->scores[k]);
         finish(first, 8, rules, s->scores[k]);
         Window *const free = first;
-        first = middle;
-        middle = last;
+        first = last;
         last = free;
     }
 }
@@ -291,13 +271,14 @@ static inline size_t is_lower(size_t lane) {
 
 static void load_known(const AqmWholeTile *tile, const Strips *s, size_t row) {
     const AqmReferenceStats *from = &tile->reference;
+    const float inverse_count = 1.0f / (float)(tile->window * tile->window);
     Known *known = s->known + row * s->length;
     for (size_t lane = 0; lane < LANES; lane++) {
         const size_t at = (row + is_lower(lane) * s->lower) * tile->score_pitch;
         for (size_t k = 0, x = strip_of(lane) * s->length; k < s->length; k++, x++) {
             const size_t near_x = x < (size_t)tile->width ? x : (size_t)tile->width - 1;
             known[k].mean[lane] = from->mean[at + near_x];
-            known[k].rest[lane] = from->rest[at + near_x];
+            known[k].share[lane] = (float)from->rest[at + near_x] * inverse_count;
             known[k].inverse[lane] = from->inverse_deviation[at + near_x];
         }
     }
@@ -305,8 +286,7 @@ static void load_known(const AqmWholeTile *tile, const Strips *s, size_t row) {
 
 void aqm_whole_load_avx2(const AqmWholeTile *tile) {
     const Strips s = strips_of(tile);
-    memset(s.known - LAG, 0, LAG * sizeof *s.known);
-    memset(s.known + s.half * s.length, 0, LAG * sizeof *s.known);
+    memset(s.known + s.half * s.length, 0, STEPS * sizeof *s.known);
     for (size_t r = 0; r < s.half + s.window - 1; r++)
         transpose_rows(&s, tile->i, tile->pitch, r, s.i + r * s.longest);
     for (size_t r = 0; r < s.half; r++)

@@ -2,9 +2,10 @@
  *
  * With the mean split into a whole number m and the rest, sum = N m + r with |r| <= N / 2 or so,
  *
- *     sum of (i - mean_i)(j - mean_j) = [sum of ij - m_i sum_j - m_j r_i] - r_i r_j / N.
+ *     sum of (i - mean_i)(j - mean_j) = [sum of ij - m_i sum_j] - r_i sum_j / N.
  *
- * The bracket is an integer below 2^31, computed exactly; what is taken off it is at most N / 4. So
+ * The bracket is an integer below 2^31, computed exactly; what is taken off it is below 512 N, of
+ * which a float keeps all but 1e-4 N, a hundred-thousandth of the least variance that counts. So
  * nothing cancels, though all that is needed are 32-bit integers and floats. These functions are
  * the definition: the variants do the same operations in the same order and get the same bits. */
 #ifndef AQM_KERNELS_WINDOW_STATS_H
@@ -33,9 +34,9 @@ static inline AqmWindowStats aqm_window_stats(int32_t sum, int32_t squares, int3
 
 /* Covariance times the count. */
 static inline float aqm_window_covariance(int32_t ij, int32_t sum_j, int32_t mean_i, int32_t rest_i,
-                                          int32_t mean_j, int32_t rest_j, float inverse_count) {
-    const float correction = (float)rest_j * ((float)rest_i * inverse_count);
-    return (float)(ij - mean_i * sum_j - mean_j * rest_i) - correction;
+                                          float inverse_count) {
+    const float correction = (float)sum_j * ((float)rest_i * inverse_count);
+    return (float)(ij - mean_i * sum_j) - correction;
 }
 
 /* Windows whose standard deviation is below a quarter of an 8-bit level hold nothing but rounding.

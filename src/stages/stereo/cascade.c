@@ -2,11 +2,12 @@
  * then, at twice the resolution each time, a sweep over a few surfaces parallel to the answer so
  * far. What a cascade may lose are things too thin for the first resolution, and which side of a
  * step a pixel is on. So the first resolution is the finest one that the effort asked for
- * (num_depths) can pay, and beside steps both sides stay in the race at every resolution
- * (sweep_near.c). A step of least squares (refine.c) ends every level between the first
- * and the full one: a quarter of the pixels at half the resolution, it saves one at the full. At
- * the full one, where the search began two or more levels below, only what lies beside steps is
- * swept again: elsewhere least squares finds the same from half a pixel away.
+ * (num_depths) can pay with what it adds to the levels after it, and beside steps both sides stay
+ * in the race at every resolution (sweep_near.c). A step of least squares (refine.c) ends every
+ * level between the first and the full one: a quarter of the pixels at half the resolution, it
+ * saves one at the full. At the full one, where the search began two or more levels below, only
+ * what lies beside steps is swept again: elsewhere least squares finds the same from half a pixel
+ * away.
  *
  * Disparities here are those of the source at the median distance: measured by the farthest, one
  * view from far away would make every slope look like a step.
@@ -32,6 +33,9 @@ enum { MIN_PLANES = 8, MIN_SIDE = 48, MOST_HALVINGS = 4 };
 enum { NEAR_WINDOW = 7, NEAR_STEPS = 2 };
 static const double plane_step_px = 0.7;      /* a peak of the score is two pixels wide */
 static const double cells_per_depth2 = 640.0; /* 128 depths: 10 million cells */
+/* What a start above 1/4 adds at the full resolution, where more is swept and fitted (stereo.c), in
+ * cells of a search for each pixel; and the share of the effort that it may take. */
+static const double more_cells = 7.0, more_share = 0.6;
 static const float near_step_px = 0.5f, smooth_tolerance_px = 2.0f;
 
 typedef struct Cascade {
@@ -75,18 +79,30 @@ static inline float enlarged(float own, float beside, float over, float across) 
 /* A fine row from the coarse row it lies in and the one next to it. */
 static void enlarge_row(const float *restrict row, const float *restrict other, int coarse_width,
                         int width, float *restrict out) {
+    const int end = coarse_width - 1 < width / 2 ? coarse_width - 1 : width / 2;
+    for (int k = 1; k < end; k++) { /* inside, two at a time: in vectors */
+        out[2 * k] = enlarged(row[k], row[k - 1], other[k], other[k - 1]);
+        out[2 * k + 1] = enlarged(row[k], row[k + 1], other[k], other[k + 1]);
+    }
     for (int x = 0; x < width; x++) {
-        if (x == 2 && coarse_width > 2) /* inside, two at a time */
-            for (int k = 1; k + 1 < coarse_width && x + 1 < width; k++, x += 2) {
-                out[x] = enlarged(row[k], row[k - 1], other[k], other[k - 1]);
-                out[x + 1] = enlarged(row[k], row[k + 1], other[k], other[k + 1]);
-            }
-        if (x == width)
+        if (x == 2 && end > 1)
+            x = 2 * end;
+        if (x >= width)
             return;
         const int k = clamp(x / 2, coarse_width);
         const int beside = clamp(k + (x & 1 ? 1 : -1), coarse_width);
         out[x] = enlarged(row[k], row[beside], other[k], other[beside]);
     }
+}
+
+/* Each value twice. */
+static void double_row(const float *restrict row, int coarse_width, int width,
+                       float *restrict out) {
+    const int end = coarse_width < width / 2 ? coarse_width : width / 2;
+    for (int k = 0; k < end; k++)
+        out[2 * k] = out[2 * k + 1] = row[k];
+    for (int x = 2 * end; x < width; x++)
+        out[x] = row[clamp(x / 2, coarse_width)];
 }
 
 /* Twice the resolution. */
@@ -99,9 +115,7 @@ static void enlarge(const Answer *coarse, const Answer *fine, int threads) {
         const size_t row = (size_t)k * coarse_width, at = (size_t)y * width;
         enlarge_row(coarse->disparity + row, coarse->disparity + (size_t)over * coarse_width,
                     coarse->width, fine->width, fine->disparity + at);
-        for (int x = 0; x < fine->width; x++)
-            fine->confidence[at + (size_t)x] =
-                coarse->confidence[row + (size_t)clamp(x / 2, coarse->width)];
+        double_row(coarse->confidence + row, coarse->width, fine->width, fine->confidence + at);
     }
 }
 
@@ -170,7 +184,9 @@ static AqmStatus choose_start(const Cascade *cascade, int *halvings, AqmDiag *di
         const int planes = aqm_plane_count_for(sweep, cascade->h_min_m, cascade->h_max_m,
                                                plane_step_px * (1 << *halvings));
         const double pixels = (double)(view->width >> *halvings) * (view->height >> *halvings);
-        if (planes <= cascade->options->num_depths && pixels * planes <= effort)
+        const double more = *halvings < 2 ? more_cells * view->width * view->height : 0.0;
+        if (planes <= cascade->options->num_depths && pixels * planes <= effort &&
+            more <= more_share * effort)
             break;
     }
     aqm_sweep_destroy(&sweep);

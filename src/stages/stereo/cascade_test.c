@@ -1,6 +1,7 @@
 /* The cascade and the standard deviation it comes with, on scenes whose surface is a formula; one
  * pixel of disparity is about 2 mm here. */
 #define SCENE_SCALE 2
+#include "stages/stereo/cascade.h"
 #include "stages/stereo/test_scene.h"
 
 /* The first of `others` are the sources, then come the spares. */
@@ -204,8 +205,30 @@ static void what_has_no_texture_follows_its_neighbourhood(void **state) {
     scene_free(scene);
 }
 
+/* Above a quarter of the resolution the full one costs more too: 0.84 million cells here, of which
+ * 48 depths can pay for, and 40 cannot. */
+static void the_start_is_what_the_effort_can_pay(void **state) {
+    (void)state;
+    static float disparity[WIDTH * HEIGHT], confidence[WIDTH * HEIGHT];
+    const size_t sources[3] = {1, 2, 3};
+    Scene *scene = scene_create(1.333, 0.0, 1.0);
+    AqmStereoOptions options = small_options();
+    int halvings[2];
+    for (int k = 0; k < 2; k++) {
+        options.num_depths = k == 0 ? 48 : 40;
+        /* narrow, so that the search itself is cheap */
+        assert_int_equal(aqm_cascade(scene->stereo, VIEWS, 0, sources, 3, 0, 0.195, 0.205, &options,
+                                     disparity, confidence, &halvings[k], NULL),
+                         AQM_OK);
+    }
+    assert_true(halvings[0] < 2);
+    assert_int_equal(halvings[1], 2);
+    scene_free(scene);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_start_is_what_the_effort_can_pay),
         cmocka_unit_test(sigma_says_how_far_off_a_depth_is),
         cmocka_unit_test(both_searches_find_the_same_surface),
         cmocka_unit_test(a_step_is_where_it_is),

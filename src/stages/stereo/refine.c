@@ -227,19 +227,38 @@ static void answer_row(const AqmSweep *sweep, const AqmTile *tile, const Scratch
         disparity[x] += base[at + (size_t)x]; /* NaN where either is */
 }
 
+enum { LANES = 8 };
+
+/* Adds the squared steps of n pixels and their number, lane by lane: in vectors. */
+static inline void add_steps(const float *base, const float *disparity, size_t n, float sums[LANES],
+                             int32_t counts[LANES]) {
+    for (size_t k = 0; k < n; k++) {
+        const float step = disparity[k] - base[k];
+        const bool is_known = step == step; /* not NaN */
+        sums[k] += is_known ? step * step : 0.0f;
+        counts[k] += is_known;
+    }
+}
+
 /* The root of the mean squared step of a tile, px. */
 static float tile_move(const AqmView *view, const AqmTile *tile, const float *base,
                        const float *disparity) {
-    double sum = 0.0;
-    size_t count = 0;
-    for (int y = tile->y0; y < tile->y0 + tile->height; y++)
-        for (int x = tile->x0; x < tile->x0 + tile->width; x++) {
-            const size_t at = (size_t)y * (size_t)view->width + (size_t)x;
-            const float step = disparity[at] - base[at];
-            sum += isnan(step) ? 0.0 : (double)(step * step);
-            count += !isnan(step);
-        }
-    return count > 0 ? (float)sqrt(sum / (double)count) : 0.0f;
+    float sums[LANES] = {0};
+    int32_t counts[LANES] = {0}, count = 0;
+    const size_t width = (size_t)tile->width;
+    for (int y = tile->y0; y < tile->y0 + tile->height; y++) {
+        const size_t at = (size_t)y * (size_t)view->width + (size_t)tile->x0;
+        size_t x = 0;
+        for (; x + LANES <= width; x += LANES)
+            add_steps(base + at + x, disparity + at + x, LANES, sums, counts);
+        add_steps(base + at + x, disparity + at + x, width - x, sums, counts);
+    }
+    float sum = 0.0f;
+    for (size_t k = 0; k < LANES; k++) {
+        sum += sums[k];
+        count += counts[k];
+    }
+    return count > 0 ? sqrtf(sum / (float)count) : 0.0f;
 }
 
 static void refine_tile(const AqmSweep *whole, const float *base, size_t index, Scratch *scratch,

@@ -17,16 +17,23 @@
  * Interpolating twice blurs a little more than once, and about as much at every plane: it takes a
  * little off all scores.
  *
+ * A pixel may be missing in the picture though the plane has it: what is resampled misses all that
+ * a gap touches. So it is the picture that says which blocks of a plane have gaps, and the source
+ * that says what these hold (sweep.c), by the plane's own warp: a parabola again, knot by knot.
+ * Blocks two pixels and more from all that is present are
+ * blank without a look.
+ *
  * Cost: the picture is 1.7 times as large as the tile, its samples are shared by the planes of the
  * slab; a shift takes a sixth of the time of a sample. */
 #include "stages/stereo/slab.h"
 
 #include <math.h>
+#include <string.h>
 
 enum { NEWTON_STEPS = 2 };
 /* Below the least the picture costs more than it saves. */
-enum { LEAST_PLANES = 3, MOST_PLANES = 32 };
-static const double span_px = 8.0; /* of the farthest source, from the first plane to the last */
+enum { LEAST_PLANES = 3, MOST_PLANES = 48 };
+static const double span_px = 12.0; /* of the farthest source, from the first plane to the last */
 /* so that the four pixels of a moved sample lie in the margin */
 static const float most_px = AQM_SLAB_MARGIN - 2;
 
@@ -43,7 +50,11 @@ void aqm_slab_grid_cast(AqmSlabGrid *grid, const AqmView *view, const AqmTile *t
 
 int aqm_slab_planes(const AqmPlanes *planes) {
     const int count = 1 + (int)(span_px / planes->step_px);
-    return count > MOST_PLANES ? MOST_PLANES : count < LEAST_PLANES ? 0 : count;
+    if (count < LEAST_PLANES)
+        return 0;
+    const int most = count < MOST_PLANES ? count : MOST_PLANES;
+    const int slabs = (planes->count + most - 1) / most;
+    return (planes->count + slabs - 1) / slabs; /* all of about the same size */
 }
 
 size_t aqm_slab_picture_size(const AqmSweep *sweep) {
@@ -104,6 +115,73 @@ static void resample(AqmSlab *slab, AqmSlabGrid *grid, const AqmSweep *sweep, co
     }
 }
 
+/* The blocks of a row of the picture that have a pixel; those without a gap surely do. */
+static uint32_t seen_blocks(const int16_t *row, int blocks, uint32_t gaps) {
+    uint32_t seen = 0;
+    for (int b = 0; b < blocks; b++) {
+        bool any = !(gaps >> b & 1);
+        for (int k = 0; k < AQM_SLAB_BLOCK && !any; k++)
+            any = row[b * AQM_SLAB_BLOCK + k] != AQM_GRAY_MISSING;
+        seen |= (uint32_t)any << b;
+    }
+    return seen;
+}
+
+enum { NEAR = 2 }; /* pixels from which on nothing present matters to a sample */
+
+static void find_gaps(AqmSlab *slab, const AqmKernels *kernels, int rows) {
+    uint32_t gaps[AQM_SLAB_ROWS], seen[AQM_SLAB_ROWS];
+    for (int r = 0; r < rows; r++) {
+        const int16_t *row = slab->picture + r * slab->stride;
+        gaps[r] = kernels->gaps(row, (size_t)slab->stride);
+        seen[r] = seen_blocks(row, (int)slab->stride / AQM_SLAB_BLOCK, gaps[r]);
+    }
+    for (int r = 0; r < rows; r++) {
+        slab->gaps[r] = slab->seen[r] = 0;
+        for (int k = r < NEAR ? 0 : r - NEAR; k <= r + AQM_SLAB_BLOCK + NEAR && k < rows; k++) {
+            slab->seen[r] |= seen[k];
+            slab->gaps[r] |= k >= r && k <= r + AQM_SLAB_BLOCK ? gaps[k] : 0;
+        }
+    }
+}
+
+/* Keeps the knots of the middle, which are warped, and what the first and the last plane differ. */
+static void keep_knots(AqmSlab *slab, AqmSlabGrid *grid, const AqmKernels *kernels,
+                       const AqmSweepSource *source, const AqmPlanes *planes) {
+    AqmKnots *wide = &grid->wide;
+    const size_t size = wide->count * sizeof(float);
+    memcpy(slab->knots[0][0], wide->u, size);
+    memcpy(slab->knots[0][1], wide->v, size);
+    for (int end = -1; end <= 1; end += 2) {
+        aqm_knots_warp(wide, kernels, source, aqm_plane_h(planes, slab->middle + end * slab->half));
+        for (size_t k = 0; k < wide->count; k++) {
+            const float u = wide->u[k] - slab->knots[0][0][k];
+            const float v = wide->v[k] - slab->knots[0][1][k];
+            float *odd_u = &slab->knots[1][0][k], *even_u = &slab->knots[2][0][k];
+            float *odd_v = &slab->knots[1][1][k], *even_v = &slab->knots[2][1][k];
+            *even_u = end < 0 ? u : 0.5f * (u + *even_u); /* holds the first until the last comes */
+            *even_v = end < 0 ? v : 0.5f * (v + *even_v);
+            *odd_u = u - *even_u;
+            *odd_v = v - *even_v;
+        }
+    }
+    memcpy(wide->u, slab->knots[0][0], size);
+    memcpy(wide->v, slab->knots[0][1], size);
+}
+
+void aqm_slab_warp(const AqmSlab *slab, const AqmSlabGrid *grid, int plane, AqmKnots *knots) {
+    const float t = (float)((plane - slab->middle) / slab->half), t2 = t * t;
+    for (int y = 0; y < knots->down; y++)
+        for (int x = 0; x < knots->across; x++) {
+            const int k = y * knots->across + x;
+            const int at = (y + AQM_KNOT_MARGIN) * grid->wide.across + x + AQM_KNOT_MARGIN;
+            knots->u[k] =
+                slab->knots[0][0][at] + t * slab->knots[1][0][at] + t2 * slab->knots[2][0][at];
+            knots->v[k] =
+                slab->knots[0][1][at] + t * slab->knots[1][1][at] + t2 * slab->knots[2][1][at];
+        }
+}
+
 void aqm_slab_load(AqmSlab *slab, AqmSlabGrid *grid, const AqmSweep *sweep, const AqmTile *tile,
                    const AqmSweepSource *source, const AqmPlanes *planes, int first, int end) {
     float right[2][AQM_SLAB_BLOCKS], down[2][AQM_SLAB_BLOCKS];
@@ -129,13 +207,35 @@ void aqm_slab_load(AqmSlab *slab, AqmSlabGrid *grid, const AqmSweep *sweep, cons
         slab->even[1][k] = 0.5f * (down[1][k] + down[0][k]);
     }
     slab->is_whole = aqm_knots_are_inside(&grid->wide, source, &slab->is_seen);
-    if (slab->is_seen)
-        resample(slab, grid, sweep, tile, source);
+    if (!slab->is_seen)
+        return;
+    resample(slab, grid, sweep, tile, source);
+    if (slab->is_whole)
+        return;
+    find_gaps(slab, sweep->kernels, tile->rows + 2 * AQM_SLAB_MARGIN);
+    keep_knots(slab, grid, sweep->kernels, source, planes);
+}
+
+/* The bits of the blocks of columns first .. last. */
+static uint32_t blocks_of(int first, int last) {
+    return (2u << last / AQM_SLAB_BLOCK) - (1u << first / AQM_SLAB_BLOCK);
+}
+
+/* Whether block k, which starts at (x, y) of the picture, has gaps or nothing else. */
+static void rate_block(AqmSlab *slab, int k, int x, int y) {
+    const bool has_gap = slab->gaps[y] & blocks_of(x, x + AQM_SLAB_BLOCK);
+    const bool is_seen = slab->seen[y] & blocks_of(x - NEAR, x + AQM_SLAB_BLOCK + NEAR);
+    slab->mixed[k / slab->blocks_x] |= (uint32_t)(has_gap && is_seen) << k % slab->blocks_x;
+    slab->blank[k / slab->blocks_x] |= (uint32_t)!is_seen << k % slab->blocks_x;
+    slab->has_mixed |= has_gap && is_seen;
 }
 
 void aqm_slab_move(AqmSlab *slab, int plane) {
     const float t = (float)((plane - slab->middle) / slab->half), t2 = t * t;
     const int stride = (int)slab->stride;
+    slab->has_mixed = false;
+    for (int j = 0; j < slab->blocks_y; j++)
+        slab->mixed[j] = slab->blank[j] = 0;
     for (int k = 0; k < slab->blocks_x * slab->blocks_y; k++) {
         /* from the corner of the margin, so that both are positive */
         const float x = AQM_SLAB_MARGIN + t * slab->odd[0][k] + t2 * slab->even[0][k];
@@ -143,19 +243,39 @@ void aqm_slab_move(AqmSlab *slab, int plane) {
         const int across = (int)(32768.0f * x), down = (int)(32768.0f * y);
         slab->shifts[k] = (AqmShift){(down >> 15) * stride + (across >> 15),
                                      (int16_t)(across & 32767), (int16_t)(down & 32767)};
+        if (!slab->is_whole)
+            rate_block(slab, k, k % slab->blocks_x * AQM_SLAB_BLOCK + (across >> 15),
+                       k / slab->blocks_x * AQM_SLAB_BLOCK + (down >> 15));
     }
+}
+
+static void blank_out(size_t n, int16_t *out) {
+    for (size_t k = 0; k < n; k++)
+        out[k] = AQM_GRAY_MISSING;
 }
 
 uint32_t aqm_slab_row(const AqmSlab *slab, const AqmKernels *kernels, const AqmTile *tile, int row,
                       int16_t *out) {
     const int16_t *from = slab->picture + row * slab->stride;
     const AqmShift *shifts = slab->shifts + row / AQM_SLAB_BLOCK * slab->blocks_x;
-    if (slab->is_whole) {
-        kernels->shift(from, slab->stride, shifts, tile->pitch, out);
-        return 0;
+    const uint32_t mixed = slab->mixed[row / AQM_SLAB_BLOCK];
+    const uint32_t blank = slab->blank[row / AQM_SLAB_BLOCK];
+    const size_t blocks = (size_t)slab->blocks_x;
+    for (size_t b = 0, end; b < blocks; b = end) {
+        const size_t mixed_end = aqm_run_end(mixed, b, blocks);
+        const size_t blank_end = aqm_run_end(blank, b, blocks), at = b * AQM_SLAB_BLOCK;
+        end = mixed_end < blank_end ? mixed_end : blank_end;
+        const size_t n = (end - b) * AQM_SLAB_BLOCK;
+        if (blank >> b & 1)
+            blank_out(n, out + at);
+        else
+            (mixed >> b & 1 ? kernels->shift_masked : kernels->shift)(from + at, slab->stride,
+                                                                      shifts + b, n, out + at);
     }
-    kernels->shift_masked(from, slab->stride, shifts, tile->pitch, out);
+    if (!(mixed | blank))
+        return 0;
     for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
         out[c] = 0;
-    return kernels->gaps(out, tile->pitch);
+    /* what is blank has a gap in every block, the last one too */
+    return mixed ? kernels->gaps(out, tile->pitch) : blank;
 }

@@ -215,7 +215,7 @@ typedef struct SlabRows {
     const AqmKernels *kernels;
     const AqmTile *tile;
     const AqmSlab *slab;
-    const AqmKnots *knots; /* of the plane, where the slab is not whole */
+    const AqmKnots *knots; /* of the plane, where the slab has blocks with gaps */
     AqmGray gray;
     float *u, *v; /* a row's */
 } SlabRows;
@@ -227,13 +227,14 @@ static uint32_t sample_slab(const void *context, int row, int16_t *out) {
     const AqmTile *tile = rows->tile;
     const size_t blocks = tile->pitch / AQM_ROW_MULTIPLE;
     const uint32_t gaps = aqm_slab_row(rows->slab, rows->kernels, tile, row, out);
-    if (gaps == 0)
-        return 0;
+    const uint32_t unsure = gaps & rows->slab->mixed[row / AQM_SLAB_BLOCK];
+    if (unsure == 0)
+        return gaps;
     for (size_t b = 0, end; b < blocks; b = end) {
         const size_t at = b * AQM_ROW_MULTIPLE;
-        end = aqm_run_end(gaps, b, blocks);
+        end = aqm_run_end(unsure, b, blocks);
         const size_t n = end * AQM_ROW_MULTIPLE - at;
-        if (!(gaps >> b & 1))
+        if (!(unsure >> b & 1))
             continue;
         aqm_knots_row(rows->knots, rows->kernels, row, at / AQM_KNOT, n / AQM_KNOT, rows->u,
                       rows->v);
@@ -246,13 +247,13 @@ static uint32_t sample_slab(const void *context, int row, int16_t *out) {
 
 /* Scores a source at plane k of its slab. */
 static void score_slab(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
-                       AqmSlab *slab, int k, double h, Scratch *scratch, float *score) {
+                       AqmSlab *slab, int k, Scratch *scratch, float *score) {
     const SlabRows rows = {
         sweep->kernels,  tile,           slab, scratch->knots, aqm_stereo_image_gray(source->image),
         scratch->tile.u, scratch->tile.v};
     aqm_slab_move(slab, k);
-    if (!slab->is_whole)
-        aqm_knots_warp(scratch->knots, sweep->kernels, source, h);
+    if (slab->has_mixed)
+        aqm_slab_warp(slab, scratch->grid, k, scratch->knots);
     aqm_sweep_tile_score_rows(sweep, tile, sample_slab, &rows, &scratch->tile, score);
 }
 
@@ -266,12 +267,12 @@ static bool score_plane(const AqmSweep *sweep, const AqmTile *tile, const AqmPla
         aqm_slab_load(slab, scratch->grid, sweep, tile, source, planes, first,
                       end < planes->count ? end : planes->count);
     }
-    const double h = aqm_plane_h(planes, k);
     if (slab->is_usable) {
         if (slab->is_seen)
-            score_slab(sweep, tile, source, slab, k, h, scratch, score);
+            score_slab(sweep, tile, source, slab, k, scratch, score);
         return slab->is_seen;
     }
+    const double h = aqm_plane_h(planes, k);
     const KnotRows rows = {sweep->kernels, scratch->knots};
     bool is_seen;
     aqm_knots_warp(scratch->knots, sweep->kernels, source, h);

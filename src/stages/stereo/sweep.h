@@ -80,7 +80,7 @@ double aqm_sweep_metres_per_px(const AqmSweep *sweep, double h);
 /* ---- tiles, shared by both ------------------------------------------------------------------- */
 
 enum {
-    AQM_TILE_WIDTH = 192,
+    AQM_TILE_WIDTH = 336,
     AQM_TILE_HEIGHT = 96,
     AQM_TILE_ROWS = AQM_TILE_HEIGHT + 30, /* with the halo of the largest window, 31 px */
     AQM_KNOT = 8,
@@ -103,7 +103,7 @@ typedef struct AqmTileScratch {
     size_t sums_size;                       /* of that block, bytes */
     int32_t *box;
     void *whole;                              /* what whole_ncc keeps of the reference */
-    bool can_be_whole, is_whole_loaded;       /* the reference has no gap; it is there */
+    bool can_be_whole, is_whole_loaded;       /* worth it; the reference is there */
     int16_t *reference_mean, *reference_rest; /* height x AQM_TILE_WIDTH, as kernels.h has them */
     float *reference_variance, *reference_inverse; /* height x AQM_TILE_WIDTH */
     AqmSweepSource *sources;                       /* of the tile */

@@ -23,8 +23,9 @@ static size_t round_up(size_t n) {
     return (n + AQM_ROW_MULTIPLE - 1) / AQM_ROW_MULTIPLE * AQM_ROW_MULTIPLE;
 }
 
-static int tiles_across(const AqmView *view) {
-    return (view->width + AQM_TILE_WIDTH - 1) / AQM_TILE_WIDTH;
+/* The number of tiles over `length` pixels, none of them longer than `most`. */
+static int tiles_over(int length, int most) {
+    return (length + most - 1) / most;
 }
 
 /* The side of `count` equal tiles over `length` pixels. */
@@ -32,8 +33,16 @@ static int even_side(int length, int count) {
     return (length + count - 1) / count;
 }
 
+/* Wide tiles have less of a halo, but a small picture has too few of them for several threads. */
+static int tiles_across(const AqmView *view) {
+    enum { MANY = 10, NARROW = 192 };
+    const int wide = tiles_over(view->width, AQM_TILE_WIDTH);
+    const int down = tiles_over(view->height, AQM_TILE_HEIGHT);
+    return wide * down >= MANY ? wide : tiles_over(view->width, NARROW);
+}
+
 static int tile_height(const AqmView *view) {
-    return even_side(view->height, (view->height + AQM_TILE_HEIGHT - 1) / AQM_TILE_HEIGHT);
+    return even_side(view->height, tiles_over(view->height, AQM_TILE_HEIGHT));
 }
 
 size_t aqm_sweep_tile_count(const AqmView *view) {
@@ -190,6 +199,8 @@ static void copy_reference(const AqmSweep *sweep, const AqmTile *tile, int16_t *
 }
 
 enum { LEAST_WHOLE = 32 }; /* windows across, of a tile that is scored as a whole */
+/* Share of its windows without gaps from which on that costs less than going by rows. */
+static const double least_whole = 0.6;
 
 /* A row with what is missing as 0: the sums of windows that touch it are not used. */
 static const int16_t *filled_row(const int16_t *row, size_t count, int16_t *out) {
@@ -224,8 +235,6 @@ void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *s
     /* a flat tile has more rows to begin with than rows to score, twice over in two halves */
     scratch->can_be_whole = sweep->cost == AQM_COST_NCC && tile->width >= LEAST_WHOLE &&
                             tile->height >= 2 * sweep->window;
-    for (int r = 0; r < tile->rows; r++)
-        scratch->can_be_whole &= scratch->reference_gaps[r] == 0;
     reference_windows(sweep, tile, scratch);
 }
 
@@ -242,21 +251,17 @@ static AqmColumnSums sums_from(const AqmColumnSums *sums, size_t column) {
                            sums->count + column, sums->i + column,  sums->ii + column};
 }
 
-/* The three sums that only masked windows have, of a block without gaps over the rows before
- * `row`. */
-static void restore_block(const AqmTileScratch *scratch, size_t pitch, int window, int row,
-                          size_t block) {
-    const int first = row > window ? row - window : 0;
-    for (size_t c = block * AQM_ROW_MULTIPLE; c < (block + 1) * AQM_ROW_MULTIPLE; c++) {
-        int32_t sum = 0, squares = 0;
-        for (int r = first; r < row; r++) {
-            const int32_t value = scratch->reference[(size_t)r * pitch + c];
-            sum += value;
-            squares += value * value;
-        }
-        scratch->sums.count[c] = row - first;
-        scratch->sums.i[c] = sum;
-        scratch->sums.ii[c] = squares;
+/* The masked sums of a block over the rows before `row`. */
+static void restore_block(const AqmSweep *sweep, const AqmTileScratch *scratch, size_t pitch,
+                          int row, size_t block) {
+    const AqmColumnSums sums = sums_from(&scratch->sums, block * AQM_ROW_MULTIPLE);
+    int32_t *const all[6] = {sums.j, sums.jj, sums.ij, sums.count, sums.i, sums.ii};
+    for (size_t k = 0; k < 6; k++)
+        memset(all[k], 0, AQM_ROW_MULTIPLE * sizeof *all[k]);
+    for (int r = row > sweep->window ? row - sweep->window : 0; r < row; r++) {
+        const size_t at = (size_t)r * pitch + block * AQM_ROW_MULTIPLE;
+        sweep->kernels->columns_masked(scratch->reference + at, scratch->source + at,
+                                       scratch->missing, scratch->missing, AQM_ROW_MULTIPLE, &sums);
     }
 }
 
@@ -285,18 +290,30 @@ void aqm_masks_move(AqmMasks *masks, int r, int window) {
         masks->columns |= masks->gaps[first - 1]; /* the row that leaves now */
 }
 
+/* Which sums and windows a tile takes, row by row of the tile. */
+typedef struct TileMasks {
+    uint32_t columns[AQM_TILE_ROWS], windows[AQM_TILE_ROWS];
+    uint32_t idle[AQM_TILE_ROWS];  /* blocks of columns of which no sum changes */
+    uint32_t blank[AQM_TILE_ROWS]; /* blocks of windows that have no pixel at all */
+    bool is_patch;                 /* only what is masked is wanted */
+} TileMasks;
+
 /* Moves the column sums down to row r. */
-static void move_columns(const AqmSweep *sweep, const AqmTile *tile, int r, uint32_t masked_before,
-                         uint32_t masked, AqmTileScratch *scratch) {
+static void move_columns(const AqmSweep *sweep, const AqmTile *tile, int r, const TileMasks *masks,
+                         AqmTileScratch *scratch) {
     const size_t pitch = tile->pitch, blocks = pitch / AQM_ROW_MULTIPLE;
     const size_t window_area = (size_t)sweep->window * pitch, row = (size_t)r * pitch;
     const bool is_full = r >= sweep->window;
-    const uint32_t all = (1u << blocks) - 1;
-    for (uint32_t added = masked & ~masked_before & all; added; added &= added - 1)
-        restore_block(scratch, pitch, sweep->window, r, (size_t)__builtin_ctz(added));
+    const uint32_t masked = masks->columns[r], before = r > 0 ? masks->columns[r - 1] : 0;
+    for (uint32_t added = masked & ~before & ((1u << blocks) - 1); added; added &= added - 1)
+        restore_block(sweep, scratch, pitch, r, (size_t)__builtin_ctz(added));
     for (size_t b = 0, end; b < blocks; b = end) {
+        const size_t idle_end = aqm_run_end(masks->idle[r], b, blocks);
         end = aqm_run_end(masked, b, blocks);
+        end = end < idle_end ? end : idle_end;
         const bool is_masked = masked >> b & 1;
+        if (masks->idle[r] >> b & 1 || (masks->is_patch && !is_masked))
+            continue;
         const size_t c = b * AQM_ROW_MULTIPLE;
         const int16_t *i = scratch->reference + row + c, *j = scratch->source + row + c;
         /* the row that leaves before any has: zeros, or nothing at all */
@@ -308,31 +325,79 @@ static void move_columns(const AqmSweep *sweep, const AqmTile *tile, int r, uint
     }
 }
 
+/* Of n windows from *x on, those that miss a pixel, by the counts of their columns; and some beside
+ * them, to fill a vector. Returns how many. */
+static size_t windows_with_gaps(const int32_t *count, int window, size_t n, size_t *x) {
+    enum { VECTOR = 8 };
+    const size_t reach = (size_t)window - 1, start = *x;
+    size_t first = start, end = start + n + reach; /* columns */
+    while (first < end && count[first] == window)
+        first++;
+    while (first < end && count[end - 1] == window)
+        end--;
+    if (first == end)
+        return 0;
+    size_t to = end < start + n ? end : start + n,
+           from = first > start + reach ? first - reach : start;
+    if (to - from < VECTOR) {
+        to = from + VECTOR < start + n ? from + VECTOR : start + n;
+        from = to > start + VECTOR ? to - VECTOR : start;
+    }
+    *x = from;
+    return to - from;
+}
+
 /* A row of scores from the column sums. */
-static void score_row(const AqmSweep *sweep, const AqmTile *tile, uint32_t masked, size_t row,
+static void score_row(const AqmSweep *sweep, const AqmTile *tile, const TileMasks *masks, int r,
                       AqmTileScratch *scratch, float *score) {
     const AqmKernels *k = sweep->kernels;
     const bool is_ncc = sweep->cost == AQM_COST_NCC;
     const int window = sweep->window, min_count = (window * window + 1) / 2;
-    const size_t width = (size_t)tile->width;
+    const uint32_t masked = masks->windows[r];
+    const size_t width = (size_t)tile->width, row = (size_t)(r - window + 1);
     const size_t blocks = (width + AQM_ROW_MULTIPLE - 1) / AQM_ROW_MULTIPLE;
     for (size_t b = 0, end; b < blocks; b = end) {
+        const size_t blank_end = aqm_run_end(masks->blank[r], b, blocks);
         end = aqm_run_end(masked, b, blocks);
-        const size_t x = b * AQM_ROW_MULTIPLE, at = row * AQM_TILE_WIDTH + x;
-        const size_t n = (end == blocks ? width : end * AQM_ROW_MULTIPLE) - x;
+        end = end < blank_end ? end : blank_end;
+        const bool is_masked = masked >> b & 1;
+        if (masks->is_patch && !is_masked)
+            continue;
+        size_t x = b * AQM_ROW_MULTIPLE;
+        size_t n = (end == blocks ? width : end * AQM_ROW_MULTIPLE) - x;
+        const bool is_blank = masks->blank[r] >> b & 1;
+        if (masks->is_patch && !is_blank)
+            n = windows_with_gaps(scratch->sums.count, window, n, &x);
+        const size_t at = row * AQM_TILE_WIDTH + x;
         const AqmColumnSums sums = sums_from(&scratch->sums, x);
         const AqmReferenceStats reference = {
             scratch->reference_mean + at, scratch->reference_rest + at,
             scratch->reference_variance + at, scratch->reference_inverse + at};
-        if (masked >> b & 1)
+        if (is_blank)
+            for (size_t c = 0; c < n; c++)
+                score[at + c] = AQM_SCORE_MISSING;
+        else if (is_masked && n > 0)
             (is_ncc ? k->ncc_masked : k->ssim_masked)(&sums, window, min_count, n, scratch->box,
                                                       score + at);
-        else
+        else if (n > 0)
             (is_ncc ? k->ncc : k->ssim)(&sums, &reference, window, n, scratch->box, score + at);
     }
 }
 
-/* Scores a tile without gaps. */
+/* Scores a tile row by row, or only what of it has gaps. */
+static void score_rows(const AqmSweep *sweep, const AqmTile *tile, const TileMasks *masks,
+                       AqmTileScratch *scratch, float *score) {
+    memset(scratch->sums.j, 0, scratch->sums_size);
+    for (int r = 0; r < tile->rows; r++) {
+        if (masks->is_patch && !masks->columns[r])
+            continue;
+        move_columns(sweep, tile, r, masks, scratch);
+        if (r >= sweep->window - 1)
+            score_row(sweep, tile, masks, r, scratch, score);
+    }
+}
+
+/* Scores a tile as if it had no gaps. */
 static void score_whole(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch,
                         float *score) {
     const AqmWholeTile whole = {
@@ -352,34 +417,99 @@ static void score_whole(const AqmSweep *sweep, const AqmTile *tile, AqmTileScrat
     sweep->kernels->whole_ncc(&whole, scratch->source, scratch->box, score);
 }
 
-/* Scores a tile row by row. */
-static void score_rows(const AqmSweep *sweep, const AqmTile *tile, AqmMasks *masks,
-                       AqmTileScratch *scratch, float *score) {
-    const int window = sweep->window;
-    aqm_masks_start(masks, window);
-    memset(scratch->sums.j, 0, scratch->sums_size);
-    for (int r = 0; r < tile->rows; r++) {
-        const uint32_t masked_before = masks->columns;
-        aqm_masks_move(masks, r, window);
-        move_columns(sweep, tile, r, masked_before, masks->columns, scratch);
-        if (r >= window - 1)
-            score_row(sweep, tile, masks->windows, (size_t)(r - window + 1), scratch, score);
+static bool is_empty(const int16_t *row, const int16_t *missing, size_t first, size_t end) {
+    return memcmp(row + first, missing, (end - first) * sizeof *row) == 0;
+}
+
+/* Of the blocks of a row with gaps, those that miss every pixel. missing: such a row. */
+static uint32_t empty_blocks(const int16_t *row, const int16_t *missing, size_t columns,
+                             uint32_t gaps) {
+    const size_t blocks = round_up(columns) / AQM_ROW_MULTIPLE;
+    uint32_t empty = 0;
+    for (size_t b = 0, end; b < blocks && gaps >> b; b = end) {
+        end = aqm_run_end(gaps, b, blocks);
+        if (!(gaps >> b & 1))
+            continue;
+        const size_t last = end < blocks ? end * AQM_ROW_MULTIPLE : columns;
+        if (is_empty(row, missing, b * AQM_ROW_MULTIPLE, last)) {
+            empty |= (1u << end) - (1u << b);
+            continue;
+        }
+        for (size_t k = b; k < end; k++) {
+            const size_t block_end = (k + 1) * AQM_ROW_MULTIPLE;
+            empty |= (uint32_t)is_empty(row, missing, k * AQM_ROW_MULTIPLE,
+                                        block_end < last ? block_end : last)
+                     << k;
+        }
     }
+    return empty;
+}
+
+/* Finds what is idle and blank at row r; empty: blocks without a pixel, of every row so far. */
+static void find_blank(const uint32_t *empty, int r, int window, TileMasks *out) {
+    const int first = r - window + 1;
+    uint32_t all = empty[r];
+    out->idle[r] = all & (first > 0 ? empty[first - 1] : UINT32_MAX);
+    for (int k = first > 0 ? first : 0; k < r && all; k++)
+        all &= empty[k];
+    out->blank[r] = all;
+    for (int k = 1; k <= (window + 13) / AQM_ROW_MULTIPLE; k++)
+        out->blank[r] &= all >> k;
+}
+
+/* A last block of fewer windows than a vector has goes with the block before it. */
+static void join_last(const AqmTile *tile, int r, int window, TileMasks *out) {
+    enum { VECTOR = 8 };
+    const int last = (tile->width - 1) / AQM_ROW_MULTIPLE, reach = (window + 13) / AQM_ROW_MULTIPLE;
+    if (last < 1 || tile->width - last * AQM_ROW_MULTIPLE >= VECTOR)
+        return;
+    const uint32_t both = 3u << (last - 1);
+    if (out->windows[r] & both) {
+        out->windows[r] |= both;
+        out->columns[r] |= ((2u << (reach + 1)) - 1) << (last - 1);
+    }
+    if (~out->blank[r] & both)
+        out->blank[r] &= ~both;
+}
+
+/* Finds which sums and windows to take. Returns the share of the blocks of windows without gaps. */
+static double find_masks(const AqmSweep *sweep, const AqmTile *tile, const uint32_t *empty,
+                         AqmMasks *masks, TileMasks *out) {
+    const int blocks = (tile->width + AQM_ROW_MULTIPLE - 1) / AQM_ROW_MULTIPLE;
+    int count = 0;
+    aqm_masks_start(masks, sweep->window);
+    for (int r = 0; r < tile->rows; r++) {
+        aqm_masks_move(masks, r, sweep->window);
+        out->columns[r] = masks->columns;
+        out->windows[r] = masks->windows & ((1u << blocks) - 1);
+        find_blank(empty, r, sweep->window, out);
+        join_last(tile, r, sweep->window, out);
+        count += r >= sweep->window - 1 ? __builtin_popcount(out->windows[r]) : 0;
+    }
+    return 1.0 - (double)count / (double)(blocks * tile->height);
 }
 
 void aqm_sweep_tile_score_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
                                const void *context, AqmTileScratch *scratch, float *score) {
-    AqmMasks masks;
-    bool is_whole = scratch->can_be_whole;
+    uint32_t empty[AQM_TILE_ROWS], any = 0;
+    AqmMasks gaps;
     for (int r = 0; r < tile->rows; r++) {
-        masks.gaps[r] = scratch->reference_gaps[r] |
-                        sample(context, r, scratch->source + (size_t)r * tile->pitch);
-        is_whole &= masks.gaps[r] == 0;
+        int16_t *row = scratch->source + (size_t)r * tile->pitch;
+        const uint32_t own = sample(context, r, row);
+        empty[r] = empty_blocks(row, scratch->missing, (size_t)tile->columns, own);
+        gaps.gaps[r] = scratch->reference_gaps[r] | own;
+        any |= gaps.gaps[r];
     }
-    if (is_whole)
+    if (!any && scratch->can_be_whole) {
         score_whole(sweep, tile, scratch, score);
-    else
-        score_rows(sweep, tile, &masks, scratch, score);
+        return;
+    }
+    TileMasks masks;
+    const double whole = find_masks(sweep, tile, empty, &gaps, &masks);
+    masks.is_patch = scratch->can_be_whole && whole > least_whole;
+    if (masks.is_patch)
+        score_whole(sweep, tile, scratch, score);
+    score_rows(sweep, tile, &masks, scratch, score);
 }
 
 /* A source and the positions it is to be sampled at. */
