@@ -4,12 +4,18 @@
 
 #include "stages/stereo/stereo_image.h"
 
-/* Within reach of a step of the map (a pixel or more between neighbours) every pixel takes the
- * weighted median of the disparities around it if that lies across the step. `disparity` and
- * `confidence`: the image's size, px (near_warp.h) and 0..1; where one is NaN or the other 0 there
- * is no disparity, which stays and has no say. Where the map has no
+typedef struct AqmStepRules {
+    float unit_px;   /* what counts as a pixel, in units of the map */
+    float rim_share; /* 0..1: of their worth that the pixels beside a step keep: 1 if sides have
+                        been compared there, less if foregrounds may have grown by half a window */
+} AqmStepRules;
+
+/* Within reach of a step of the map (a pixel or more between neighbours, and not a slope) every
+ * pixel takes the weighted median of the disparities around it if that lies across the step.
+ * `disparity` and `confidence`: the image's size, px (near_warp.h) and 0..1; where one is NaN or
+ * the other 0 there is no disparity, which stays and has no say. Where the map has no
  * steps it costs a pass over it and changes nothing. MEMORY; the map is as before then. */
-AqmStatus aqm_align_steps(const AqmStereoImage *image, const float *confidence, float *disparity,
-                          int threads, AqmDiag *diag);
+AqmStatus aqm_align_steps(const AqmStereoImage *image, const float *confidence,
+                          const AqmStepRules *rules, float *disparity, int threads, AqmDiag *diag);
 
 #endif

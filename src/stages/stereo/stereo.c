@@ -194,7 +194,9 @@ static AqmStatus refine(const AqmSweep *sweep, int passes, AqmDepthMap *map, Aqm
     scope = aqm_scope_begin(AQM_SCOPE_PART, "steps", NULL);
     if (status == AQM_OK) {
         rate(sweep, refined.score, map->confidence);
-        status = aqm_align_steps(sweep->image, map->confidence, map->depth_m, sweep->threads, diag);
+        const AqmStepRules rules = {(float)(sweep->disparity_scale / sweep->median_scale), 1.0f};
+        status = aqm_align_steps(sweep->image, map->confidence, &rules, map->depth_m,
+                                 sweep->threads, diag);
     }
     aqm_scope_end(&scope);
     scope = aqm_scope_begin(AQM_SCOPE_PART, "settle", NULL);
