@@ -10,6 +10,10 @@
  * a step are worth a share of that: there the map is wrong, and the pixels of a rim that has grown
  * look alike and would confirm each other.
  *
+ * The same median is the best guess for what has no disparity at all: gaps of a few pixels where no
+ * source agrees with any depth. On real pairs two thirds to nine tenths of such pixels come within
+ * a pixel of the truth.
+ *
  * The median is found by bisection: sums of weights below a value, which run in vectors. Cost: 225
  * samples x 13 for a pixel that may change, a quarter of them once for the others near a step. */
 #include "stages/stereo/steps.h"
@@ -93,7 +97,7 @@ static void look_around(const Scene *scene, int x, int y, int stride, const Weig
             const int column = x + dx;
             const size_t at = row + (size_t)column;
             if (column < 0 || column >= image->width || gray[column] == AQM_GRAY_MISSING ||
-                isnan(scene->from[at]))
+                isnan(scene->from[at]) || !(scene->say[at] > 0.0f))
                 continue;
             const int off = difference(image, own, gray[column], own_at, at);
             around->value[around->count] = scene->from[at];
@@ -283,6 +287,113 @@ AqmStatus aqm_align_steps(const AqmStereoImage *image, const float *confidence,
     aqm_free(from);
     aqm_free(marks);
     aqm_free(has_marks);
+    aqm_free(weights);
+    return status;
+}
+
+/* ---- gaps ------------------------------------------------------------------------------------ */
+
+enum { MOST_IN_GAP = 100, LEAST_AROUND = 8 };
+static const float gap_confidence = 0.05f; /* worse than chance: a guess */
+static const float gap_sigma_px = 1.0f;    /* two thirds or more of them are that near */
+
+/* Pixels without disparity. */
+typedef struct Gaps {
+    uint32_t *at;
+    float *value;
+    size_t count;
+} Gaps;
+
+/* Marks the pixels without disparity; returns their number. */
+static size_t mark_gaps(const AqmStereoImage *image, const AqmMeasured *map, uint8_t *marks) {
+    size_t count = 0;
+    for (int y = 0; y < image->height; y++) {
+        const int16_t *gray = image->gray + y * image->stride;
+        const size_t row = (size_t)y * (size_t)image->width;
+        unsigned in_row = 0;
+        for (int x = 0; x < image->width; x++) {
+            const float confidence = map->confidence[row + (size_t)x];
+            const bool is_known = (confidence > 0.0f) & !isnan(map->disparity[row + (size_t)x]);
+            const uint8_t mark = !is_known & (gray[x] != AQM_GRAY_MISSING);
+            marks[row + (size_t)x] = mark;
+            in_row += mark;
+        }
+        count += in_row;
+    }
+    return count;
+}
+
+/* Adds the gap that pixel `seed` is of, unless it is too large. Pixels that are marked wait to be
+ * taken; the list itself is the queue. */
+static void add_gap(const AqmStereoImage *image, size_t seed, uint8_t *marks, Gaps *gaps) {
+    const size_t width = (size_t)image->width, height = (size_t)image->height, first = gaps->count;
+    gaps->at[gaps->count++] = (uint32_t)seed;
+    marks[seed] = 0;
+    for (size_t k = first; k < gaps->count; k++) {
+        const size_t at = gaps->at[k], x = at % width, y = at / width;
+        const size_t beside[4] = {x > 0 ? at - 1 : at, x + 1 < width ? at + 1 : at,
+                                  y > 0 ? at - width : at, y + 1 < height ? at + width : at};
+        for (int n = 0; n < 4; n++)
+            if (marks[beside[n]]) {
+                marks[beside[n]] = 0;
+                gaps->at[gaps->count++] = (uint32_t)beside[n];
+            }
+    }
+    if (gaps->count - first > MOST_IN_GAP)
+        gaps->count = first;
+}
+
+/* What a pixel of a gap takes; NaN where too little is around. */
+static float gap_value(const Scene *scene, size_t at, const Weights *weights) {
+    const int width = scene->image->width;
+    Around around;
+    look_around(scene, (int)(at % (size_t)width), (int)(at / (size_t)width), 1, weights, &around);
+    return around.count < LEAST_AROUND ? NAN : weighted_median(&around);
+}
+
+static void fill_gaps(const Scene *scene, const Weights *weights, const Gaps *gaps, int threads) {
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 16)
+    for (size_t k = 0; k < gaps->count; k++)
+        gaps->value[k] = gap_value(scene, gaps->at[k], weights);
+}
+
+/* Lists the pixels of all small gaps. */
+static void list_gaps(const AqmStereoImage *image, uint8_t *marks, Gaps *gaps) {
+    const size_t pixels = (size_t)image->width * (size_t)image->height;
+    const uint8_t *end = marks + pixels, *at = marks;
+    while (at < end && (at = memchr(at, 1, (size_t)(end - at))))
+        add_gap(image, (size_t)(at - marks), marks, gaps);
+}
+
+AqmStatus aqm_fill_gaps(const AqmStereoImage *image, float unit_px, const AqmMeasured *map,
+                        int threads, AqmDiag *diag) {
+    const size_t pixels = (size_t)image->width * (size_t)image->height;
+    uint8_t *marks = aqm_alloc(pixels, 1);
+    if (!marks)
+        return aqm_fail_memory(diag, "the gaps of a depth map", pixels, 1);
+    const size_t count = mark_gaps(image, map, marks);
+    Gaps gaps = {aqm_alloc(count + 1, sizeof *gaps.at), aqm_alloc(count + 1, sizeof *gaps.value),
+                 0};
+    Weights *weights = aqm_alloc(1, sizeof *weights);
+    AqmStatus status = AQM_OK;
+    if (!gaps.at || !gaps.value || !weights)
+        status = aqm_fail_memory(diag, "the gaps of a depth map", count + 1, 8);
+    if (status == AQM_OK && count > 0) {
+        list_gaps(image, marks, &gaps);
+        fill_weights(weights);
+        /* confidences are what neighbours are worth here: 0 where there is no disparity */
+        const Scene scene = {image, map->disparity, map->confidence, NULL};
+        fill_gaps(&scene, weights, &gaps, threads);
+    }
+    for (size_t k = 0; k < gaps.count; k++)
+        if (!isnan(gaps.value[k])) {
+            map->disparity[gaps.at[k]] = gaps.value[k];
+            map->sigma_px[gaps.at[k]] = gap_sigma_px * unit_px;
+            map->confidence[gaps.at[k]] = gap_confidence;
+        }
+    aqm_free(marks);
+    aqm_free(gaps.at);
+    aqm_free(gaps.value);
     aqm_free(weights);
     return status;
 }

@@ -1,4 +1,4 @@
-/* The steps of a disparity map moved to where the image has edges. */
+/* The steps of a disparity map moved to where the image has edges, and its small gaps filled. */
 #ifndef AQM_STEREO_STEPS_H
 #define AQM_STEREO_STEPS_H
 
@@ -17,5 +17,18 @@ typedef struct AqmStepRules {
  * steps it costs a pass over it and changes nothing. MEMORY; the map is as before then. */
 AqmStatus aqm_align_steps(const AqmStereoImage *image, const float *confidence,
                           const AqmStepRules *rules, float *disparity, int threads, AqmDiag *diag);
+
+/* What is known of each pixel, the image's size: disparity, its standard deviation, both in px, and
+ * confidence. */
+typedef struct AqmMeasured {
+    float *disparity, *sigma_px, *confidence;
+} AqmMeasured;
+
+/* Fills gaps of at most 100 pixels (NaN, or confidence 0, where the image has a pixel) with the
+ * weighted median of the disparities around that look alike. It is a guess, and says so: the
+ * confidence is less than that of chance and the standard deviation a pixel (`unit_px`). Nothing
+ * else changes. MEMORY; the map is as before then. */
+AqmStatus aqm_fill_gaps(const AqmStereoImage *image, float unit_px, const AqmMeasured *map,
+                        int threads, AqmDiag *diag);
 
 #endif

@@ -150,6 +150,96 @@ static void what_is_hardly_believed_has_little_say(void **state) {
     assert_true(sure > 2 * HEIGHT);
 }
 
+/* A disc of radius `radius` px around (x, y) becomes unknown. */
+static void punch(Scene *scene, int x, int y, int radius) {
+    for (int k = 0; k < WIDTH * HEIGHT; k++) {
+        const int dx = k % WIDTH - x, dy = k / WIDTH - y;
+        if (dx * dx + dy * dy > radius * radius)
+            continue;
+        scene->map[k] = k % 2 ? NAN : 77.0f;
+        scene->confidence[k] = 0.0f;
+    }
+}
+
+static void a_gap_takes_what_looks_alike(void **state) {
+    (void)state;
+    static float sigma[WIDTH * HEIGHT];
+    Scene scene = make_scene(false);
+    for (int k = 0; k < WIDTH * HEIGHT; k++)
+        if (k % WIDTH >= EDGE && k % WIDTH < EDGE + GROWN)
+            scene.map[k] = 30.0f; /* the step lies at the edge */
+    float before[WIDTH * HEIGHT];
+    memcpy(before, scene.map, sizeof before);
+    punch(&scene, EDGE, 20, 4); /* 49 pixels of both sides */
+    punch(&scene, 20, 40, 7);   /* 149 pixels: too large */
+    const AqmMeasured measured = {scene.map, sigma, scene.confidence};
+    assert_int_equal(aqm_fill_gaps(scene.image, 2.0f, &measured, 1, NULL), AQM_OK);
+    int filled = 0, open = 0;
+    for (int k = 0; k < WIDTH * HEIGHT; k++) {
+        if (scene.confidence[k] == 0.5f) {
+            assert_true(scene.map[k] == before[k]);
+            assert_true(sigma[k] == 0.0f);
+        } else if (scene.confidence[k] == 0.0f) {
+            open++;
+        } else {
+            filled++;
+            assert_true(fabsf(scene.map[k] - (k % WIDTH < EDGE ? 40.0f : 30.0f)) < 0.3f);
+            assert_float_equal(sigma[k], 2.0f, 0.0f);
+            assert_true(scene.confidence[k] < 0.1f);
+        }
+    }
+    assert_int_equal(filled, 49);
+    assert_int_equal(open, 149);
+    aqm_stereo_image_destroy(&scene.image);
+}
+
+static void masked_pixels_and_maps_without_any_disparity_have_no_gaps(void **state) {
+    (void)state;
+    static float sigma[WIDTH * HEIGHT];
+    Scene scene = make_scene(false);
+    AqmMeasured measured = {scene.map, sigma, scene.confidence};
+    punch(&scene, 30, 30, 3);
+    for (int k = 0; k < WIDTH * HEIGHT; k++)
+        if (scene.confidence[k] == 0.0f)
+            scene.image->gray[k / WIDTH * scene.image->stride + k % WIDTH] = AQM_GRAY_MISSING;
+    assert_int_equal(aqm_fill_gaps(scene.image, 1.0f, &measured, 1, NULL), AQM_OK);
+    assert_true(scene.confidence[30 * WIDTH + 30] == 0.0f);
+    memset(scene.confidence, 0, sizeof scene.confidence);
+    assert_int_equal(aqm_fill_gaps(scene.image, 1.0f, &measured, 1, NULL), AQM_OK);
+    for (int k = 0; k < WIDTH * HEIGHT; k++)
+        assert_true(scene.confidence[k] == 0.0f);
+    aqm_stereo_image_destroy(&scene.image);
+}
+
+static void gaps_are_the_same_for_any_threads_and_survive_failed_allocations(void **state) {
+    (void)state;
+    static float sigma[WIDTH * HEIGHT], untouched[WIDTH * HEIGHT];
+    Scene one = make_scene(false), three = make_scene(false);
+    for (int k = 0; k < 6; k++) {
+        punch(&one, 10 + 19 * k, 10 + 7 * k, 2 + k % 3);
+        punch(&three, 10 + 19 * k, 10 + 7 * k, 2 + k % 3);
+    }
+    const AqmMeasured a = {one.map, sigma, one.confidence};
+    const AqmMeasured b = {three.map, sigma, three.confidence};
+    memcpy(untouched, one.map, sizeof untouched);
+    const size_t before = aqm_alloc_count().live_bytes;
+    for (size_t n = 1; n < 5; n++) {
+        AqmDiag diag = {0};
+        aqm_alloc_fail_from(n);
+        const AqmStatus status = aqm_fill_gaps(one.image, 1.0f, &a, 1, &diag);
+        aqm_alloc_fail_from(0);
+        assert_int_equal(status, AQM_ERROR_MEMORY);
+        assert_int_equal(aqm_alloc_count().live_bytes, before);
+        assert_memory_equal(untouched, one.map, sizeof untouched);
+    }
+    assert_int_equal(aqm_fill_gaps(one.image, 1.0f, &a, 1, NULL), AQM_OK);
+    assert_int_equal(aqm_fill_gaps(three.image, 1.0f, &b, 3, NULL), AQM_OK);
+    assert_memory_equal(one.map, three.map, sizeof one.map);
+    assert_true(memcmp(one.map, untouched, sizeof untouched) != 0);
+    aqm_stereo_image_destroy(&one.image);
+    aqm_stereo_image_destroy(&three.image);
+}
+
 static void threads_holes_and_failed_allocations_change_nothing_else(void **state) {
     (void)state;
     Scene one = make_scene(false), three = make_scene(false);
@@ -191,6 +281,9 @@ int main(void) {
         cmocka_unit_test(sides_are_told_apart_by_colour_alone),
         cmocka_unit_test(a_grown_rim_does_not_confirm_itself),
         cmocka_unit_test(what_is_hardly_believed_has_little_say),
+        cmocka_unit_test(a_gap_takes_what_looks_alike),
+        cmocka_unit_test(masked_pixels_and_maps_without_any_disparity_have_no_gaps),
+        cmocka_unit_test(gaps_are_the_same_for_any_threads_and_survive_failed_allocations),
         cmocka_unit_test(threads_holes_and_failed_allocations_change_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
