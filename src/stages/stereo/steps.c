@@ -304,21 +304,24 @@ typedef struct Gaps {
     size_t count;
 } Gaps;
 
-/* Marks the pixels without disparity; returns their number. */
+/* Is there an image but no disparity? */
+static inline bool is_gap(int16_t gray, float confidence, float disparity) {
+    return (gray != AQM_GRAY_MISSING) & !((confidence > 0.0f) & !isnan(disparity));
+}
+
+/* Marks the pixels without disparity; returns their number. `marks` are 0. */
 static size_t mark_gaps(const AqmStereoImage *image, const AqmMeasured *map, uint8_t *marks) {
     size_t count = 0;
     for (int y = 0; y < image->height; y++) {
         const int16_t *gray = image->gray + y * image->stride;
         const size_t row = (size_t)y * (size_t)image->width;
-        unsigned in_row = 0;
-        for (int x = 0; x < image->width; x++) {
-            const float confidence = map->confidence[row + (size_t)x];
-            const bool is_known = (confidence > 0.0f) & !isnan(map->disparity[row + (size_t)x]);
-            const uint8_t mark = !is_known & (gray[x] != AQM_GRAY_MISSING);
-            marks[row + (size_t)x] = mark;
-            in_row += mark;
-        }
-        count += in_row;
+        const float *confidence = map->confidence + row, *disparity = map->disparity + row;
+        int32_t in_row = 0; /* most rows have none: a loop of vectors */
+        for (int x = 0; x < image->width; x++)
+            in_row += is_gap(gray[x], confidence[x], disparity[x]);
+        for (int x = 0; x < image->width && in_row > 0; x++)
+            marks[row + (size_t)x] = is_gap(gray[x], confidence[x], disparity[x]);
+        count += (size_t)in_row;
     }
     return count;
 }
@@ -368,7 +371,7 @@ static void list_gaps(const AqmStereoImage *image, uint8_t *marks, Gaps *gaps) {
 AqmStatus aqm_fill_gaps(const AqmStereoImage *image, float unit_px, const AqmMeasured *map,
                         int threads, AqmDiag *diag) {
     const size_t pixels = (size_t)image->width * (size_t)image->height;
-    uint8_t *marks = aqm_alloc(pixels, 1);
+    uint8_t *marks = aqm_calloc(pixels, 1);
     if (!marks)
         return aqm_fail_memory(diag, "the gaps of a depth map", pixels, 1);
     const size_t count = mark_gaps(image, map, marks);

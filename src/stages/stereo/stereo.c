@@ -209,6 +209,8 @@ static AqmStatus refine(const AqmSweep *sweep, int passes, AqmDepthMap *map, Aqm
     scope = aqm_scope_begin(AQM_SCOPE_PART, "settle", NULL);
     if (status == AQM_OK)
         status = aqm_settle(&refined, map->width, map->height, sweep->threads, diag);
+    aqm_scope_end(&scope);
+    scope = aqm_scope_begin(AQM_SCOPE_PART, "gaps", NULL);
     const AqmMeasured measured = {map->depth_m, map->sigma_m, map->confidence};
     if (status == AQM_OK)
         status = aqm_fill_gaps(sweep->image, (float)(sweep->disparity_scale / sweep->median_scale),
