@@ -75,7 +75,8 @@ AQM_API void aqm_stereo_select_sources(const AqmStereoView *views, size_t view_c
                                        size_t *source_count, size_t *spare_count);
 
 /* The depth map of view `reference`: ray depth in metres within `range` (NaN = not known),
- * confidence in 0..1 (0.1: hardly better than chance) and the standard deviation of the depth, each
+ * confidence in 0..1 (0.1: hardly better than chance; 0.05: a small gap, filled from what looks
+ * alike around it) and the standard deviation of the depth, each
  * height x width of its undistorted image. `sources`: 1..64 other views, then `spare_count` more
  * that stand in where one of the first does not see a part of the image. The search that the
  * options name, then least squares along the surface found (docs/method.md). Same bytes for any

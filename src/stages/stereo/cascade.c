@@ -32,6 +32,7 @@
 enum { MIN_PLANES = 8, MIN_SIDE = 48, MOST_HALVINGS = 4 };
 enum { NEAR_WINDOW = 7, NEAR_STEPS = 2 };
 static const double plane_step_px = 0.7;      /* a peak of the score is two pixels wide */
+static const float grown_rim_share = 0.2f;    /* of its worth, of what lies beside a step */
 static const double cells_per_depth2 = 640.0; /* 128 depths: 10 million cells */
 /* What a start above 1/4 adds at the full resolution, where more is swept and fitted (stereo.c), in
  * cells of a search for each pixel; and the share of the effort that it may take. */
@@ -207,7 +208,8 @@ static AqmStatus search(const Cascade *cascade, const AqmLevel *level, const Ans
                                       answer->disparity, answer->confidence, diag);
     if (status == AQM_OK) {
         aqm_fill_holes(answer->disparity, answer->width, answer->height);
-        status = aqm_align_steps(sweep->image, answer->confidence, answer->disparity,
+        const AqmStepRules rules = {1.0f, grown_rim_share};
+        status = aqm_align_steps(sweep->image, answer->confidence, &rules, answer->disparity,
                                  sweep->threads, diag);
     }
     aqm_sweep_destroy(&sweep);

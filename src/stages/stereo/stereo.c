@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/recorder.h"
 #include "geometry/refraction.h"
+#include "stages/stereo/blank.h"
 #include "stages/stereo/cascade.h"
 #include "stages/stereo/exhaustive.h"
 #include "stages/stereo/near_warp.h"
@@ -194,12 +195,26 @@ static AqmStatus refine(const AqmSweep *sweep, int passes, AqmDepthMap *map, Aqm
     scope = aqm_scope_begin(AQM_SCOPE_PART, "steps", NULL);
     if (status == AQM_OK) {
         rate(sweep, refined.score, map->confidence);
-        status = aqm_align_steps(sweep->image, map->confidence, map->depth_m, sweep->threads, diag);
+        const AqmStepRules rules = {(float)(sweep->disparity_scale / sweep->median_scale), 1.0f};
+        status = aqm_align_steps(sweep->image, map->confidence, &rules, map->depth_m,
+                                 sweep->threads, diag);
     }
+    aqm_scope_end(&scope);
+    scope = aqm_scope_begin(AQM_SCOPE_PART, "blank patches", NULL);
+    if (status == AQM_OK)
+        status = aqm_fill_blanks(sweep->image, sweep->window,
+                                 (float)(sweep->disparity_scale / sweep->median_scale), &refined,
+                                 map->confidence, sweep->threads, diag);
     aqm_scope_end(&scope);
     scope = aqm_scope_begin(AQM_SCOPE_PART, "settle", NULL);
     if (status == AQM_OK)
         status = aqm_settle(&refined, map->width, map->height, sweep->threads, diag);
+    aqm_scope_end(&scope);
+    scope = aqm_scope_begin(AQM_SCOPE_PART, "gaps", NULL);
+    const AqmMeasured measured = {map->depth_m, map->sigma_m, map->confidence};
+    if (status == AQM_OK)
+        status = aqm_fill_gaps(sweep->image, (float)(sweep->disparity_scale / sweep->median_scale),
+                               &measured, sweep->threads, diag);
     aqm_scope_end(&scope);
     aqm_free(base);
     aqm_free(moves);

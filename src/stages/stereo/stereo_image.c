@@ -4,7 +4,8 @@
 
 #include "base/alloc.h"
 
-static AqmStatus create_empty(AqmStereoImage **out, int width, int height, AqmDiag *diag) {
+static AqmStatus create_empty(AqmStereoImage **out, int width, int height, bool has_tint,
+                              AqmDiag *diag) {
     AqmStereoImage *image = aqm_calloc(1, sizeof *image);
     if (!image)
         return aqm_fail_memory(diag, "a matching image", 1, sizeof *image);
@@ -18,7 +19,9 @@ static AqmStatus create_empty(AqmStereoImage **out, int width, int height, AqmDi
     image->gray = aqm_calloc(rows * stride, sizeof *image->gray);
     image->pairs = aqm_calloc((size_t)height * stride, sizeof *image->pairs);
     image->holes = aqm_calloc(table, sizeof *image->holes);
-    if (!image->gray || !image->pairs || !image->holes) {
+    if (has_tint)
+        image->tint = aqm_calloc((size_t)height * (size_t)width, 2);
+    if (!image->gray || !image->pairs || !image->holes || (has_tint && !image->tint)) {
         aqm_stereo_image_destroy(&image);
         return aqm_fail_memory(diag, "a matching image", rows * stride, sizeof(int16_t));
     }
@@ -31,6 +34,7 @@ void aqm_stereo_image_destroy(AqmStereoImage **image) {
         return;
     aqm_free((*image)->gray);
     aqm_free((*image)->pairs);
+    aqm_free((*image)->tint);
     aqm_free((*image)->holes);
     aqm_stereo_image_destroy(&(*image)->half);
     aqm_free(*image);
@@ -77,11 +81,44 @@ static double luminance(const AqmImageView *image, const void *row, int x) {
     return c == 1 ? p[0] : 0.299 * p[0] + 0.587 * p[1] + 0.114 * p[2];
 }
 
+/* Samples above white may reach farther. */
+static float clamp_tint(float value) {
+    return value < -128.0f ? -128.0f : value > 127.0f ? 127.0f : value;
+}
+
+/* The tint of a row of R, G, B pixels whose luminance is known. */
+static void tint_row(const AqmImageView *image, const void *row, double scale, const int16_t *gray,
+                     int8_t *tint) {
+    const float unit = (float)(scale / AQM_TINT_UNIT);
+    const size_t c = (size_t)image->channels;
+    for (int x = 0; x < image->width; x++) {
+        const size_t at = (size_t)x * c;
+        const bool is_byte = image->type == AQM_U8;
+        const int red = is_byte ? ((const uint8_t *)row)[at] : ((const uint16_t *)row)[at];
+        const int blue = is_byte ? ((const uint8_t *)row)[at + 2] : ((const uint16_t *)row)[at + 2];
+        const float level = (float)(gray[x] + AQM_GRAY_CENTER) / AQM_TINT_UNIT;
+        const bool is_there = gray[x] != AQM_GRAY_MISSING;
+        tint[2 * x] = (int8_t)(is_there ? clamp_tint((float)blue * unit - level) : 0.0f);
+        tint[2 * x + 1] = (int8_t)(is_there ? clamp_tint((float)red * unit - level) : 0.0f);
+    }
+}
+
+static void halve_tint(const AqmStereoImage *image, int y, int8_t *out) {
+    const size_t pitch = 2 * (size_t)image->width;
+    const int8_t *top = image->tint + 2 * (size_t)y * pitch, *bottom = top + pitch;
+    for (int x = 0; x < image->width / 2; x++)
+        for (int k = 0; k < 2; k++) {
+            const int8_t *a = top + 4 * x + k, *b = bottom + 4 * x + k;
+            out[2 * x + k] = (int8_t)((a[0] + a[2] + b[0] + b[2]) / 4);
+        }
+}
+
 /* Adds the chain of images of half the size. */
 static AqmStatus add_halves(AqmStereoImage *image, AqmDiag *diag) {
     for (; image->width / 2 >= AQM_SMALLEST_SIDE && image->height / 2 >= AQM_SMALLEST_SIDE;
          image = image->half) {
-        AQM_TRY(create_empty(&image->half, image->width / 2, image->height / 2, diag));
+        AQM_TRY(create_empty(&image->half, image->width / 2, image->height / 2, image->tint != NULL,
+                             diag));
         for (int y = 0; y < image->half->height; y++) {
             const int16_t *top = image->gray + 2 * y * image->stride;
             const int16_t *bottom = top + image->stride;
@@ -93,6 +130,9 @@ static AqmStatus add_halves(AqmStereoImage *image, AqmDiag *diag) {
                                   (c == AQM_GRAY_MISSING) | (d == AQM_GRAY_MISSING);
                 row[x] = (int16_t)(hole ? AQM_GRAY_MISSING : (a + b + c + d + 2) >> 2);
             }
+            if (image->tint)
+                halve_tint(image, y,
+                           image->half->tint + (size_t)y * 2 * (size_t)image->half->width);
         }
         finish(image->half);
     }
@@ -115,7 +155,7 @@ AqmStatus aqm_stereo_image_create(AqmStereoImage **out, const AqmImageView *imag
                         "an image of %d x %d px is too large to match: at most %d px a side",
                         image->width, image->height, limit);
     AqmStereoImage *made = NULL;
-    AQM_TRY(create_empty(&made, image->width, image->height, diag));
+    AQM_TRY(create_empty(&made, image->width, image->height, image->channels > 2, diag));
     const double scale = AQM_GRAY_WHITE / full_scale;
     for (int y = 0; y < image->height; y++) {
         const char *row = (const char *)image->data + (size_t)y * image->stride;
@@ -127,6 +167,8 @@ AqmStatus aqm_stereo_image_create(AqmStereoImage **out, const AqmImageView *imag
                                 : value < AQM_GRAY_MAX ? (int)floor(value + 0.5)
                                                        : AQM_GRAY_MAX);
         }
+        if (made->tint)
+            tint_row(image, row, scale, gray, made->tint + (size_t)y * 2 * (size_t)image->width);
     }
     finish(made);
     const AqmStatus status = add_halves(made, diag);

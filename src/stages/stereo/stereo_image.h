@@ -13,13 +13,15 @@ struct AqmStereoImage {
     int16_t
         *gray; /* (height + 1) x stride; column `width` and row `height` repeat their neighbour */
     uint32_t *pairs; /* height x stride; each pixel with the one below it, as AqmGray has them */
+    int8_t *tint;    /* height x width x 2: blue and red less luminance in AQM_TINT_UNITs; NULL for
+                        a gray image */
     int blocks_x, blocks_y;
     int32_t *holes;       /* (blocks_y + 1) x (blocks_x + 1) */
     AqmStereoImage *half; /* the mean of 2 x 2 pixels, missing where one of them is; NULL where a
                              side of it would be below AQM_SMALLEST_SIDE */
 };
 
-enum { AQM_BLOCK = 16, AQM_SMALLEST_SIDE = 16 };
+enum { AQM_BLOCK = 16, AQM_SMALLEST_SIDE = 16, AQM_TINT_UNIT = 16 /* in units of gray */ };
 
 AqmGray aqm_stereo_image_gray(const AqmStereoImage *image);
 
