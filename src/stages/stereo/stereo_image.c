@@ -3,6 +3,8 @@
 #include <math.h>
 
 #include "base/alloc.h"
+#include "base/cpu.h"
+#include "kernels/tone_kernels.h"
 
 static AqmStatus create_empty(AqmStereoImage **out, int width, int height, bool has_tint,
                               AqmDiag *diag) {
@@ -16,11 +18,11 @@ static AqmStatus create_empty(AqmStereoImage **out, int width, int height, bool 
     image->blocks_y = (height + AQM_BLOCK - 1) / AQM_BLOCK;
     const size_t rows = (size_t)height + 1, stride = (size_t)image->stride;
     const size_t table = ((size_t)image->blocks_x + 1) * ((size_t)image->blocks_y + 1);
-    image->gray = aqm_calloc(rows * stride, sizeof *image->gray);
-    image->pairs = aqm_calloc((size_t)height * stride, sizeof *image->pairs);
+    image->gray = aqm_alloc(rows * stride, sizeof *image->gray);
+    image->pairs = aqm_alloc((size_t)height * stride, sizeof *image->pairs);
     image->holes = aqm_calloc(table, sizeof *image->holes);
     if (has_tint)
-        image->tint = aqm_calloc((size_t)height * (size_t)width, 2);
+        image->tint = aqm_alloc((size_t)height * (size_t)width, 2);
     if (!image->gray || !image->pairs || !image->holes || (has_tint && !image->tint)) {
         aqm_stereo_image_destroy(&image);
         return aqm_fail_memory(diag, "a matching image", rows * stride, sizeof(int16_t));
@@ -50,8 +52,9 @@ static bool block_has_hole(const AqmStereoImage *image, int bx, int by) {
     return false;
 }
 
-/* Repeats the last column and row, pairs the rows, and sums up the blocks with holes. */
-static void finish(AqmStereoImage *image) {
+/* Repeats the last column and row, pairs the rows, and sums up the blocks with holes, if there may
+ * be any. */
+static void finish(AqmStereoImage *image, bool may_have_holes) {
     const int w = image->width, h = image->height;
     const ptrdiff_t stride = image->stride;
     for (int y = 0; y < h; y++)
@@ -63,7 +66,7 @@ static void finish(AqmStereoImage *image) {
         image->pairs[k] = (uint16_t)image->gray[k] | (uint32_t)(uint16_t)image->gray[k + stride]
                                                          << 16;
     const int pitch = image->blocks_x + 1;
-    for (int by = 0; by < image->blocks_y; by++)
+    for (int by = 0; by < image->blocks_y && may_have_holes; by++)
         for (int bx = 0; bx < image->blocks_x; bx++) {
             int32_t *above = image->holes + by * pitch + bx, *here = above + pitch;
             here[1] = here[0] + above[1] - above[0] + block_has_hole(image, bx, by);
@@ -86,20 +89,45 @@ static float clamp_tint(float value) {
     return value < -128.0f ? -128.0f : value > 127.0f ? 127.0f : value;
 }
 
-/* The tint of a row of R, G, B pixels whose luminance is known. */
-static void tint_row(const AqmImageView *image, const void *row, double scale, const int16_t *gray,
-                     int8_t *tint) {
-    const float unit = (float)(scale / AQM_TINT_UNIT);
+/* Rows of samples that are not three bytes a pixel. */
+static void gray_row(const AqmImageView *image, const void *row, double scale, int16_t *gray) {
+    for (int x = 0; x < image->width; x++) {
+        const double value = scale * luminance(image, row, x) - AQM_GRAY_CENTER;
+        gray[x] = (int16_t)(value < AQM_GRAY_MAX ? (int)floor(value + 0.5) : AQM_GRAY_MAX);
+    }
+}
+
+static void tint_row(const AqmImageView *image, const uint16_t *row, float unit,
+                     const int16_t *gray, int8_t *tint) {
     const size_t c = (size_t)image->channels;
     for (int x = 0; x < image->width; x++) {
-        const size_t at = (size_t)x * c;
-        const bool is_byte = image->type == AQM_U8;
-        const int red = is_byte ? ((const uint8_t *)row)[at] : ((const uint16_t *)row)[at];
-        const int blue = is_byte ? ((const uint8_t *)row)[at + 2] : ((const uint16_t *)row)[at + 2];
+        const uint16_t *p = row + (size_t)x * c;
         const float level = (float)(gray[x] + AQM_GRAY_CENTER) / AQM_TINT_UNIT;
-        const bool is_there = gray[x] != AQM_GRAY_MISSING;
-        tint[2 * x] = (int8_t)(is_there ? clamp_tint((float)blue * unit - level) : 0.0f);
-        tint[2 * x + 1] = (int8_t)(is_there ? clamp_tint((float)red * unit - level) : 0.0f);
+        tint[2 * x] = (int8_t)clamp_tint((float)p[2] * unit - level);
+        tint[2 * x + 1] = (int8_t)clamp_tint((float)p[0] * unit - level);
+    }
+}
+
+/* `tint` NULL: of a gray image. */
+static void fill_row(const AqmImageView *image, const void *row, const uint8_t *keep, double scale,
+                     int16_t *gray, int8_t *tint) {
+    const AqmToneKernels *kernels = aqm_tone_kernels(aqm_cpu_features());
+    const size_t width = (size_t)image->width;
+    const float unit = (float)(scale / AQM_TINT_UNIT);
+    if (image->type == AQM_U8 && image->channels == 3) {
+        kernels->gray(row, width, (float)scale, gray);
+        kernels->tint(row, gray, width, unit, 1.0f / AQM_TINT_UNIT, tint);
+    } else {
+        gray_row(image, row, scale, gray);
+        if (tint)
+            tint_row(image, row, unit, gray, tint);
+    }
+    for (size_t x = 0; keep && x < width; x++) {
+        if (keep[x])
+            continue;
+        gray[x] = AQM_GRAY_MISSING;
+        if (tint)
+            tint[2 * x] = tint[2 * x + 1] = 0;
     }
 }
 
@@ -114,7 +142,7 @@ static void halve_tint(const AqmStereoImage *image, int y, int8_t *out) {
 }
 
 /* Adds the chain of images of half the size. */
-static AqmStatus add_halves(AqmStereoImage *image, AqmDiag *diag) {
+static AqmStatus add_halves(AqmStereoImage *image, bool may_have_holes, AqmDiag *diag) {
     for (; image->width / 2 >= AQM_SMALLEST_SIDE && image->height / 2 >= AQM_SMALLEST_SIDE;
          image = image->half) {
         AQM_TRY(create_empty(&image->half, image->width / 2, image->height / 2, image->tint != NULL,
@@ -134,7 +162,7 @@ static AqmStatus add_halves(AqmStereoImage *image, AqmDiag *diag) {
                 halve_tint(image, y,
                            image->half->tint + (size_t)y * 2 * (size_t)image->half->width);
         }
-        finish(image->half);
+        finish(image->half, may_have_holes);
     }
     return AQM_OK;
 }
@@ -158,20 +186,13 @@ AqmStatus aqm_stereo_image_create(AqmStereoImage **out, const AqmImageView *imag
     AQM_TRY(create_empty(&made, image->width, image->height, image->channels > 2, diag));
     const double scale = AQM_GRAY_WHITE / full_scale;
     for (int y = 0; y < image->height; y++) {
-        const char *row = (const char *)image->data + (size_t)y * image->stride;
+        const void *row = (const char *)image->data + (size_t)y * image->stride;
         const uint8_t *keep = mask ? (const uint8_t *)mask->data + (size_t)y * mask->stride : NULL;
-        int16_t *gray = made->gray + y * made->stride;
-        for (int x = 0; x < image->width; x++) {
-            const double value = scale * luminance(image, row, x) - AQM_GRAY_CENTER;
-            gray[x] = (int16_t)(keep && !keep[x]       ? AQM_GRAY_MISSING
-                                : value < AQM_GRAY_MAX ? (int)floor(value + 0.5)
-                                                       : AQM_GRAY_MAX);
-        }
-        if (made->tint)
-            tint_row(image, row, scale, gray, made->tint + (size_t)y * 2 * (size_t)image->width);
+        fill_row(image, row, keep, scale, made->gray + y * made->stride,
+                 made->tint ? made->tint + (size_t)y * 2 * (size_t)image->width : NULL);
     }
-    finish(made);
-    const AqmStatus status = add_halves(made, diag);
+    finish(made, mask != NULL);
+    const AqmStatus status = add_halves(made, mask != NULL, diag);
     if (status != AQM_OK)
         aqm_stereo_image_destroy(&made);
     else
