@@ -20,8 +20,7 @@
  * A pixel may be missing in the picture though the plane has it: what is resampled misses all that
  * a gap touches. So it is the picture that says which blocks of a plane have gaps, and the source
  * that says what these hold (sweep.c), by the plane's own warp: a parabola again, knot by knot.
- * Blocks two pixels and more from all that is present are
- * blank without a look.
+ * Blocks two pixels and more from all that is present are blank without a look.
  *
  * Cost: the picture is 1.7 times as large as the tile, its samples are shared by the planes of the
  * slab; a shift takes a sixth of the time of a sample. */

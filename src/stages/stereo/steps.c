@@ -25,18 +25,16 @@
 #include "base/alloc.h"
 
 enum { REACH = 7, SIDE = 2 * REACH + 1, AREA = SIDE * SIDE, HALVINGS = 12 };
-enum {
-    RIM = 2
-};                                 /* px beside a step where the map is wrong: half a window of
-                                      7, of which a pixel is the step's */
+/* Beside a step the map is wrong for half a window of 7 px, of which a pixel is the step's. */
+enum { RIM = 2 };
 enum { IN_REACH = 1, IN_RIM = 2 }; /* marks of pixels near a step */
 static const float step_px = 1.0f; /* between neighbours */
 static const float slope_ratio = 2.5f;
 static const float across_px = 0.5f; /* a smaller change is not one of sides */
 static const float side_px = 0.7f;   /* what differs by less is of one side */
 static const float most_own = 0.45f; /* of the weight on the pixel's own side: else it stays */
-static const float clearly_own =
-    0.6f; /* the same of a quarter of the pixels: no need to look closer */
+/* The same of a quarter of the pixels: no need to look closer. */
+static const float clearly_own = 0.6f;
 static const double likeness = 96.0; /* difference where the weight falls to 1 / e: 12 levels */
 static const double nearness = REACH / 1.5; /* px, standard deviation */
 /* A difference of tints counts half: they hold twice the noise of luminance. */
