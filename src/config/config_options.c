@@ -125,8 +125,7 @@ static const AqmOption options[] = {
     FLOAT(REC, "roma_depth_tolerance", reconstruction.roma_depth_tolerance, 0.02, 1e-9, 1000, "m",
           0, "the same for the depths of pairs; only with matcher_type dense or roma"),
     FLOAT(REC, "voxel_size", FUSION(voxel_size_m), 0.001, 1e-6, 1000, "m", 0,
-          "the fused cloud keeps one point a voxel of this side; depth maps with pixels below 0.6 of it are "
-          "halved for that"),
+          "one point a voxel of this side is kept; maps much finer than it are halved before"),
     FLOAT(REC, "min_confidence", FUSION(min_confidence), 0.1, 0, 1, "", 0,
           "less confident pixels of the depth maps are not fused"),
     CHOICE(REC, "surface_method", reconstruction.surface_method, "poisson|heightfield|bpa",
