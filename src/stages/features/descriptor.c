@@ -2,9 +2,9 @@
  * of blur next to the feature's is sampled on a grid that is turned and scaled as the feature is,
  * and gradients are differences on that grid. So their directions come out relative to the
  * feature, the weights of samples are the same for all features and are tabled, and the cost does
- * not depend on the scale: 361 samples for the orientation, 400 for the descriptor, about 5 us
- * for both. With sigma the blur of the level, a signal of it is sampled without loss to speak of
- * at 0.75 sigma.
+ * not depend on the scale: 361 samples for the orientation, 400 for the descriptor, some 15 us
+ * for both, half of it until the rows of the level have come. With sigma the blur of the level, a
+ * signal of it is sampled without loss to speak of at 0.75 sigma.
  *
  * Orientation: a histogram of 36 bins over a Gaussian window of 1.5 sigma, smoothed to 14 degrees;
  * its maximum, refined by a parabola. Lowe makes a feature of every maximum of 0.8 of the highest

@@ -10,7 +10,7 @@
  * the surface slopes. Unknown are p2 and g, and gain and offset: I2(q(x)) = a I1(x) + b. Gradients
  * are those of the first patch, carried over by the inverse of A, so that the normal equations (6
  * unknowns) are set up once and every step needs only the samples of I2, cubic (Keys 1981), and a
- * right side. The first patch is not interpolated at all. Cost: about 5 us, 3 to 5 steps. */
+ * right side. The first patch is not interpolated at all. Cost: about 10 us, 3 to 5 steps. */
 #include "stages/matching/match_refine.h"
 
 #include <math.h>
