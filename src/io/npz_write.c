@@ -4,8 +4,10 @@
  * the first day that ZIP knows. The data go in chunks, each a run of deflate blocks (RFC 1951) of
  * its own. Measured depths and confidences are noise in their lower bits: the fastest packing takes
  * off a fifth of them at 140 MB/s, more time than a frame's cloud is made in. So a chunk in which
- * hardly a word repeats the one before is stored as it is; others (regions without depth, counts)
- * are packed with run-length matches (zlib's Z_RLE), to 22 % and less. */
+ * few of the words repeat the one before is stored as it is; others (regions without depth, counts)
+ * are packed with run-length matches (zlib's Z_RLE), to 22 % and less. A row of measured depths
+ * between two margins without any is better stored, too: packing saves a tenth of the file and
+ * takes a quarter of the time of the stereo that made it. */
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -110,7 +112,7 @@ static AqmStatus put(Packer *packer, const void *data, size_t size) {
     return aqm_atomic_write(packer->file, data, size, packer->diag);
 }
 
-/* Do fewer than an eighth of the words repeat the one before? */
+/* Do fewer than half of the words repeat the one before? */
 static bool is_noise(const unsigned char *data, size_t size) {
     size_t repeats = 0;
     for (size_t i = 4; i + 4 <= size; i += 4) {
@@ -119,7 +121,7 @@ static bool is_noise(const unsigned char *data, size_t size) {
         memcpy(&word, data + i, 4);
         repeats += word == before;
     }
-    return repeats < size / 32;
+    return repeats < size / 8;
 }
 
 /* A block as it is; `is_last`: of the member. */
