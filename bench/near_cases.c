@@ -9,6 +9,7 @@
 #include "bench.h"
 #include "kernels/near_kernels.h"
 #include "kernels/paths_kernels.h"
+#include "kernels/window_stats.h"
 #include "math/rng.h"
 
 enum {
@@ -35,7 +36,8 @@ typedef struct Data {
     int16_t mean[N], rest[N];
     uint16_t totals[N * PLANES];
     Pairs whole, gappy;
-    float variance[N], fits[SOURCES][3][N], scores[SOURCES * LENGTH * N], rows[TAPS][N], reach[N];
+    float variance[N], fits[SOURCES][3][N], rows[TAPS][N], reach[N];
+    int16_t scores[SOURCES * LENGTH * N];
     float knots[12][N / 8 + 1]; /* two rows of six coefficients */
 } Data;
 
@@ -222,7 +224,7 @@ static void fill(Data *d) {
     for (int k = 0; k < SOURCES * 3 * N; k++)
         d->fits[k / (3 * N)][k / N % 3][k % N] = uniform(&rng, 0.0, 1.0);
     for (int k = 0; k < SOURCES * LENGTH * N; k++)
-        d->scores[k] = uniform(&rng, 0.0, 1.0);
+        d->scores[k] = aqm_score_of(uniform(&rng, 0.0, 1.0));
     for (int k = 0; k < 12 * (N / 8 + 1); k++)
         d->knots[k / (N / 8 + 1)][k % (N / 8 + 1)] = uniform(&rng, 100.0, 108.0);
     for (int k = 0; k < TAPS * N; k++)
@@ -247,7 +249,7 @@ static const struct {
     {"pair_fit", run_pair_fit, N, {48, 0, 45, 1.5}},
     {"pair_fit_masked", run_pair_fit_masked, N, {52, 0, 64, 2}},
     {"pair_solve", run_pair_solve, N, {12 * SOURCES + 12, 0, 8 * SOURCES + 6, 0.5 * SOURCES + 1.5}},
-    {"curve_peak", run_curve_peak, N, {4 * SOURCES * LENGTH + 8, 0, 2 * SOURCES *LENGTH + 12, 1}},
+    {"curve_peak", run_curve_peak, N, {2 * SOURCES * LENGTH + 8, 0, 2 * SOURCES *LENGTH + 12, 1}},
     /* columns sorted once serve three windows */
     {"median_row", run_median_row, N, {16, 0, 11, 0}},
     {"mean_row", run_mean_row, N, {4 * TAPS + 12, 0, 2.5 * (TAPS - 1), 0.5}},

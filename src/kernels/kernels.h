@@ -26,8 +26,16 @@ enum {
     AQM_ROW_MULTIPLE = 16,
 };
 
-/* The score of a window that cannot be compared; real scores lie in -1..1. */
-#define AQM_SCORE_MISSING (-2.0f)
+/* Scores, -1..1, are kept in 16 bits: a plane's correlations are sure to a hundredth at best, and
+ * half the bytes are half the way to memory. */
+enum {
+    AQM_SCORE_ONE = 16384,
+    AQM_SCORE_MISSING = -32768, /* of a window that cannot be compared; below all others */
+};
+
+static inline float aqm_score_value(int16_t score) {
+    return (float)score * (1.0f / AQM_SCORE_ONE);
+}
 
 /* A camera over water, ready for projection (see AqmView for the meaning of each). */
 typedef struct AqmProjector {
@@ -79,7 +87,7 @@ typedef struct AqmWholeTile {
     const int16_t *i; /* height + window - 1 rows of `pitch`, of which width + window - 1 count */
     size_t
         pitch; /* of the source's rows too; AQM_ROW_MULTIPLE pixels after the last are readable */
-    int width, height, window; /* of windows: at least 32, at least 1; at most 31 */
+    int width, height, window; /* of windows: at least 64, at least 1; at most 31 */
     size_t score_pitch;        /* at least the width rounded up to 8 */
     AqmReferenceStats reference;
     void *room; /* aqm_whole_room(width, height, window) bytes, on a multiple of 32 */
@@ -87,20 +95,20 @@ typedef struct AqmWholeTile {
 
 /* Bytes that are enough for any variant (strips_avx2.c and strips.h have their use). */
 static inline size_t aqm_whole_room(int width, int height, int window) {
-    const size_t strip = ((size_t)width + 7) / 8, half = ((size_t)height + 1) / 2;
-    const size_t longest = (strip + (size_t)window + 6) / 8 * 8, w = (size_t)window;
-    return 32 * longest * (half + 2 * w) + 160 * (strip * half + 8) + 160 * (longest + w + 8) +
-           64 * (strip + 8) + 4096;
+    const size_t strip = ((size_t)width + 7) / 8, h = (size_t)height, w = (size_t)window;
+    const size_t longest = (strip + w + 6) / 8 * 8;
+    return 32 * longest * (w + 1) + 160 * (longest + w) + (128 + 32) * strip + 96 * strip * h +
+           16 * longest * (h + w) + 4096;
 }
 
 /* The state of the search at each pixel of a row, after some planes: the best local maximum of the
  * score over the planes with its neighbours, and the runner-up. */
 typedef struct AqmPeaks {
-    float *before, *last;                  /* scores at the last two planes */
-    float *best, *best_below, *best_above; /* at the best maximum and the planes beside it */
-    int32_t *best_plane;                   /* -1 = none yet */
-    float *second; /* best maximum elsewhere, or the first plane's score if it falls from there:
-                      above `best` then; AQM_SCORE_MISSING = none */
+    int16_t *before, *last;                  /* scores at the last two planes */
+    int16_t *best, *best_below, *best_above; /* at the best maximum and the planes beside it */
+    int16_t *best_plane;                     /* -1 = none yet */
+    int16_t *second; /* best maximum elsewhere, or the first plane's score if it falls from there:
+                        above `best` then; AQM_SCORE_MISSING = none */
 } AqmPeaks;
 
 typedef struct AqmKernels {
@@ -157,33 +165,35 @@ typedef struct AqmKernels {
      * where either window is flat. `scratch` has room for 8 * (n + window + AQM_ROW_MULTIPLE)
      * entries. */
     void (*ncc)(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window, size_t n,
-                int32_t *scratch, float *score);
+                int32_t *scratch, int16_t *score);
     /* The same over the pixels both windows have; AQM_SCORE_MISSING with fewer than `min_count`.
      * Where no pixel is missing, the same bits as from `ncc`; so with ssim_masked and `ssim`. */
     void (*ncc_masked)(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                       int32_t *scratch, float *score);
-    /* The same bits as `ncc` for all windows of a tile at once, from a source's rows; windows of
-     * which a pixel is missing in either image get a number that means nothing, the others are none
-     * the worse. whole_load comes first, once for a tile; scratch as for `ncc`, with 3 * pitch
-     * entries more. score: height x score_pitch; what pads the rows up to a multiple of 8 may be
-     * overwritten. */
+                       int32_t *scratch, int16_t *score);
+    /* The same bits as `ncc` for all windows of a tile at once, from the rows of two sources (or
+     * one: j[1] may be NULL, and takes as long); windows of which a pixel is missing in either
+     * image get a number that means nothing, the others are none the worse. whole_load comes first,
+     * once for a tile; scratch as for `ncc`, with 3 * pitch entries more. score: height x
+     * score_pitch each; what pads the rows up to a multiple of 8 may be overwritten. */
     void (*whole_load)(const AqmWholeTile *tile);
-    void (*whole_ncc)(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch, float *score);
+    void (*whole_ncc)(const AqmWholeTile *tile, const int16_t *const j[2], int32_t *scratch,
+                      int16_t *const score[2]);
     /* Structural similarity (Wang et al. 2004, eq. 13, box window, K1 = 0.01, K2 = 0.03). */
     void (*ssim)(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
-                 size_t n, int32_t *scratch, float *score);
+                 size_t n, int32_t *scratch, int16_t *score);
     void (*ssim_masked)(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                        int32_t *scratch, float *score);
+                        int32_t *scratch, int16_t *score);
 
     /* Joins the scores of several sources: the mean of the best 1 of 1, 2 of 2..4, 3 of 5..6, 4 of
      * 7 or more that are not missing, so that an occluded source does not count (Kang, Szeliski &
-     * Chai 2001). Missing where all are. */
-    void (*join)(const float *const *scores, size_t source_count, size_t n, float *out);
+     * Chai 2001); rounded as match_loops.h has it. Missing where all are. Here and in `track`
+     * rows may be read and written up to whole multiples of 16. */
+    void (*join)(const int16_t *const *scores, size_t source_count, size_t n, int16_t *out);
 
-    /* Takes the scores of `count` planes from `first` (0, 1, ...) on into the search, `pitch`
+    /* Takes the scores of `count` planes from `first` (0, 1, ... 32767) on into the search, `pitch`
      * apart. Maxima nearer than `merge_planes` are the same peak. However the planes are parted
      * into calls, the bits are the same. */
-    void (*track)(const float *scores, size_t pitch, int first, int count, int merge_planes,
+    void (*track)(const int16_t *scores, size_t pitch, int first, int count, int merge_planes,
                   size_t n, const AqmPeaks *peaks);
 } AqmKernels;
 

@@ -272,7 +272,7 @@ static void statistics_are_those_of_each_window(void **state) {
 }
 
 static void check_scores(const AqmKernels *kernels, const Rows *rows, bool is_masked, bool is_ssim,
-                         const float *expected, float *score) {
+                         const int16_t *expected, int16_t *score) {
     static int32_t scratch[8 * (MAX_ROW + MAX_WINDOW + AQM_ROW_MULTIPLE)];
     const int count = rows->window * rows->window, min_count = (count + 1) / 2;
     Sums s;
@@ -289,7 +289,12 @@ static void check_scores(const AqmKernels *kernels, const Rows *rows, bool is_ma
         (is_ssim ? kernels->ssim : kernels->ncc)(&sums, &reference, rows->window, rows->n, scratch,
                                                  score);
     for (size_t x = 0; x < rows->n; x++) {
-        assert_true(fabs(score[x] - definition(rows, x, min_count, is_ssim)) < 2e-5);
+        const double exact = definition(rows, x, min_count, is_ssim);
+        if (exact < -1.5)
+            assert_int_equal(score[x], AQM_SCORE_MISSING);
+        else
+            assert_true(fabs((double)score[x] - AQM_SCORE_ONE * exact) <
+                        0.5 + 2e-5 * AQM_SCORE_ONE);
         if (expected)
             assert_memory_equal(&score[x], &expected[x], sizeof *score);
     }
@@ -302,7 +307,7 @@ static void scores_are_the_definitions(void **state) {
     for (int trial = 0; trial < 120; trial++) {
         const bool is_masked = trial & 1, is_ssim = trial & 2;
         fill_rows(&rng, trial / 4 % 3, is_masked ? 0.05 * (trial / 12 % 12) : 0.0, &rows);
-        float expected[MAX_ROW], score[MAX_ROW];
+        int16_t expected[MAX_ROW], score[MAX_ROW];
         check_scores(variants[0], &rows, is_masked, is_ssim, NULL, expected);
         for (int variant = 1; variant < variant_count; variant++)
             check_scores(variants[variant], &rows, is_masked, is_ssim, expected, score);
@@ -318,7 +323,7 @@ static void whole_windows_score_the_same_by_either_sums(void **state) {
     for (int trial = 0; trial < 60; trial++) {
         const AqmKernels *kernels = variants[trial % variant_count];
         Sums whole, masked;
-        float plain[MAX_ROW], other[MAX_ROW];
+        int16_t plain[MAX_ROW], other[MAX_ROW];
         fill_rows(&rng, trial / variant_count % 3, 0.0, &rows);
         fill_stats(&rows, &stats);
         run_columns(kernels, &rows, false, &whole);
@@ -369,56 +374,63 @@ static void gaps_are_found(void **state) {
 }
 
 static int descending(const void *a, const void *b) {
-    const float x = *(const float *)a, y = *(const float *)b;
+    const int16_t x = *(const int16_t *)a, y = *(const int16_t *)b;
     return (x < y) - (x > y);
+}
+
+static int16_t random_score(AqmRng *rng) {
+    return (int16_t)((int)(aqm_rng_u32(rng) % (2 * AQM_SCORE_ONE + 3)) - AQM_SCORE_ONE - 1);
 }
 
 static void joining_leaves_the_occluded_out(void **state) {
     (void)state;
     AqmRng rng = aqm_rng(5, 1);
-    float scores[9][MAX_ROW], out[MAX_ROW];
-    const float *rows[9];
+    int16_t scores[9][MAX_ROW], out[MAX_ROW], expected[MAX_ROW];
+    const int16_t *rows[9];
     for (int trial = 0; trial < 40; trial++) {
         const size_t sources = aqm_rng_u32(&rng) % 10, n = 1 + aqm_rng_u32(&rng) % MAX_ROW;
         for (size_t s = 0; s < sources; s++) {
             rows[s] = scores[s];
             for (size_t x = 0; x < n; x++)
-                scores[s][x] = aqm_rng_uniform(&rng) < 0.3 ? AQM_SCORE_MISSING
-                                                           : (float)(2 * aqm_rng_uniform(&rng) - 1);
+                scores[s][x] = aqm_rng_uniform(&rng) < 0.3 ? AQM_SCORE_MISSING : random_score(&rng);
         }
-        float expected[MAX_ROW];
         variants[0]->join(rows, sources, n, expected);
         for (int variant = 0; variant < variant_count; variant++) {
             variants[variant]->join(rows, sources, n, out);
             assert_memory_equal(out, expected, n * sizeof *out);
             for (size_t x = 0; x < n; x++) {
-                float sorted[9];
+                int16_t sorted[9];
                 size_t valid = 0;
                 for (size_t s = 0; s < sources; s++)
-                    if (scores[s][x] > -1.5f)
+                    if (scores[s][x] != AQM_SCORE_MISSING)
                         sorted[valid++] = scores[s][x];
                 qsort(sorted, valid, sizeof *sorted, descending);
                 const size_t take = valid < 2 ? valid : valid < 5 ? 2 : valid < 7 ? 3 : 4;
                 float sum = 0;
                 for (size_t k = 0; k < take; k++)
-                    sum += sorted[k];
-                assert_true(fabsf(out[x] - (take ? sum / (float)take : AQM_SCORE_MISSING)) < 1e-6f);
+                    sum += (float)sorted[k];
+                const float mean = take ? sum / (float)take : AQM_SCORE_MISSING;
+                assert_true(fabsf((float)out[x] - mean) <= 1.5f + 0.3f);
             }
         }
     }
 }
 
-enum { PLANES = 40 };
+enum { PLANES = 40, KINDS = 7 };
 
-/* Runs the tracker over score curves and reads one pixel's outcome. */
-static AqmPeaks track_curve(const AqmKernels *kernels, const float *curve, int merge, float *block,
-                            int32_t *plane) {
-    for (int k = 0; k < 6; k++)
-        block[k] = AQM_SCORE_MISSING;
-    *plane = -1;
-    const AqmPeaks peaks = {block, block + 1, block + 2, block + 3, block + 4, plane, block + 5};
-    for (int k = 0; k < PLANES; k++)
-        kernels->track(curve + k, 1, k, 1, merge, 1, &peaks);
+/* Runs the tracker over score curves and reads one pixel's outcome: `block` has a row of each kind.
+ */
+static AqmPeaks track_curve(const AqmKernels *kernels, const int16_t *curve, int merge,
+                            int16_t block[KINDS][AQM_ROW_MULTIPLE]) {
+    for (int k = 0; k < KINDS * AQM_ROW_MULTIPLE; k++)
+        block[k / AQM_ROW_MULTIPLE][k % AQM_ROW_MULTIPLE] =
+            k < (KINDS - 1) * AQM_ROW_MULTIPLE ? AQM_SCORE_MISSING : -1;
+    const AqmPeaks peaks = {block[0], block[1], block[2], block[3], block[4], block[6], block[5]};
+    int16_t row[AQM_ROW_MULTIPLE] = {0};
+    for (int k = 0; k < PLANES; k++) {
+        row[0] = curve[k];
+        kernels->track(row, AQM_ROW_MULTIPLE, k, 1, merge, 1, &peaks);
+    }
     return peaks;
 }
 
@@ -426,23 +438,22 @@ static void tracking_finds_the_two_best_maxima(void **state) {
     (void)state;
     AqmRng rng = aqm_rng(6, 1);
     for (int trial = 0; trial < 500; trial++) {
-        float curve[PLANES], block[6];
+        int16_t curve[PLANES], block[KINDS][AQM_ROW_MULTIPLE];
         for (int k = 0; k < PLANES; k++)
-            curve[k] = (float)aqm_rng_uniform(&rng);
-        curve[0] = curve[PLANES - 1] = -0.5f; /* rises from the first plane: no edge maximum */
+            curve[k] = (int16_t)(aqm_rng_u32(&rng) % AQM_SCORE_ONE);
+        curve[0] = curve[PLANES - 1] = -8000; /* rises from the first plane: no edge maximum */
         int best = -1;
         for (int k = 1; k + 1 < PLANES; k++)
             if (curve[k] > curve[k - 1] && curve[k] >= curve[k + 1] &&
                 (best < 0 || curve[k] > curve[best]))
                 best = k;
-        float second = AQM_SCORE_MISSING;
+        int16_t second = AQM_SCORE_MISSING;
         for (int k = 1; k + 1 < PLANES; k++)
             if (k != best && curve[k] > curve[k - 1] && curve[k] >= curve[k + 1])
-                second = fmaxf(second, curve[k]);
+                second = curve[k] > second ? curve[k] : second;
         for (int variant = 0; variant < variant_count; variant++) {
-            int32_t plane;
-            const AqmPeaks p = track_curve(variants[variant], curve, 0, block, &plane);
-            assert_int_equal(plane, best);
+            const AqmPeaks p = track_curve(variants[variant], curve, 0, block);
+            assert_int_equal(*p.best_plane, best);
             assert_true(*p.best == curve[best] && *p.best_below == curve[best - 1] &&
                         *p.best_above == curve[best + 1] && *p.second == second);
         }
@@ -452,56 +463,48 @@ static void tracking_finds_the_two_best_maxima(void **state) {
 /* Row by row by the reference, and by each variant in parts of any length. */
 static void parting_the_planes_changes_nothing(void **state) {
     (void)state;
-    static float scores[PLANES][MAX_ROW], block[2][6 * MAX_ROW];
-    int32_t planes[2][MAX_ROW];
+    enum { ROW = 48 };
+    static int16_t scores[PLANES][ROW], block[2][KINDS][ROW];
     AqmRng rng = aqm_rng(12, 1);
     for (int trial = 0; trial < 40; trial++) {
         const size_t n = 1 + aqm_rng_u32(&rng) % 40;
-        for (int k = 0; k < PLANES * MAX_ROW; k++)
-            scores[k / MAX_ROW][k % MAX_ROW] = aqm_rng_u32(&rng) % 8 == 0
-                                                   ? AQM_SCORE_MISSING
-                                                   : (float)(aqm_rng_u32(&rng) % 64) / 64.0f;
+        for (int k = 0; k < PLANES * ROW; k++)
+            scores[k / ROW][k % ROW] = aqm_rng_u32(&rng) % 8 == 0
+                                           ? AQM_SCORE_MISSING
+                                           : (int16_t)(256 * (aqm_rng_u32(&rng) % 64));
         for (int variant = 0; variant < variant_count; variant++) {
             AqmPeaks p[2];
             for (size_t side = 0; side < 2; side++) {
-                float *b = block[side];
-                for (int k = 0; k < 6 * MAX_ROW; k++)
-                    b[k] = AQM_SCORE_MISSING;
-                memset(planes[side], 255, sizeof planes[side]);
-                p[side] = (AqmPeaks){b,
-                                     b + MAX_ROW,
-                                     b + 2 * MAX_ROW,
-                                     b + 3 * MAX_ROW,
-                                     b + 4 * MAX_ROW,
-                                     planes[side],
-                                     b + 5 * MAX_ROW};
+                for (int k = 0; k < KINDS * ROW; k++)
+                    block[side][k / ROW][k % ROW] = k < (KINDS - 1) * ROW ? AQM_SCORE_MISSING : -1;
+                int16_t(*b)[ROW] = block[side];
+                p[side] = (AqmPeaks){b[0], b[1], b[2], b[3], b[4], b[6], b[5]};
             }
             for (int k = 0; k < PLANES; k++)
-                aqm_kernels_reference.track(scores[k], MAX_ROW, k, 1, 3, n, &p[0]);
+                aqm_kernels_reference.track(scores[k], ROW, k, 1, 3, n, &p[0]);
             for (int k = 0, part; k < PLANES; k += part) {
                 part = 1 + (int)(aqm_rng_u32(&rng) % 7);
                 part = part < PLANES - k ? part : PLANES - k;
-                variants[variant]->track(scores[k], MAX_ROW, k, part, 3, n, &p[1]);
+                variants[variant]->track(scores[k], ROW, k, part, 3, n, &p[1]);
             }
-            assert_memory_equal(block[1], block[0], sizeof block[0]);
-            assert_memory_equal(planes[1], planes[0], sizeof planes[0]);
+            for (int kind = 0; kind < KINDS; kind++) /* what follows up to 16 may be anything */
+                assert_memory_equal(block[1][kind], block[0][kind], n * sizeof(int16_t));
         }
     }
 }
 
 static void ripples_on_one_peak_are_one_peak(void **state) {
     (void)state;
-    float curve[PLANES], block[6];
+    int16_t curve[PLANES], block[KINDS][AQM_ROW_MULTIPLE];
     for (int k = 0; k < PLANES; k++)
-        curve[k] = 0.9f - 0.02f * (float)abs(k - 20) + (k % 2 ? 0.03f : 0.0f);
-    int32_t plane;
-    const AqmPeaks p = track_curve(&aqm_kernels_reference, curve, PLANES, block, &plane);
-    assert_true(plane == 19 || plane == 21);
+        curve[k] = (int16_t)(14000 - 320 * abs(k - 20) + (k % 2 ? 480 : 0));
+    const AqmPeaks p = track_curve(&aqm_kernels_reference, curve, PLANES, block);
+    assert_true(*p.best_plane == 19 || *p.best_plane == 21);
     assert_true(*p.second < *p.best);
     /* a score that falls from the first plane on outweighs a lower maximum inside */
     for (int k = 0; k < PLANES; k++)
-        curve[k] = k == 30 ? 0.5f : 0.9f - 0.02f * (float)k;
-    const AqmPeaks q = track_curve(&aqm_kernels_reference, curve, 2, block, &plane);
+        curve[k] = (int16_t)(k == 30 ? 8000 : 14000 - 320 * k);
+    const AqmPeaks q = track_curve(&aqm_kernels_reference, curve, 2, block);
     assert_true(*q.second > *q.best);
 }
 

@@ -6,6 +6,7 @@
 
 #include "kernels/boxes_avx2.h"
 #include "kernels/match_loops.h"
+#include "kernels/search_avx2.h"
 #include "kernels/shift_avx2.h"
 #include "kernels/strips.h"
 
@@ -334,6 +335,10 @@ static inline __m256 ssim_of(__m256 level_i, __m256 level_j, __m256 variances, _
     return _mm256_div_ps(above, below);
 }
 
+static inline __m256i score_of(__m256 value) {
+    return _mm256_cvtps_epi32(_mm256_mul_ps(value, _mm256_set1_ps(AQM_SCORE_ONE)));
+}
+
 static void statistics_avx2(const AqmColumnSums *sums, int window, size_t n, int32_t *scratch,
                             const AqmWindowRow *row) {
     if (n < 8) {
@@ -359,7 +364,8 @@ static void statistics_avx2(const AqmColumnSums *sums, int window, size_t n, int
 
 /* Scores of at least eight whole windows. */
 static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStats *reference,
-                               int window, size_t n, int32_t *scratch, bool is_ssim, float *score) {
+                               int window, size_t n, int32_t *scratch, bool is_ssim,
+                               int16_t *score) {
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
     int32_t *j = scratch + LEAD, *jj = j + pitch, *ij = jj + pitch;
     prefix_sums(sums->j, length, j);
@@ -384,12 +390,12 @@ static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStat
         else
             value = ncc_of(covariance, _mm256_loadu_ps(reference->inverse_deviation + x),
                            s.variance, flat);
-        _mm256_storeu_ps(score + x, value);
+        store_narrow_8(score + x, score_of(value));
     }
 }
 
 static void ncc_avx2(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
-                     size_t n, int32_t *scratch, float *score) {
+                     size_t n, int32_t *scratch, int16_t *score) {
     if (n < 8)
         loops_ncc(sums, reference, window, n, scratch, score);
     else
@@ -397,53 +403,84 @@ static void ncc_avx2(const AqmColumnSums *sums, const AqmReferenceStats *referen
 }
 
 static void ssim_avx2(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
-                      size_t n, int32_t *scratch, float *score) {
+                      size_t n, int32_t *scratch, int16_t *score) {
     if (n < 8)
         loops_ssim(sums, reference, window, n, scratch, score);
     else
         score_whole(sums, reference, window, n, scratch, true, score);
 }
 
-/* The same over masked sums. */
+/* The sums of windows over six kinds of columns: from running sums, or, where few are wanted, added
+ * up one by one. Both are exact. */
+typedef struct Boxes {
+    const int32_t *sums[6];
+    int window;
+    bool is_running;
+} Boxes;
+
+static inline __m256i box_of(const Boxes *boxes, int kind, size_t x) {
+    if (boxes->is_running)
+        return window_sums(boxes->sums[kind], x, boxes->window);
+    const int32_t *from = boxes->sums[kind] + x;
+    __m256i sum = load_ints(from);
+    for (int k = 1; k < boxes->window; k++)
+        sum = _mm256_add_epi32(sum, load_ints(from + k));
+    return sum;
+}
+
+/* Eight scores over masked sums. */
+static inline __m256i masked_scores(const Boxes *boxes, size_t x, int min_count, bool is_ssim) {
+    const __m256 one = _mm256_set1_ps(1.0f);
+    const __m256i count = box_of(boxes, 0, x);
+    const __m256 number = _mm256_max_ps(_mm256_cvtepi32_ps(count), one);
+    const __m256 inverse = _mm256_div_ps(one, number);
+    const Stats i = stats_of(box_of(boxes, 1, x), box_of(boxes, 2, x), count, inverse);
+    const Stats j = stats_of(box_of(boxes, 3, x), box_of(boxes, 4, x), count, inverse);
+    const __m256 covariance = covariance_of(box_of(boxes, 5, x), i.mean, i.rest, j, inverse);
+    __m256 value;
+    if (is_ssim) {
+        value = ssim_of(level_of(i.mean, i.rest, inverse), level_of(j.mean, j.rest, inverse),
+                        _mm256_add_ps(i.variance, j.variance), covariance, inverse);
+    } else {
+        const __m256 flat = _mm256_mul_ps(_mm256_set1_ps(aqm_flat_variance(1.0f)), number);
+        value = ncc_of(covariance, inverse_deviation_of(i.variance, flat), j.variance, flat);
+    }
+    return choose(_mm256_set1_epi32(AQM_SCORE_MISSING), score_of(value),
+                  _mm256_cmpgt_epi32(count, _mm256_set1_epi32(min_count - 1)));
+}
+
+enum { FEW = 24 }; /* windows up to which adding up is faster */
+
+/* Scores of at least eight windows over masked sums. */
 static inline void score_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                                int32_t *scratch, bool is_ssim, float *score) {
+                                int32_t *scratch, bool is_ssim, int16_t *score) {
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
-    const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
+    const Boxes few = {
+        {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij}, window, false};
+    if (n <= FEW) {
+        for (size_t x = 0; x < n; x = next_block(x, n))
+            store_narrow_8(score + x, masked_scores(&few, x, min_count, is_ssim));
+        return;
+    }
+    Boxes boxes = {.window = window, .is_running = true};
     int32_t *box = scratch + LEAD;
-    prefix_sums(columns[0], length, box);
+    prefix_sums(few.sums[0], length, box);
     /* most rows with gaps lie at an edge of the source, and much of the tile beyond it */
     const BoxRange range = boxes_with(box, window, min_count, n);
-    for (size_t k = 1; k < 6 && range.columns > 0; k++)
-        prefix_sums(columns[k] + range.first, range.columns, box + k * pitch + range.first);
-    const __m256 one = _mm256_set1_ps(1.0f), missing = _mm256_set1_ps(AQM_SCORE_MISSING);
-    const __m256i too_few = _mm256_set1_epi32(min_count - 1);
+    boxes.sums[0] = box;
+    for (size_t k = 1; k < 6; k++) {
+        boxes.sums[k] = box + k * pitch;
+        if (range.columns > 0)
+            prefix_sums(few.sums[k] + range.first, range.columns, box + k * pitch + range.first);
+    }
     for (size_t x = 0; x < n; x++)
         score[x] = AQM_SCORE_MISSING;
-    for (size_t x = range.first; x < range.end; x = next_block(x, n)) {
-        const __m256i count = window_sums(box, x, window);
-        const __m256 number = _mm256_max_ps(_mm256_cvtepi32_ps(count), one);
-        const __m256 inverse = _mm256_div_ps(one, number);
-        const Stats i = stats_of(window_sums(box + pitch, x, window),
-                                 window_sums(box + 2 * pitch, x, window), count, inverse);
-        const Stats j = stats_of(window_sums(box + 3 * pitch, x, window),
-                                 window_sums(box + 4 * pitch, x, window), count, inverse);
-        const __m256 covariance =
-            covariance_of(window_sums(box + 5 * pitch, x, window), i.mean, i.rest, j, inverse);
-        __m256 value;
-        if (is_ssim) {
-            value = ssim_of(level_of(i.mean, i.rest, inverse), level_of(j.mean, j.rest, inverse),
-                            _mm256_add_ps(i.variance, j.variance), covariance, inverse);
-        } else {
-            const __m256 flat = _mm256_mul_ps(_mm256_set1_ps(aqm_flat_variance(1.0f)), number);
-            value = ncc_of(covariance, inverse_deviation_of(i.variance, flat), j.variance, flat);
-        }
-        const __m256 enough = _mm256_castsi256_ps(_mm256_cmpgt_epi32(count, too_few));
-        _mm256_storeu_ps(score + x, _mm256_blendv_ps(missing, value, enough));
-    }
+    for (size_t x = range.first; x < range.end; x = next_block(x, n))
+        store_narrow_8(score + x, masked_scores(&boxes, x, min_count, is_ssim));
 }
 
 static void ncc_masked_avx2(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                            int32_t *scratch, float *score) {
+                            int32_t *scratch, int16_t *score) {
     if (n < 8)
         loops_ncc_masked(sums, window, min_count, n, scratch, score);
     else
@@ -451,155 +488,11 @@ static void ncc_masked_avx2(const AqmColumnSums *sums, int window, int min_count
 }
 
 static void ssim_masked_avx2(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                             int32_t *scratch, float *score) {
+                             int32_t *scratch, int16_t *score) {
     if (n < 8)
         loops_ssim_masked(sums, window, min_count, n, scratch, score);
     else
         score_masked(sums, window, min_count, n, scratch, true, score);
-}
-
-/* ---- the search over planes ------------------------------------------------------------------ */
-
-/* The means of the best of eight windows; max and min keep the order of the comparisons in the
- * reference. `depth`: how many of the best can count. */
-static inline __m256 mean_of_best(const float *const *scores, size_t source_count, size_t x,
-                                  int depth) {
-    const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), is_there = _mm256_set1_ps(-1.5f);
-    __m256 top[4] = {missing, missing, missing, missing};
-    __m256i valid = _mm256_setzero_si256(); /* counted downwards: masks are -1 */
-    for (size_t s = 0; s < source_count; s++) {
-        __m256 value = _mm256_loadu_ps(scores[s] + x);
-        valid = _mm256_add_epi32(valid,
-                                 _mm256_castps_si256(_mm256_cmp_ps(value, is_there, _CMP_GT_OQ)));
-        for (int k = 0; k < depth; k++) {
-            const __m256 lesser = _mm256_min_ps(top[k], value);
-            top[k] = _mm256_max_ps(value, top[k]);
-            value = lesser;
-        }
-    }
-    const __m256 two = _mm256_add_ps(top[0], top[1]), three = _mm256_add_ps(two, top[2]);
-    const __m256 four = _mm256_add_ps(three, top[3]);
-    const __m256 means[3] = {_mm256_mul_ps(two, _mm256_set1_ps(0.5f)),
-                             _mm256_div_ps(three, _mm256_set1_ps(3.0f)),
-                             _mm256_mul_ps(four, _mm256_set1_ps(0.25f))};
-    static const int least[3] = {2, 5, 7};
-    __m256 mean = top[0];
-    for (int k = 0; k < depth - 1; k++) {
-        const __m256i enough = _mm256_cmpgt_epi32(_mm256_set1_epi32(1 - least[k]), valid);
-        mean = _mm256_blendv_ps(mean, means[k], _mm256_castsi256_ps(enough));
-    }
-    return mean;
-}
-
-/* The same of at most four: the second best says whether there are two. */
-static inline __m256 mean_of_best_two(const float *const *scores, size_t source_count, size_t x) {
-    const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), is_there = _mm256_set1_ps(-1.5f);
-    __m256 best = missing, second = missing;
-    for (size_t s = 0; s < source_count; s++) {
-        const __m256 value = _mm256_loadu_ps(scores[s] + x);
-        second = _mm256_max_ps(_mm256_min_ps(best, value), second);
-        best = _mm256_max_ps(value, best);
-    }
-    const __m256 mean = _mm256_mul_ps(_mm256_add_ps(best, second), _mm256_set1_ps(0.5f));
-    return _mm256_blendv_ps(best, mean, _mm256_cmp_ps(second, is_there, _CMP_GT_OQ));
-}
-
-static void join_avx2(const float *const *scores, size_t source_count, size_t n, float *out) {
-    for (size_t x = 0; n >= 8 && x < n; x = next_block(x, n))
-        _mm256_storeu_ps(out + x, source_count <= 4   ? mean_of_best_two(scores, source_count, x)
-                                  : source_count <= 6 ? mean_of_best(scores, source_count, x, 3)
-                                                      : mean_of_best(scores, source_count, x, 4));
-    if (n < 8)
-        join_block(scores, source_count, 0, n, out);
-}
-
-/* The state of the search at eight pixels. */
-typedef struct Peaks {
-    __m256 before, last, best, below, above, second;
-    __m256i plane;
-} Peaks;
-
-static inline Peaks load_peaks(const AqmPeaks *p, size_t x) {
-    return (Peaks){_mm256_loadu_ps(p->before + x),     _mm256_loadu_ps(p->last + x),
-                   _mm256_loadu_ps(p->best + x),       _mm256_loadu_ps(p->best_below + x),
-                   _mm256_loadu_ps(p->best_above + x), _mm256_loadu_ps(p->second + x),
-                   load_ints(p->best_plane + x)};
-}
-
-static inline void store_peaks(const Peaks *s, const AqmPeaks *p, size_t x) {
-    _mm256_storeu_ps(p->before + x, s->before);
-    _mm256_storeu_ps(p->last + x, s->last);
-    _mm256_storeu_ps(p->best + x, s->best);
-    _mm256_storeu_ps(p->best_below + x, s->below);
-    _mm256_storeu_ps(p->best_above + x, s->above);
-    _mm256_storeu_ps(p->second + x, s->second);
-    _mm256_storeu_si256((__m256i *)(void *)(p->best_plane + x), s->plane);
-}
-
-/* Takes eight scores of a plane other than the first two in; loops_track. */
-static inline void take_plane(Peaks *s, __m256 a, int plane, __m256i merge) {
-    const __m256 missing = _mm256_set1_ps(AQM_SCORE_MISSING), is_there = _mm256_set1_ps(-1.5f);
-    const __m256i here = _mm256_set1_epi32(plane - 1);
-    const __m256 b = s->before, c = s->last;
-    const __m256 top =
-        _mm256_and_ps(_mm256_cmp_ps(c, b, _CMP_GT_OQ), _mm256_cmp_ps(c, a, _CMP_GE_OQ));
-    const __m256 known = _mm256_and_ps(_mm256_cmp_ps(b, is_there, _CMP_GT_OQ),
-                                       _mm256_cmp_ps(a, is_there, _CMP_GT_OQ));
-    const __m256 peak = _mm256_and_ps(top, known);
-    const __m256 better = _mm256_and_ps(peak, _mm256_cmp_ps(c, s->best, _CMP_GT_OQ));
-    const __m256 other =
-        _mm256_castsi256_ps(_mm256_cmpgt_epi32(_mm256_sub_epi32(here, s->plane), merge));
-    const __m256 demoted = _mm256_blendv_ps(missing, s->best, _mm256_and_ps(better, other));
-    const __m256 lesser =
-        _mm256_blendv_ps(missing, c, _mm256_and_ps(_mm256_andnot_ps(better, peak), other));
-    s->second = _mm256_max_ps(_mm256_max_ps(demoted, lesser), s->second);
-    s->best = _mm256_blendv_ps(s->best, c, better);
-    s->below = _mm256_blendv_ps(s->below, b, better);
-    s->above = _mm256_blendv_ps(s->above, a, better);
-    s->plane = _mm256_blendv_epi8(s->plane, here, _mm256_castps_si256(better));
-    s->before = c;
-    s->last = a;
-}
-
-/* Takes `count` planes in at the last pixels of a row, fewer than eight from x on: in a vector of
- * their own. */
-static void track_rest(const float *scores, size_t pitch, int first, int count, __m256i merge,
-                       size_t x, size_t n, const AqmPeaks *p) {
-    enum { FIELDS = 6 };
-    float *const fields[FIELDS] = {p->before,     p->last,       p->best,
-                                   p->best_below, p->best_above, p->second};
-    float block[FIELDS][8] = {{0}}, row[8] = {0};
-    int32_t planes[8] = {0};
-    const size_t bytes = (n - x) * sizeof(float);
-    const AqmPeaks own = {block[0], block[1], block[2], block[3], block[4], planes, block[5]};
-    for (size_t k = 0; k < FIELDS; k++)
-        memcpy(block[k], fields[k] + x, bytes);
-    memcpy(planes, p->best_plane + x, bytes);
-    Peaks s = load_peaks(&own, 0);
-    for (int k = 0; k < count; k++) {
-        memcpy(row, scores + (size_t)k * pitch + x, bytes);
-        take_plane(&s, _mm256_loadu_ps(row), first + k, merge);
-    }
-    store_peaks(&s, &own, 0);
-    for (size_t k = 0; k < FIELDS; k++)
-        memcpy(fields[k] + x, block[k], bytes);
-    memcpy(p->best_plane + x, planes, bytes);
-}
-
-static void track_avx2(const float *scores, size_t pitch, int first, int count, int merge_planes,
-                       size_t n, const AqmPeaks *peaks) {
-    const __m256i merge = _mm256_set1_epi32(merge_planes);
-    for (; count > 0 && first < 2; count--, first++, scores += pitch) /* rules of their own */
-        loops_track(scores, first, merge_planes, n, peaks);
-    size_t x = 0;
-    for (; count > 0 && x + 8 <= n; x += 8) {
-        Peaks s = load_peaks(peaks, x);
-        for (int k = 0; k < count; k++)
-            take_plane(&s, _mm256_loadu_ps(scores + (size_t)k * pitch + x), first + k, merge);
-        store_peaks(&s, peaks, x);
-    }
-    if (count > 0 && x < n)
-        track_rest(scores, pitch, first, count, merge, x, n, peaks);
 }
 
 const AqmKernels aqm_kernels_avx2 = {

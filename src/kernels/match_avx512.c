@@ -5,6 +5,7 @@
 #include <stdbool.h>
 
 #include "kernels/match_loops.h"
+#include "kernels/search_avx2.h"
 #include "kernels/shift_avx2.h"
 #include "kernels/strips.h"
 
@@ -338,6 +339,14 @@ static inline __m512 ssim_of(__m512 level_i, __m512 level_j, __m512 variances, _
     return _mm512_div_ps(above, below);
 }
 
+static inline __m512i score_of(__m512 value) {
+    return _mm512_cvtps_epi32(_mm512_mul_ps(value, _mm512_set1_ps(AQM_SCORE_ONE)));
+}
+
+static inline void store_scores_16(int16_t *p, __m512i scores) {
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16(scores));
+}
+
 /* The first window of the block after x: the last block ends with the row, over the one before. */
 static inline size_t next_block(size_t x, size_t n) {
     return x + 16 < n && x + 32 > n ? n - 16 : x + 16;
@@ -345,7 +354,8 @@ static inline size_t next_block(size_t x, size_t n) {
 
 /* Scores of at least sixteen whole windows. */
 static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStats *reference,
-                               int window, size_t n, int32_t *scratch, bool is_ssim, float *score) {
+                               int window, size_t n, int32_t *scratch, bool is_ssim,
+                               int16_t *score) {
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
     int32_t *j = scratch + LEAD, *jj = j + pitch, *ij = jj + pitch;
     prefix_sums(sums->j, length, j);
@@ -370,12 +380,12 @@ static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStat
         else
             value = ncc_of(covariance, _mm512_loadu_ps(reference->inverse_deviation + x),
                            s.variance, flat);
-        _mm512_storeu_ps(score + x, value);
+        store_scores_16(score + x, score_of(value));
     }
 }
 
 static void ncc_avx512(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
-                       size_t n, int32_t *scratch, float *score) {
+                       size_t n, int32_t *scratch, int16_t *score) {
     if (n < 16)
         loops_ncc(sums, reference, window, n, scratch, score);
     else
@@ -383,7 +393,7 @@ static void ncc_avx512(const AqmColumnSums *sums, const AqmReferenceStats *refer
 }
 
 static void ssim_avx512(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
-                        size_t n, int32_t *scratch, float *score) {
+                        size_t n, int32_t *scratch, int16_t *score) {
     if (n < 16)
         loops_ssim(sums, reference, window, n, scratch, score);
     else
@@ -392,13 +402,14 @@ static void ssim_avx512(const AqmColumnSums *sums, const AqmReferenceStats *refe
 
 /* The same over masked sums. */
 static inline void score_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                                int32_t *scratch, bool is_ssim, float *score) {
+                                int32_t *scratch, bool is_ssim, int16_t *score) {
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
     const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
     const int32_t *box = scratch + LEAD;
     for (size_t k = 0; k < 6; k++)
         prefix_sums(columns[k], length, scratch + LEAD + k * pitch);
-    const __m512 one = _mm512_set1_ps(1.0f), missing = _mm512_set1_ps(AQM_SCORE_MISSING);
+    const __m512 one = _mm512_set1_ps(1.0f);
+    const __m512i missing = _mm512_set1_epi32(AQM_SCORE_MISSING);
     const __m512i least = _mm512_set1_epi32(min_count);
     for (size_t x = 0; x < n; x = next_block(x, n)) {
         const __m512i count = window_sums(box, x, window);
@@ -419,12 +430,12 @@ static inline void score_masked(const AqmColumnSums *sums, int window, int min_c
             value = ncc_of(covariance, inverse_deviation_of(i.variance, flat), j.variance, flat);
         }
         const __mmask16 enough = _mm512_cmpge_epi32_mask(count, least);
-        _mm512_storeu_ps(score + x, _mm512_mask_mov_ps(missing, enough, value));
+        store_scores_16(score + x, _mm512_mask_mov_epi32(missing, enough, score_of(value)));
     }
 }
 
 static void ncc_masked_avx512(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                              int32_t *scratch, float *score) {
+                              int32_t *scratch, int16_t *score) {
     if (n < 16)
         loops_ncc_masked(sums, window, min_count, n, scratch, score);
     else
@@ -432,98 +443,16 @@ static void ncc_masked_avx512(const AqmColumnSums *sums, int window, int min_cou
 }
 
 static void ssim_masked_avx512(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                               int32_t *scratch, float *score) {
+                               int32_t *scratch, int16_t *score) {
     if (n < 16)
         loops_ssim_masked(sums, window, min_count, n, scratch, score);
     else
         score_masked(sums, window, min_count, n, scratch, true, score);
 }
 
-/* ---- the search over planes ------------------------------------------------------------------ */
-
-/* The mean of the best of each window; max and min keep the order of the comparisons in the
- * reference. `depth`: how many of the best can count. */
-static inline __m512 mean_of_best(const float *const *scores, size_t source_count, size_t x,
-                                  __mmask16 lanes, int depth) {
-    const __m512 missing = _mm512_set1_ps(AQM_SCORE_MISSING), is_there = _mm512_set1_ps(-1.5f);
-    __m512 top[4] = {missing, missing, missing, missing};
-    __m512i valid = _mm512_setzero_si512();
-    for (size_t s = 0; s < source_count; s++) {
-        __m512 value = _mm512_mask_loadu_ps(missing, lanes, scores[s] + x);
-        valid = _mm512_mask_add_epi32(valid, _mm512_cmp_ps_mask(value, is_there, _CMP_GT_OQ), valid,
-                                      _mm512_set1_epi32(1));
-        for (int k = 0; k < depth; k++) {
-            const __m512 lesser = _mm512_min_ps(top[k], value);
-            top[k] = _mm512_max_ps(value, top[k]);
-            value = lesser;
-        }
-    }
-    const __m512 two = _mm512_add_ps(top[0], top[1]), three = _mm512_add_ps(two, top[2]);
-    const __m512 four = _mm512_add_ps(three, top[3]);
-    __m512 mean = _mm512_mask_mul_ps(top[0], _mm512_cmpge_epi32_mask(valid, _mm512_set1_epi32(2)),
-                                     two, _mm512_set1_ps(0.5f));
-    if (depth > 2)
-        mean = _mm512_mask_div_ps(mean, _mm512_cmpge_epi32_mask(valid, _mm512_set1_epi32(5)), three,
-                                  _mm512_set1_ps(3.0f));
-    if (depth > 3)
-        mean = _mm512_mask_mul_ps(mean, _mm512_cmpge_epi32_mask(valid, _mm512_set1_epi32(7)), four,
-                                  _mm512_set1_ps(0.25f));
-    return mean;
-}
-
-static void join_avx512(const float *const *scores, size_t source_count, size_t n, float *out) {
-    for (size_t x = 0; x < n; x += 16) {
-        const __mmask16 lanes = lanes_left(x, n);
-        const __m512 mean = source_count <= 4   ? mean_of_best(scores, source_count, x, lanes, 2)
-                            : source_count <= 6 ? mean_of_best(scores, source_count, x, lanes, 3)
-                                                : mean_of_best(scores, source_count, x, lanes, 4);
-        _mm512_mask_storeu_ps(out + x, lanes, mean);
-    }
-}
-
-static void track_avx512(const float *score, int plane, int merge_planes, size_t n,
-                         const AqmPeaks *p) {
-    const __m512 missing = _mm512_set1_ps(AQM_SCORE_MISSING), is_there = _mm512_set1_ps(-1.5f);
-    const __m512i here = _mm512_set1_epi32(plane - 1), merge = _mm512_set1_epi32(merge_planes);
-    for (size_t x = 0; x < n; x += 16) {
-        const __mmask16 lanes = lanes_left(x, n), inner = plane >= 2 ? lanes : 0;
-        const __m512 b = _mm512_maskz_loadu_ps(lanes, p->before + x);
-        const __m512 c = _mm512_maskz_loadu_ps(lanes, p->last + x);
-        const __m512 a = _mm512_maskz_loadu_ps(lanes, score + x);
-        const __m512 best = _mm512_maskz_loadu_ps(lanes, p->best + x);
-        const __m512i best_plane = _mm512_maskz_loadu_epi32(lanes, p->best_plane + x);
-        __mmask16 peak = _mm512_mask_cmp_ps_mask(inner, c, b, _CMP_GT_OQ);
-        peak = _mm512_mask_cmp_ps_mask(peak, c, a, _CMP_GE_OQ);
-        peak = _mm512_mask_cmp_ps_mask(peak, b, is_there, _CMP_GT_OQ);
-        peak = _mm512_mask_cmp_ps_mask(peak, a, is_there, _CMP_GT_OQ);
-        const __mmask16 better = _mm512_mask_cmp_ps_mask(peak, c, best, _CMP_GT_OQ);
-        const __mmask16 other =
-            _mm512_mask_cmpgt_epi32_mask(peak, _mm512_sub_epi32(here, best_plane), merge);
-        const __mmask16 falls =
-            plane == 1 ? _mm512_mask_cmp_ps_mask(lanes, c, a, _CMP_GT_OQ) : (__mmask16)0;
-        /* of the two maxima apart from each other, the lesser */
-        __m512 rival = _mm512_mask_mov_ps(missing, (__mmask16)(other & ~better), c);
-        rival = _mm512_mask_mov_ps(rival, other & better, best);
-        rival = _mm512_mask_mov_ps(rival, falls, c);
-        const __m512 second = _mm512_maskz_loadu_ps(lanes, p->second + x);
-        _mm512_mask_storeu_ps(p->second + x, lanes, _mm512_max_ps(rival, second));
-        _mm512_mask_storeu_ps(p->best + x, better, c);
-        _mm512_mask_storeu_ps(p->best_below + x, better, b);
-        _mm512_mask_storeu_ps(p->best_above + x, better, a);
-        _mm512_mask_storeu_epi32(p->best_plane + x, better, here);
-        _mm512_mask_storeu_ps(p->before + x, lanes, c);
-        _mm512_mask_storeu_ps(p->last + x, lanes, a);
-    }
-}
-
-static void track_planes_avx512(const float *scores, size_t pitch, int first, int count,
-                                int merge_planes, size_t n, const AqmPeaks *peaks) {
-    track_in_turn(track_avx512, scores, pitch, first, count, merge_planes, n, peaks);
-}
-
 /* A whole tile, row by row. */
-static void whole_ncc_avx512(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch,
-                             float *score) {
+static void whole_ncc_avx512(const AqmWholeTile *tile, const int16_t *const j[2], int32_t *scratch,
+                             int16_t *const score[2]) {
     whole_by_rows(columns_avx512, ncc_avx512, tile, j, scratch, score);
 }
 
@@ -545,6 +474,6 @@ const AqmKernels aqm_kernels_avx512 = {
     .whole_ncc = whole_ncc_avx512,
     .ssim = ssim_avx512,
     .ssim_masked = ssim_masked_avx512,
-    .join = join_avx512,
-    .track = track_planes_avx512,
+    .join = join_avx2,
+    .track = track_avx2,
 };

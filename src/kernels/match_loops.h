@@ -124,7 +124,7 @@ static inline AqmWindowStats whole_window(int32_t j, int32_t jj, int32_t ij,
 }
 
 static inline void loops_ncc(const AqmColumnSums *sums, const AqmReferenceStats *reference,
-                             int window, size_t n, int32_t *scratch, float *restrict score) {
+                             int window, size_t n, int32_t *scratch, int16_t *restrict score) {
     const int32_t *j, *jj, *ij;
     whole_boxes(sums, window, n, scratch, &j, &jj, &ij);
     const int32_t count = window * window;
@@ -133,7 +133,8 @@ static inline void loops_ncc(const AqmColumnSums *sums, const AqmReferenceStats 
         float covariance;
         const AqmWindowStats s =
             whole_window(j[x], jj[x], ij[x], reference, x, count, inverse, &covariance);
-        score[x] = aqm_window_ncc(covariance, reference->inverse_deviation[x], s.variance, flat);
+        score[x] = aqm_score_of(
+            aqm_window_ncc(covariance, reference->inverse_deviation[x], s.variance, flat));
     }
 }
 
@@ -165,7 +166,7 @@ static inline Pair masked_window(int32_t *const box[6], size_t x) {
 }
 
 static inline void loops_ncc_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                                    int32_t *scratch, float *restrict score) {
+                                    int32_t *scratch, int16_t *restrict score) {
     int32_t *box[6];
     masked_boxes(sums, window, n, scratch, box);
     for (size_t x = 0; x < n; x++) {
@@ -173,12 +174,12 @@ static inline void loops_ncc_masked(const AqmColumnSums *sums, int window, int m
         const float flat = aqm_flat_variance(p.count);
         const float value = aqm_window_ncc(p.covariance, aqm_inverse_deviation(p.i.variance, flat),
                                            p.j.variance, flat);
-        score[x] = box[0][x] >= min_count ? value : AQM_SCORE_MISSING;
+        score[x] = box[0][x] >= min_count ? aqm_score_of(value) : AQM_SCORE_MISSING;
     }
 }
 
 static inline void loops_ssim(const AqmColumnSums *sums, const AqmReferenceStats *reference,
-                              int window, size_t n, int32_t *scratch, float *restrict score) {
+                              int window, size_t n, int32_t *scratch, int16_t *restrict score) {
     const int32_t *j, *jj, *ij;
     whole_boxes(sums, window, n, scratch, &j, &jj, &ij);
     const int32_t count = window * window;
@@ -187,15 +188,15 @@ static inline void loops_ssim(const AqmColumnSums *sums, const AqmReferenceStats
         float covariance;
         const AqmWindowStats s =
             whole_window(j[x], jj[x], ij[x], reference, x, count, inverse, &covariance);
-        score[x] =
+        score[x] = aqm_score_of(
             aqm_window_ssim(aqm_window_level(reference->mean[x], reference->rest[x], inverse),
                             aqm_window_level(s.mean, s.rest, inverse),
-                            reference->variance[x] + s.variance, covariance, inverse);
+                            reference->variance[x] + s.variance, covariance, inverse));
     }
 }
 
 static inline void loops_ssim_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                                     int32_t *scratch, float *restrict score) {
+                                     int32_t *scratch, int16_t *restrict score) {
     int32_t *box[6];
     masked_boxes(sums, window, n, scratch, box);
     for (size_t x = 0; x < n; x++) {
@@ -203,7 +204,7 @@ static inline void loops_ssim_masked(const AqmColumnSums *sums, int window, int 
         const float value = aqm_window_ssim(aqm_window_level(p.i.mean, p.i.rest, p.inverse),
                                             aqm_window_level(p.j.mean, p.j.rest, p.inverse),
                                             p.i.variance + p.j.variance, p.covariance, p.inverse);
-        score[x] = box[0][x] >= min_count ? value : AQM_SCORE_MISSING;
+        score[x] = box[0][x] >= min_count ? aqm_score_of(value) : AQM_SCORE_MISSING;
     }
 }
 
@@ -215,80 +216,87 @@ static inline uint32_t loops_gaps(const int16_t *row, size_t n) {
     return gaps;
 }
 
+/* ---- the search over planes ------------------------------------------------------------------ */
+
+/* The mean of two scores, rounded down. It does not leave 16 bits, nor does any step to it. */
+static inline int16_t mean_of_two(int16_t a, int16_t b) {
+    return (int16_t)(a + ((b - a) >> 1));
+}
+
+/* A third of a score to the nearest, for the mean of three. */
+static inline int16_t third_of(int16_t a) {
+    return (int16_t)((a * 10923 + (1 << 14)) >> 15);
+}
+
 enum { JOIN_BLOCK = 64 };
 
-static inline void join_block(const float *const *scores, size_t source_count, size_t at, size_t n,
-                              float *restrict out) {
-    float top[4][JOIN_BLOCK];
-    float valid[JOIN_BLOCK];
+static inline void join_block(const int16_t *const *scores, size_t source_count, size_t at,
+                              size_t n, int16_t *restrict out) {
+    int16_t top[4][JOIN_BLOCK], valid[JOIN_BLOCK];
     for (size_t x = 0; x < n; x++) {
         top[0][x] = top[1][x] = top[2][x] = top[3][x] = AQM_SCORE_MISSING;
-        valid[x] = 0.0f;
+        valid[x] = 0;
     }
     for (size_t s = 0; s < source_count; s++) {
-        const float *restrict row = scores[s] + at;
+        const int16_t *restrict row = scores[s] + at;
         for (size_t x = 0; x < n; x++) {
-            float value = row[x];
-            valid[x] += value > -1.5f ? 1.0f : 0.0f;
+            int16_t value = row[x];
+            valid[x] = (int16_t)(valid[x] + (value > AQM_SCORE_MISSING));
             for (int k = 0; k < 4; k++) { /* keeps the four largest in order */
-                const float larger = value > top[k][x] ? value : top[k][x];
+                const int16_t larger = value > top[k][x] ? value : top[k][x];
                 value = value > top[k][x] ? top[k][x] : value;
                 top[k][x] = larger;
             }
         }
     }
     for (size_t x = 0; x < n; x++) {
-        const float two = top[0][x] + top[1][x], three = two + top[2][x], four = three + top[3][x];
-        const float mean = valid[x] >= 6.5f   ? 0.25f * four
-                           : valid[x] >= 4.5f ? three / 3.0f
-                           : valid[x] >= 1.5f ? 0.5f * two
-                                              : top[0][x];
-        out[at + x] = mean;
+        const int16_t a = top[0][x], b = top[1][x], c = top[2][x], two = mean_of_two(a, b);
+        const int16_t three = (int16_t)(third_of(a) + third_of(b) + third_of(c));
+        const int16_t four = mean_of_two(two, mean_of_two(c, top[3][x]));
+        out[at + x] = valid[x] >= 7 ? four : valid[x] >= 5 ? three : valid[x] >= 2 ? two : a;
     }
 }
 
-static inline void loops_join(const float *const *scores, size_t source_count, size_t n,
-                              float *out) {
+static inline void loops_join(const int16_t *const *scores, size_t source_count, size_t n,
+                              int16_t *out) {
     for (size_t at = 0; at < n; at += JOIN_BLOCK)
         join_block(scores, source_count, at, n - at < JOIN_BLOCK ? n - at : JOIN_BLOCK, out);
 }
 
-typedef void (*TrackPlane)(const float *score, int plane, int merge_planes, size_t n,
-                           const AqmPeaks *peaks);
-
-/* Takes planes in one after the other. */
-static inline void track_in_turn(TrackPlane track, const float *scores, size_t pitch, int first,
-                                 int count, int merge_planes, size_t n, const AqmPeaks *peaks) {
-    for (int k = 0; k < count; k++)
-        track(scores + (size_t)k * pitch, first + k, merge_planes, n, peaks);
-}
-
-static inline void loops_track(const float *score, int plane, int merge_planes, size_t n,
+/* Takes one plane in. */
+static inline void track_plane(const int16_t *score, int plane, int merge_planes, size_t n,
                                const AqmPeaks *peaks) {
-    float *restrict before = peaks->before, *restrict last = peaks->last;
-    float *restrict best = peaks->best, *restrict below = peaks->best_below;
-    float *restrict above = peaks->best_above, *restrict second = peaks->second;
-    int32_t *restrict best_plane = peaks->best_plane;
+    int16_t *restrict before = peaks->before, *restrict last = peaks->last;
+    int16_t *restrict best = peaks->best, *restrict below = peaks->best_below;
+    int16_t *restrict above = peaks->best_above, *restrict second = peaks->second;
+    int16_t *restrict best_plane = peaks->best_plane;
+    const int16_t here = (int16_t)(plane - 1), is_inner = plane >= 2, is_second = plane == 1;
+    const int16_t merge = (int16_t)(merge_planes < INT16_MAX ? merge_planes : INT16_MAX);
     for (size_t x = 0; x < n; x++) {
-        const float b = before[x], c = last[x], a = score[x];
+        const int16_t b = before[x], c = last[x], a = score[x], missing = AQM_SCORE_MISSING;
         /* is the plane before this one a maximum with both neighbours present? */
-        const int is_peak = (plane >= 2) & (c > b) & (c >= a) & (b > -1.5f) & (a > -1.5f);
-        const int is_better = is_peak & (c > best[x]);
-        const int is_other = plane - 1 - best_plane[x] > merge_planes;
-        const float demoted = is_better & is_other ? best[x] : AQM_SCORE_MISSING;
-        const float lesser = is_peak & !is_better & is_other ? c : AQM_SCORE_MISSING;
+        const int16_t is_peak = is_inner & (c > b) & (c >= a) & (b > missing) & (a > missing);
+        const int16_t is_better = is_peak & (c > best[x]);
+        const int16_t is_other = (int16_t)(here - best_plane[x]) > merge;
+        /* of the two maxima apart from each other, the lesser */
+        const int16_t lesser = is_better ? best[x] : c;
+        const int16_t interior = is_peak & is_other ? lesser : missing;
         /* a score that falls away from the first plane has its maximum before it */
-        const float edge = ((plane == 1) & (c > a)) ? c : AQM_SCORE_MISSING;
-        const float interior = demoted > lesser ? demoted : lesser;
-        const float rival = interior > edge ? interior : edge;
+        const int16_t rival = is_second & (c > a) ? c : interior;
         second[x] = rival > second[x] ? rival : second[x];
         best[x] = is_better ? c : best[x];
         below[x] = is_better ? b : below[x];
         above[x] = is_better ? a : above[x];
-        best_plane[x] = is_better ? plane - 1 : best_plane[x];
+        best_plane[x] = is_better ? here : best_plane[x];
         before[x] = c;
         last[x] = a;
     }
+}
+
+static inline void loops_track(const int16_t *scores, size_t pitch, int first, int count,
+                               int merge_planes, size_t n, const AqmPeaks *peaks) {
+    for (int k = 0; k < count; k++)
+        track_plane(scores + (size_t)k * pitch, first + k, merge_planes, n, peaks);
 }
 
 #endif

@@ -292,6 +292,10 @@ static inline float32x4_t ssim_of(float32x4_t level_i, float32x4_t level_j, floa
     return vdivq_f32(above, below);
 }
 
+static inline int16x4_t score_of(float32x4_t value) {
+    return vmovn_s32(vcvtnq_s32_f32(vmulq_n_f32(value, (float)AQM_SCORE_ONE)));
+}
+
 static inline int32x4_t load_shorts(const int16_t *p) {
     return vmovl_s16(vld1_s16(p));
 }
@@ -303,7 +307,8 @@ static inline size_t next_block(size_t x, size_t n) {
 
 /* Scores of at least four whole windows. */
 static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStats *reference,
-                               int window, size_t n, int32_t *scratch, bool is_ssim, float *score) {
+                               int window, size_t n, int32_t *scratch, bool is_ssim,
+                               int16_t *score) {
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
     int32_t *j = scratch + LEAD, *jj = j + pitch, *ij = jj + pitch;
     prefix_sums(sums->j, length, j);
@@ -328,12 +333,12 @@ static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStat
         else
             value =
                 ncc_of(covariance, vld1q_f32(reference->inverse_deviation + x), s.variance, flat);
-        vst1q_f32(score + x, value);
+        vst1_s16(score + x, score_of(value));
     }
 }
 
 static void ncc_neon(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
-                     size_t n, int32_t *scratch, float *score) {
+                     size_t n, int32_t *scratch, int16_t *score) {
     if (n < 4)
         loops_ncc(sums, reference, window, n, scratch, score);
     else
@@ -341,7 +346,7 @@ static void ncc_neon(const AqmColumnSums *sums, const AqmReferenceStats *referen
 }
 
 static void ssim_neon(const AqmColumnSums *sums, const AqmReferenceStats *reference, int window,
-                      size_t n, int32_t *scratch, float *score) {
+                      size_t n, int32_t *scratch, int16_t *score) {
     if (n < 4)
         loops_ssim(sums, reference, window, n, scratch, score);
     else
@@ -350,7 +355,7 @@ static void ssim_neon(const AqmColumnSums *sums, const AqmReferenceStats *refere
 
 /* The same over masked sums. */
 static inline void score_masked(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                                int32_t *scratch, bool is_ssim, float *score) {
+                                int32_t *scratch, bool is_ssim, int16_t *score) {
     const size_t pitch = prefix_pitch(n, window), length = n + (size_t)window - 1;
     const int32_t *columns[6] = {sums->count, sums->i, sums->ii, sums->j, sums->jj, sums->ij};
     const int32_t *box = scratch + LEAD;
@@ -376,12 +381,13 @@ static inline void score_masked(const AqmColumnSums *sums, int window, int min_c
             value = ncc_of(covariance, inverse_deviation_of(i.variance, flat), j.variance, flat);
         }
         const uint32x4_t enough = vcgeq_s32(count, vdupq_n_s32(min_count));
-        vst1q_f32(score + x, vbslq_f32(enough, value, vdupq_n_f32(AQM_SCORE_MISSING)));
+        vst1_s16(score + x,
+                 vbsl_s16(vmovn_u32(enough), score_of(value), vdup_n_s16(AQM_SCORE_MISSING)));
     }
 }
 
 static void ncc_masked_neon(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                            int32_t *scratch, float *score) {
+                            int32_t *scratch, int16_t *score) {
     if (n < 4)
         loops_ncc_masked(sums, window, min_count, n, scratch, score);
     else
@@ -389,7 +395,7 @@ static void ncc_masked_neon(const AqmColumnSums *sums, int window, int min_count
 }
 
 static void ssim_masked_neon(const AqmColumnSums *sums, int window, int min_count, size_t n,
-                             int32_t *scratch, float *score) {
+                             int32_t *scratch, int16_t *score) {
     if (n < 4)
         loops_ssim_masked(sums, window, min_count, n, scratch, score);
     else
@@ -399,76 +405,68 @@ static void ssim_masked_neon(const AqmColumnSums *sums, int window, int min_coun
 /* ---- the search over planes ------------------------------------------------------------------ */
 
 /* Of up to four sources the best two count; more are the loop's. */
-static void join_neon(const float *const *scores, size_t source_count, size_t n, float *out) {
-    const float32x4_t missing = vdupq_n_f32(AQM_SCORE_MISSING), is_there = vdupq_n_f32(-1.5f);
-    size_t x = 0;
-    for (; source_count <= 4 && x + 4 <= n; x += 4) {
-        float32x4_t first = missing, second = missing;
+static void join_neon(const int16_t *const *scores, size_t source_count, size_t n, int16_t *out) {
+    const int16x8_t missing = vdupq_n_s16(AQM_SCORE_MISSING);
+    if (source_count > 4) {
+        loops_join(scores, source_count, n, out);
+        return;
+    }
+    for (size_t x = 0; x < n; x += 8) {
+        int16x8_t best = missing, second = missing;
         for (size_t s = 0; s < source_count; s++) {
-            const float32x4_t value = vld1q_f32(scores[s] + x);
-            const uint32x4_t is_larger = vcgtq_f32(value, first);
-            const float32x4_t lesser = vbslq_f32(is_larger, first, value);
-            first = vbslq_f32(is_larger, value, first);
-            second = vbslq_f32(vcgtq_f32(lesser, second), lesser, second);
+            const int16x8_t value = vld1q_s16(scores[s] + x);
+            second = vmaxq_s16(vminq_s16(best, value), second);
+            best = vmaxq_s16(value, best);
         }
-        const float32x4_t mean = vmulq_n_f32(vaddq_f32(first, second), 0.5f);
-        vst1q_f32(out + x, vbslq_f32(vcgtq_f32(second, is_there), mean, first));
+        vst1q_s16(out + x, vbslq_s16(vcgtq_s16(second, missing), vhaddq_s16(best, second), best));
     }
-    for (; x < n; x += JOIN_BLOCK)
-        join_block(scores, source_count, x, n - x < JOIN_BLOCK ? n - x : JOIN_BLOCK, out);
 }
 
-static inline float32x4_t larger(float32x4_t a, float32x4_t b) {
-    return vbslq_f32(vcgtq_f32(a, b), a, b);
+/* Takes the scores of one plane in, at eight pixels of all that are told of a row. */
+static inline void take_plane(int16x8_t state[7], int16x8_t a, int plane, int16x8_t merge) {
+    enum { BEFORE, LAST, BEST, BELOW, ABOVE, SECOND, PLANE };
+    const int16x8_t missing = vdupq_n_s16(AQM_SCORE_MISSING);
+    const int16x8_t here = vdupq_n_s16((int16_t)(plane - 1)), b = state[BEFORE], c = state[LAST];
+    const uint16x8_t inner = vdupq_n_u16(plane >= 2 ? UINT16_MAX : 0);
+    const uint16x8_t edge = vandq_u16(vdupq_n_u16(plane == 1 ? UINT16_MAX : 0), vcgtq_s16(c, a));
+    const uint16x8_t top = vandq_u16(vcgtq_s16(c, b), vcgeq_s16(c, a));
+    const uint16x8_t known = vandq_u16(vcgtq_s16(b, missing), vcgtq_s16(a, missing));
+    const uint16x8_t peak = vandq_u16(inner, vandq_u16(top, known));
+    const uint16x8_t better = vandq_u16(peak, vcgtq_s16(c, state[BEST]));
+    const uint16x8_t other = vcgtq_s16(vsubq_s16(here, state[PLANE]), merge);
+    /* of the two maxima apart from each other, the lesser */
+    int16x8_t rival = vbslq_s16(vandq_u16(peak, other), vbslq_s16(better, state[BEST], c), missing);
+    rival = vbslq_s16(edge, c, rival);
+    state[SECOND] = vmaxq_s16(rival, state[SECOND]);
+    state[BEST] = vbslq_s16(better, c, state[BEST]);
+    state[BELOW] = vbslq_s16(better, b, state[BELOW]);
+    state[ABOVE] = vbslq_s16(better, a, state[ABOVE]);
+    state[PLANE] = vbslq_s16(better, here, state[PLANE]);
+    state[BEFORE] = c;
+    state[LAST] = a;
 }
 
-static void track_neon(const float *score, int plane, int merge_planes, size_t n,
-                       const AqmPeaks *p) {
-    const float32x4_t missing = vdupq_n_f32(AQM_SCORE_MISSING), is_there = vdupq_n_f32(-1.5f);
-    const uint32x4_t inner = vdupq_n_u32(plane >= 2 ? ~0u : 0u);
-    const uint32x4_t edge_plane = vdupq_n_u32(plane == 1 ? ~0u : 0u);
-    const int32x4_t here = vdupq_n_s32(plane - 1), merge = vdupq_n_s32(merge_planes);
-    size_t x = 0;
-    for (; x + 4 <= n; x += 4) {
-        const float32x4_t b = vld1q_f32(p->before + x), c = vld1q_f32(p->last + x);
-        const float32x4_t a = vld1q_f32(score + x), best = vld1q_f32(p->best + x);
-        const int32x4_t best_plane = vld1q_s32(p->best_plane + x);
-        const uint32x4_t top = vandq_u32(vcgtq_f32(c, b), vcgeq_f32(c, a));
-        const uint32x4_t known = vandq_u32(vcgtq_f32(b, is_there), vcgtq_f32(a, is_there));
-        const uint32x4_t peak = vandq_u32(inner, vandq_u32(top, known));
-        const uint32x4_t better = vandq_u32(peak, vcgtq_f32(c, best));
-        const uint32x4_t other = vcgtq_s32(vsubq_s32(here, best_plane), merge);
-        const float32x4_t demoted = vbslq_f32(vandq_u32(better, other), best, missing);
-        const float32x4_t lesser = vbslq_f32(vandq_u32(vbicq_u32(peak, better), other), c, missing);
-        const float32x4_t edge = vbslq_f32(vandq_u32(edge_plane, vcgtq_f32(c, a)), c, missing);
-        const float32x4_t rival = larger(larger(demoted, lesser), edge);
-        vst1q_f32(p->second + x, larger(rival, vld1q_f32(p->second + x)));
-        vst1q_f32(p->best + x, vbslq_f32(better, c, best));
-        vst1q_f32(p->best_below + x, vbslq_f32(better, b, vld1q_f32(p->best_below + x)));
-        vst1q_f32(p->best_above + x, vbslq_f32(better, a, vld1q_f32(p->best_above + x)));
-        vst1q_s32(p->best_plane + x, vbslq_s32(better, here, best_plane));
-        vst1q_f32(p->before + x, c);
-        vst1q_f32(p->last + x, a);
+static void track_neon(const int16_t *scores, size_t pitch, int first, int count, int merge_planes,
+                       size_t n, const AqmPeaks *p) {
+    int16_t *const rows[7] = {p->before,     p->last,   p->best,      p->best_below,
+                              p->best_above, p->second, p->best_plane};
+    const int16x8_t merge =
+        vdupq_n_s16((int16_t)(merge_planes < INT16_MAX ? merge_planes : INT16_MAX));
+    for (size_t x = 0; x < n; x += 8) {
+        int16x8_t state[7];
+        for (int k = 0; k < 7; k++)
+            state[k] = vld1q_s16(rows[k] + x);
+        for (int k = 0; k < count; k++)
+            take_plane(state, vld1q_s16(scores + (size_t)k * pitch + x), first + k, merge);
+        for (int k = 0; k < 7; k++)
+            vst1q_s16(rows[k] + x, state[k]);
     }
-    const AqmPeaks rest = {.before = p->before + x,
-                           .last = p->last + x,
-                           .best = p->best + x,
-                           .best_below = p->best_below + x,
-                           .best_above = p->best_above + x,
-                           .best_plane = p->best_plane + x,
-                           .second = p->second + x};
-    loops_track(score + x, plane, merge_planes, n - x, &rest);
 }
 
 /* A whole tile, row by row. */
-static void whole_ncc_neon(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch,
-                           float *score) {
+static void whole_ncc_neon(const AqmWholeTile *tile, const int16_t *const j[2], int32_t *scratch,
+                           int16_t *const score[2]) {
     whole_by_rows(columns_neon, ncc_neon, tile, j, scratch, score);
-}
-
-static void track_planes_neon(const float *scores, size_t pitch, int first, int count,
-                              int merge_planes, size_t n, const AqmPeaks *peaks) {
-    track_in_turn(track_neon, scores, pitch, first, count, merge_planes, n, peaks);
 }
 
 const AqmKernels aqm_kernels_neon = {
@@ -490,5 +488,5 @@ const AqmKernels aqm_kernels_neon = {
     .ssim = ssim_neon,
     .ssim_masked = ssim_masked_neon,
     .join = join_neon,
-    .track = track_planes_neon,
+    .track = track_neon,
 };

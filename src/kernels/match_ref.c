@@ -79,13 +79,9 @@ static void columns(const int16_t *i_new, const int16_t *j_new, const int16_t *i
 }
 
 /* A whole tile, row by row. */
-static void whole_ncc(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch, float *score) {
+static void whole_ncc(const AqmWholeTile *tile, const int16_t *const j[2], int32_t *scratch,
+                      int16_t *const score[2]) {
     whole_by_rows(columns, loops_ncc, tile, j, scratch, score);
-}
-
-static void track(const float *scores, size_t pitch, int first, int count, int merge_planes,
-                  size_t n, const AqmPeaks *peaks) {
-    track_in_turn(loops_track, scores, pitch, first, count, merge_planes, n, peaks);
 }
 
 const AqmKernels aqm_kernels_reference = {
@@ -107,5 +103,5 @@ const AqmKernels aqm_kernels_reference = {
     .ssim = loops_ssim,
     .ssim_masked = loops_ssim_masked,
     .join = loops_join,
-    .track = track,
+    .track = loops_track,
 };

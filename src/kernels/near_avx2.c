@@ -381,7 +381,7 @@ enum { SEEN_MAX = 64 }; /* sources whose weights are held at a time */
 
 /* The sources that have curves, and the weights that those of eight pixels get. */
 typedef struct Seen {
-    const float *scores[SEEN_MAX];
+    const int16_t *scores[SEEN_MAX];
     size_t count;
     __m256 weights[SEEN_MAX];
 } Seen;
@@ -400,19 +400,29 @@ static bool find_seen(const AqmCurves *curves, Seen *seen) {
     return true;
 }
 
-/* The highest score of a source, 0 where its curve is not whole. */
-static inline __m256 top_of(const float *scores, const AqmCurves *curves) {
-    __m256 top = _mm256_loadu_ps(scores), low = top;
-    for (int k = 1; k < curves->length; k++) {
-        scores += curves->stride;
-        top = larger(top, _mm256_loadu_ps(scores));
-        low = smaller(low, _mm256_loadu_ps(scores));
-    }
-    const __m256 is_whole = is_above(low, _mm256_set1_ps(-1.5f));
-    return _mm256_and_ps(_mm256_and_ps(is_whole, is_above(top, _mm256_setzero_ps())), top);
+static inline __m128i load_scores(const int16_t *p) {
+    return _mm_loadu_si128((const __m128i *)(const void *)p);
 }
 
-/* Weighs the sources at x. Returns 1 / the sum of the weights, 0 where that is 0. */
+static inline __m256 widen(__m128i scores) {
+    return _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(scores));
+}
+
+/* The highest score of a source, 0 where its curve is not whole. */
+static inline __m256 top_of(const int16_t *scores, const AqmCurves *curves) {
+    const __m128i missing = _mm_set1_epi16(AQM_SCORE_MISSING);
+    __m128i top = load_scores(scores), low = top;
+    for (int k = 1; k < curves->length; k++) {
+        scores += curves->stride;
+        top = _mm_max_epi16(top, load_scores(scores));
+        low = _mm_min_epi16(low, load_scores(scores));
+    }
+    const __m128i above = _mm_max_epi16(top, _mm_setzero_si128());
+    return widen(_mm_and_si128(_mm_cmpgt_epi16(low, missing), above));
+}
+
+/* Weighs the sources at x. Returns what makes a mean of their sums: 1 / (AQM_SCORE_ONE * the sum of
+ * the weights), 0 where that is 0. */
 static inline __m256 weigh_sources(const AqmCurves *curves, Seen *seen, size_t x) {
     const __m256 floor = _mm256_set1_ps(curves->weight_floor);
     const __m256 range = _mm256_set1_ps(curves->weight_full - curves->weight_floor);
@@ -427,7 +437,7 @@ static inline __m256 weigh_sources(const AqmCurves *curves, Seen *seen, size_t x
         total = _mm256_add_ps(total, seen->weights[s]);
     }
     return _mm256_and_ps(is_above(total, _mm256_setzero_ps()),
-                         _mm256_div_ps(_mm256_set1_ps(1.0f), total));
+                         _mm256_div_ps(_mm256_set1_ps(1.0f / AQM_SCORE_ONE), total));
 }
 
 /* The joined curve at hypothesis k. */
@@ -436,8 +446,8 @@ static inline __m256 joined_at(const AqmCurves *curves, const Seen *seen, __m256
     const size_t at = (size_t)k * curves->stride + x;
     __m256 sum = _mm256_setzero_ps();
     for (size_t s = 0; s < seen->count; s++)
-        sum = _mm256_add_ps(sum,
-                            _mm256_mul_ps(seen->weights[s], _mm256_loadu_ps(seen->scores[s] + at)));
+        sum = _mm256_add_ps(
+            sum, _mm256_mul_ps(seen->weights[s], widen(load_scores(seen->scores[s] + at))));
     return _mm256_sub_ps(_mm256_mul_ps(sum, inverse), _mm256_set1_ps(curves->penalty[k]));
 }
 
@@ -456,7 +466,7 @@ static inline void raise_peak(Peak *peak, __m256 before, __m256 now, __m256 afte
 
 static inline Peak highest_of(const AqmCurves *curves, const Seen *seen, __m256 inverse, size_t x) {
     const __m256 zero = _mm256_setzero_ps();
-    Peak peak = {zero, _mm256_set1_ps(AQM_SCORE_MISSING), zero, zero};
+    Peak peak = {zero, _mm256_set1_ps(AQM_CURVE_MISSING), zero, zero};
     __m256 now = joined_at(curves, seen, inverse, x, 0), before = now;
     for (int k = 1; k < curves->length; k++) {
         const __m256 after = joined_at(curves, seen, inverse, x, k);
@@ -495,7 +505,7 @@ static void curve_peak_avx2(const AqmCurves *curves, size_t n, float *index, flo
         const __m256 is_known = is_above(inverse, _mm256_setzero_ps());
         _mm256_storeu_ps(index + x, index_of(&peak, curves->length));
         _mm256_storeu_ps(value + x,
-                         _mm256_blendv_ps(_mm256_set1_ps(AQM_SCORE_MISSING), peak.best, is_known));
+                         _mm256_blendv_ps(_mm256_set1_ps(AQM_CURVE_MISSING), peak.best, is_known));
     }
 }
 

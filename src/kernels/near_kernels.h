@@ -44,7 +44,7 @@ typedef struct AqmPairRules {
 /* Score curves of a row of pixels over `length` hypotheses: those of source s and hypothesis k
  * start at scores + (s * length + k) * stride; sources with !is_seen[s] have none. */
 typedef struct AqmCurves {
-    const float *scores;
+    const int16_t *scores; /* as kernels.h has them */
     const bool *is_seen;
     size_t source_count, stride;
     int length;
@@ -52,7 +52,8 @@ typedef struct AqmCurves {
     const float *penalty;            /* of each hypothesis, taken off the joined score */
 } AqmCurves;
 
-enum { AQM_CURVE_MAX = 33 }; /* hypotheses */
+enum { AQM_CURVE_MAX = 33 };      /* hypotheses */
+#define AQM_CURVE_MISSING (-2.0f) /* the value of no curve; others are within -1..1, about */
 
 /* Weighted means along a line: tap k of `taps` (odd; the middle one is the pixel's own) lies at
  * rows[k][x + shift[k]], with weights of the same shape; NULL: not there. What differs from the
@@ -109,7 +110,7 @@ typedef struct AqmNearKernels {
                        size_t n, float *shift, float *sigma, float *score);
 
     /* The highest point of the joined curves of n pixels: its index with the parabola's fraction,
-     * and its value; AQM_SCORE_MISSING where no source has a whole curve. */
+     * and its value; AQM_CURVE_MISSING where no source has a whole curve. */
     void (*curve_peak)(const AqmCurves *curves, size_t n, float *index, float *value);
 
     /* Medians of 3 x 3 for x = 1 .. width - 2; where one of the nine is NaN, and at the ends, the

@@ -380,7 +380,7 @@ static void the_shift_is_that_of_the_weighted_sum(void **state) {
 }
 
 typedef struct Curves {
-    float scores[SOURCES][AQM_CURVE_MAX][PITCH];
+    int16_t scores[SOURCES][AQM_CURVE_MAX][PITCH];
 } Curves;
 
 static AqmCurves curves_of(const Curves *c, const bool *is_seen, size_t sources,
@@ -402,10 +402,11 @@ static void the_peak_of_joined_curves_is_found(void **state) {
     for (int k = 0; k < AQM_CURVE_MAX; k++)
         for (int x = 0; x < PITCH; x++) {
             const float d = (float)k - peak[x], parabola = 0.9f - 0.0015f * d * d;
-            curves.scores[0][k][x] = curves.scores[4][k][x] = x == 9 ? AQM_SCORE_MISSING : parabola;
-            curves.scores[1][k][x] = 1.0f; /* not seen */
-            curves.scores[2][k][x] = k == x % AQM_CURVE_MAX ? AQM_SCORE_MISSING : 0.99f;
-            curves.scores[3][k][x] = 0.5f - 0.01f * fabsf((float)k - 3.0f); /* occluded */
+            curves.scores[0][k][x] = curves.scores[4][k][x] =
+                x == 9 ? AQM_SCORE_MISSING : aqm_score_of(parabola);
+            curves.scores[1][k][x] = AQM_SCORE_ONE; /* not seen */
+            curves.scores[2][k][x] = k == x % AQM_CURVE_MAX ? AQM_SCORE_MISSING : 16220;
+            curves.scores[3][k][x] = (int16_t)(8192 - 164 * abs(k - 3)); /* occluded */
         }
     curves.scores[3][7][9] = AQM_SCORE_MISSING;
     const AqmCurves given = curves_of(&curves, is_seen, SOURCES, none);
@@ -413,11 +414,13 @@ static void the_peak_of_joined_curves_is_found(void **state) {
         variants[k]->curve_peak(&given, N, index, value);
         for (int x = 0; x < N; x++) {
             if (x + OFFSET == 9) {
-                assert_true(value[x] == AQM_SCORE_MISSING);
+                assert_true(value[x] == AQM_CURVE_MISSING);
                 continue;
             }
-            assert_true(fabsf(index[x] - peak[x + OFFSET]) < 1e-3f);
-            assert_true(fabsf(value[x] - 0.9f) < 0.0015f * 0.26f);
+            /* half a unit of two scores against what a step changes the slope by */
+            assert_true(fabsf(index[x] - peak[x + OFFSET]) <
+                        0.5f / (AQM_SCORE_ONE * 0.003f) * 2.0f);
+            assert_true(fabsf(value[x] - 0.9f) < 0.0015f * 0.26f + 1.0f / AQM_SCORE_ONE);
         }
     }
 }
@@ -436,9 +439,10 @@ static void variants_find_the_same_peaks(void **state) {
         for (int k = 0; k < AQM_CURVE_MAX; k++)
             penalty[k] = uniform(&rng, 0.0, 0.2);
         for (int k = 0; k < SOURCES * AQM_CURVE_MAX * PITCH; k++) {
-            float *score = curves.scores[0][0] + k;
-            *score = trial % 2 ? (float)(below(&rng, 9) - 4) * 0.25f : uniform(&rng, -1.0, 1.0);
-            *score = below(&rng, 150) ? *score : AQM_SCORE_MISSING;
+            const float score =
+                trial % 2 ? (float)(below(&rng, 9) - 4) * 0.25f : uniform(&rng, -1.0, 1.0);
+            curves.scores[k / PITCH / AQM_CURVE_MAX][k / PITCH % AQM_CURVE_MAX][k % PITCH] =
+                below(&rng, 150) ? aqm_score_of(score) : AQM_SCORE_MISSING;
         }
         memset(out, 0x55, sizeof out);
         AqmCurves given = curves_of(&curves, is_seen, sources, penalty);

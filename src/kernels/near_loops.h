@@ -196,21 +196,22 @@ static inline void loops_pair_solve(const AqmPairFit *fits, size_t source_count,
                     sigma, score);
 }
 
-/* The highest score of a source at each pixel, 0 where its curve is not whole. */
-static inline void curve_top(const float *restrict scores, size_t stride, int length, size_t n,
+/* The highest score of a source at each pixel, 0 where its curve is not whole. In units of scores,
+ * as are curves until they are joined. */
+static inline void curve_top(const int16_t *restrict scores, size_t stride, int length, size_t n,
                              float *restrict top) {
-    float low[NEAR_BLOCK];
+    int16_t high[NEAR_BLOCK], low[NEAR_BLOCK];
     for (size_t x = 0; x < n; x++)
-        top[x] = low[x] = scores[x];
+        high[x] = low[x] = scores[x];
     for (int k = 1; k < length; k++) {
-        const float *restrict row = scores + (size_t)k * stride;
+        const int16_t *restrict row = scores + (size_t)k * stride;
         for (size_t x = 0; x < n; x++) {
-            top[x] = near_larger(top[x], row[x]);
-            low[x] = near_smaller(low[x], row[x]);
+            high[x] = high[x] > row[x] ? high[x] : row[x];
+            low[x] = low[x] < row[x] ? low[x] : row[x];
         }
     }
     for (size_t x = 0; x < n; x++)
-        top[x] = ((low[x] > -1.5f) & (top[x] > 0.0f)) ? top[x] : 0.0f;
+        top[x] = ((low[x] > AQM_SCORE_MISSING) & (high[x] > 0)) ? (float)high[x] : 0.0f;
 }
 
 /* The weighted mean of the sources' curves; total weights. */
@@ -229,7 +230,7 @@ static inline void join_curves(const AqmCurves *curves, size_t at, size_t n,
             best[x] = near_larger(best[x], top[x]);
     }
     for (size_t s = 0; s < curves->source_count; s++) {
-        const float *scores = curves->scores + s * length * curves->stride + at;
+        const int16_t *scores = curves->scores + s * length * curves->stride + at;
         if (!curves->is_seen[s])
             continue;
         curve_top(scores, curves->stride, curves->length, n, top);
@@ -239,7 +240,7 @@ static inline void join_curves(const AqmCurves *curves, size_t at, size_t n,
         }
         for (size_t k = 0; k < length; k++)
             for (size_t x = 0; x < n; x++)
-                joined[k][x] += weight[x] * scores[k * curves->stride + x];
+                joined[k][x] += weight[x] * (float)scores[k * curves->stride + x];
     }
 }
 
@@ -250,8 +251,8 @@ static inline void peak_block(const AqmCurves *curves, size_t at, size_t n, floa
     const int length = curves->length;
     join_curves(curves, at, n, joined, total);
     for (size_t x = 0; x < n; x++) {
-        total[x] = total[x] > 0.0f ? 1.0f / total[x] : 0.0f;
-        best[x] = AQM_SCORE_MISSING;
+        total[x] = total[x] > 0.0f ? (1.0f / AQM_SCORE_ONE) / total[x] : 0.0f;
+        best[x] = AQM_CURVE_MISSING;
         where[x] = below[x] = above[x] = 0.0f;
     }
     for (int k = 0; k < length; k++)
@@ -274,7 +275,7 @@ static inline void peak_block(const AqmCurves *curves, size_t at, size_t n, floa
         const float fraction = 0.5f * (below[x] - above[x]) / (is_peak ? bend : 1.0f);
         const float inside = near_smaller(near_larger(fraction, -0.5f), 0.5f);
         index[at + x] = where[x] + (is_peak ? inside : 0.0f);
-        value[at + x] = total[x] > 0.0f ? best[x] : AQM_SCORE_MISSING;
+        value[at + x] = total[x] > 0.0f ? best[x] : AQM_CURVE_MISSING;
     }
 }
 

@@ -11,7 +11,7 @@
 typedef void (*AqmMoveColumns)(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,
                                const int16_t *j_old, size_t n, const AqmColumnSums *sums);
 typedef void (*AqmScoreRow)(const AqmColumnSums *sums, const AqmReferenceStats *reference,
-                            int window, size_t n, int32_t *scratch, float *score);
+                            int window, size_t n, int32_t *scratch, int16_t *score);
 
 /* Rows of `from` with what is missing as 0, one after the other with `pitch`. */
 static inline void fill_rows(const AqmWholeTile *tile, const int16_t *from, size_t pitch,
@@ -33,9 +33,9 @@ static inline void whole_load_rows(const AqmWholeTile *tile) {
     fill_rows(tile, tile->i, filled_pitch(tile), tile->room);
 }
 
-/* Scores a tile by the kernels of rows. */
-static inline void whole_by_rows(AqmMoveColumns columns, AqmScoreRow ncc, const AqmWholeTile *tile,
-                                 const int16_t *source, int32_t *scratch, float *score) {
+/* Scores a source by the kernels of rows. */
+static inline void score_by_rows(AqmMoveColumns columns, AqmScoreRow ncc, const AqmWholeTile *tile,
+                                 const int16_t *source, int32_t *scratch, int16_t *score) {
     static const int16_t none[AQM_ROW_MULTIPLE];
     const size_t pitch = filled_pitch(tile), window = (size_t)tile->window;
     const size_t rows = (size_t)tile->height + window - 1;
@@ -62,7 +62,15 @@ static inline void whole_by_rows(AqmMoveColumns columns, AqmScoreRow ncc, const 
     }
 }
 
+static inline void whole_by_rows(AqmMoveColumns columns, AqmScoreRow ncc, const AqmWholeTile *tile,
+                                 const int16_t *const j[2], int32_t *scratch,
+                                 int16_t *const score[2]) {
+    for (int k = 0; k < 2 && j[k]; k++)
+        score_by_rows(columns, ncc, tile, j[k], scratch, score[k]);
+}
+
 void aqm_whole_load_avx2(const AqmWholeTile *tile);
-void aqm_whole_ncc_avx2(const AqmWholeTile *tile, const int16_t *j, int32_t *scratch, float *score);
+void aqm_whole_ncc_avx2(const AqmWholeTile *tile, const int16_t *const j[2], int32_t *scratch,
+                        int16_t *const score[2]);
 
 #endif

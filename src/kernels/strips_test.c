@@ -19,10 +19,12 @@ enum { MAX_PITCH = 240, MAX_ROWS = MAX_HEIGHT + MAX_WINDOW - 1 };
 
 typedef struct Tile {
     AqmWholeTile whole;
-    int16_t i[MAX_ROWS * MAX_PITCH + AQM_ROW_MULTIPLE], j[MAX_ROWS * MAX_PITCH + AQM_ROW_MULTIPLE];
+    int16_t i[MAX_ROWS * MAX_PITCH + AQM_ROW_MULTIPLE];
+    int16_t j[2][MAX_ROWS * MAX_PITCH + AQM_ROW_MULTIPLE];
     int16_t mean[MAX_HEIGHT * SCORE_PITCH], rest[MAX_HEIGHT * SCORE_PITCH];
     float variance[MAX_HEIGHT * SCORE_PITCH], inverse[MAX_HEIGHT * SCORE_PITCH];
-    float expected[MAX_HEIGHT * SCORE_PITCH + GUARD], score[MAX_HEIGHT * SCORE_PITCH + GUARD];
+    int16_t expected[2][MAX_HEIGHT * SCORE_PITCH + GUARD];
+    int16_t score[2][MAX_HEIGHT * SCORE_PITCH + GUARD];
 } Tile;
 
 /* kind 0: any values; 1: extremes only; 2: bright and nearly flat, so that some windows are flat;
@@ -64,7 +66,8 @@ static void fill_tile(AqmRng *rng, int kind, int width, int height, int window, 
     assert_true(tile->whole.room != NULL);
     for (size_t k = 0; k < (size_t)(height + window - 1) * pitch + AQM_ROW_MULTIPLE; k++) {
         tile->i[k] = random_gray(rng, kind);
-        tile->j[k] = aqm_rng_u32(rng) & 1 ? tile->i[k] : random_gray(rng, kind);
+        for (int s = 0; s < 2; s++)
+            tile->j[s][k] = aqm_rng_u32(rng) & 1 ? tile->i[k] : random_gray(rng, kind);
     }
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++) {
@@ -95,7 +98,7 @@ static bool has_gap(const AqmWholeTile *w, const int16_t *grays, int x, int y) {
 }
 
 /* By the reference's kernel of rows, each row from its own sums. */
-static void score_by_rows(Tile *tile, int32_t *scratch) {
+static void score_by_rows(Tile *tile, int source, int32_t *scratch) {
     static int32_t sums[3][MAX_PITCH];
     static const int16_t zeros[MAX_PITCH];
     int16_t i[MAX_PITCH], j[MAX_PITCH];
@@ -104,54 +107,65 @@ static void score_by_rows(Tile *tile, int32_t *scratch) {
     for (int y = 0; y < w->height; y++) {
         memset(sums, 0, sizeof sums);
         for (int r = y; r < y + w->window; r++)
-            aqm_kernels_reference.columns(filled(tile->i + (size_t)r * w->pitch, w->pitch, i),
-                                          filled(tile->j + (size_t)r * w->pitch, w->pitch, j),
-                                          zeros, zeros, w->pitch, &columns);
+            aqm_kernels_reference.columns(
+                filled(tile->i + (size_t)r * w->pitch, w->pitch, i),
+                filled(tile->j[source] + (size_t)r * w->pitch, w->pitch, j), zeros, zeros, w->pitch,
+                &columns);
         const size_t at = (size_t)y * SCORE_PITCH;
         const AqmReferenceStats stats = {tile->mean + at, tile->rest + at, tile->variance + at,
                                          tile->inverse + at};
         aqm_kernels_reference.ncc(&columns, &stats, w->window, (size_t)w->width, scratch,
-                                  tile->expected + at);
+                                  tile->expected[source] + at);
     }
 }
 
 /* Compares the windows that miss no pixel; returns how many there are. */
-static int compare_scores(const Tile *tile) {
+static int compare_scores(const Tile *tile, int source) {
     const AqmWholeTile *w = &tile->whole;
     int count = 0;
     for (int y = 0; y < w->height; y++)
         for (int x = 0; x < w->width; x++) {
-            if (has_gap(w, tile->i, x, y) || has_gap(w, tile->j, x, y))
+            if (has_gap(w, tile->i, x, y) || has_gap(w, tile->j[source], x, y))
                 continue;
             const size_t at = (size_t)y * SCORE_PITCH + (size_t)x;
-            assert_memory_equal(tile->score + at, tile->expected + at, sizeof *tile->score);
+            assert_int_equal(tile->score[source][at], tile->expected[source][at]);
             count++;
         }
     return count;
 }
 
-static void check_variant(const AqmKernels *kernels, int kind, Tile *tile, int32_t *scratch) {
-    const AqmWholeTile *w = &tile->whole;
-    memset(tile->score, 0x5a, sizeof tile->score);
-    kernels->whole_load(w);
-    for (int times = 0; times < 2; times++) { /* what was loaded stays */
-        kernels->whole_ncc(w, tile->j, scratch, tile->score);
-        const int compared = compare_scores(tile);
-        assert_true(kind == 3 || compared == w->width * w->height);
-    }
-    int32_t untouched;
-    memset(&untouched, 0x5a, sizeof untouched);
+/* What lies beyond the windows is untouched. */
+static void check_guards(const AqmWholeTile *w, const int16_t *score) {
     for (int y = 0; y < w->height; y++)
         for (int x = (w->width + 7) / 8 * 8; x < SCORE_PITCH; x++)
-            assert_memory_equal(&tile->score[(size_t)y * SCORE_PITCH + (size_t)x], &untouched, 4);
+            assert_int_equal(score[(size_t)y * SCORE_PITCH + (size_t)x], 0x5a5a);
     for (size_t k = 0; k < GUARD; k++)
-        assert_memory_equal(&tile->score[(size_t)w->height * SCORE_PITCH + k], &untouched, 4);
+        assert_int_equal(score[(size_t)w->height * SCORE_PITCH + k], 0x5a5a);
+}
+
+/* Both sources, and then the second alone: what was loaded stays. */
+static void check_variant(const AqmKernels *kernels, int kind, Tile *tile, int32_t *scratch) {
+    const AqmWholeTile *w = &tile->whole;
+    const int16_t *const both[2] = {tile->j[0], tile->j[1]}, *const one[2] = {tile->j[1], NULL};
+    int16_t *const scores[2] = {tile->score[0], tile->score[1]};
+    int16_t *const second[2] = {tile->score[1], NULL};
+    memset(tile->score, 0x5a, sizeof tile->score);
+    kernels->whole_load(w);
+    for (int times = 0; times < 2; times++) {
+        kernels->whole_ncc(w, times == 0 ? both : one, scratch, times == 0 ? scores : second);
+        for (int s = times; s < 2; s++) {
+            const int compared = compare_scores(tile, s);
+            assert_true(kind == 3 || compared == w->width * w->height);
+            check_guards(w, tile->score[s]);
+        }
+        memset(tile->score[1], 0x5a, sizeof tile->score[1]);
+    }
 }
 
 static void whole_tiles_score_as_rows_do(void **state) {
     (void)state;
     static const int windows[] = {3, 5, 7, 11, 15, 31};
-    static const int sizes[][2] = {{192, 5}, {182, 4}, {32, 1}, {33, 2}, {191, 41}, {40, 3}};
+    static const int sizes[][2] = {{192, 5}, {182, 4}, {64, 1}, {65, 2}, {191, 41}, {72, 3}};
     static Tile tile;
     static int32_t scratch[8 * (MAX_PITCH + MAX_WINDOW + AQM_ROW_MULTIPLE) + 3 * MAX_PITCH];
     const AqmKernels *variants[AQM_KERNEL_TABLES];
@@ -161,7 +175,8 @@ static void whole_tiles_score_as_rows_do(void **state) {
         const int *size = sizes[trial % 6], window = windows[(trial + trial / 6) % 6];
         const int kind = trial / 6 % 4;
         fill_tile(&rng, kind, size[0], size[1], window, &tile);
-        score_by_rows(&tile, scratch);
+        score_by_rows(&tile, 0, scratch);
+        score_by_rows(&tile, 1, scratch);
         for (int k = 0; k < count; k++)
             check_variant(variants[k], kind, &tile, scratch);
         free(tile.whole.room);
@@ -176,10 +191,11 @@ static void the_room_is_enough_for_every_size(void **state) {
     static int32_t scratch[8 * (MAX_PITCH + MAX_WINDOW + AQM_ROW_MULTIPLE) + 3 * MAX_PITCH];
     const AqmKernels *kernels = aqm_kernels(aqm_cpu_features());
     AqmRng rng = aqm_rng(2, 1);
-    for (int width = 32; width <= MAX_WIDTH; width += 5)
+    for (int width = 64; width <= MAX_WIDTH; width += 5)
         for (int window = 3; window <= MAX_WINDOW; window += 14) {
             fill_tile(&rng, 0, width, 1 + width % 3, window, &tile);
-            score_by_rows(&tile, scratch);
+            score_by_rows(&tile, 0, scratch);
+            score_by_rows(&tile, 1, scratch);
             check_variant(kernels, 0, &tile, scratch);
             free(tile.whole.room);
         }

@@ -59,6 +59,11 @@ static inline float aqm_window_ncc(float covariance, float inverse_deviation_i, 
     return variance_j > flat ? value : 0.0f;
 }
 
+/* A score as it is kept. */
+static inline int16_t aqm_score_of(float value) {
+    return (int16_t)lrintf((float)AQM_SCORE_ONE * value);
+}
+
 /* Structural similarity: both its fractions over one denominator, times the counts. */
 #define AQM_SSIM_C1 (0.01f * 0.01f * (float)AQM_GRAY_WHITE * (float)AQM_GRAY_WHITE)
 #define AQM_SSIM_C2 (0.03f * 0.03f * (float)AQM_GRAY_WHITE * (float)AQM_GRAY_WHITE)

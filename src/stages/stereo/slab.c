@@ -276,5 +276,5 @@ uint32_t aqm_slab_row(const AqmSlab *slab, const AqmKernels *kernels, const AqmT
     for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
         out[c] = 0;
     /* what is blank has a gap in every block, the last one too */
-    return mixed ? kernels->gaps(out, tile->pitch) : blank;
+    return blank | aqm_gaps_in(kernels, out, mixed, blocks);
 }

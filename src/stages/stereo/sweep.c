@@ -141,11 +141,10 @@ typedef struct Scratch {
     AqmSlabGrid *grid;
     AqmSlab *slabs;    /* of each source */
     int16_t *pictures; /* of all slabs */
-    float *scores;     /* batch x sources x tile area */
-    float *peaks;      /* 6 x tile area */
-    int32_t *best_plane;
-    float *joined; /* a row of each plane of a batch */
-    bool *is_seen; /* batch x sources */
+    int16_t *scores;   /* batch x sources x tile area */
+    int16_t *peaks;    /* 7 x tile area */
+    int16_t *joined;   /* a row of each plane of a batch */
+    bool *is_seen;     /* batch x sources */
 } Scratch;
 
 static const size_t tile_area = (size_t)AQM_TILE_WIDTH * AQM_TILE_HEIGHT;
@@ -158,7 +157,6 @@ static void scratch_free(Scratch *scratch) {
     aqm_free(scratch->pictures);
     aqm_free(scratch->scores);
     aqm_free(scratch->peaks);
-    aqm_free(scratch->best_plane);
     aqm_free(scratch->joined);
     aqm_free(scratch->is_seen);
 }
@@ -172,16 +170,16 @@ static AqmStatus scratch_create(Scratch *scratch, const AqmSweep *sweep, int bat
     scratch->grid = aqm_alloc(1, sizeof *scratch->grid);
     scratch->slabs = aqm_calloc(sweep->most, sizeof *scratch->slabs);
     scratch->pictures = aqm_alloc(sweep->most * picture, sizeof *scratch->pictures);
-    scratch->scores = aqm_alloc(slots * tile_area, sizeof(float));
-    scratch->peaks = aqm_alloc(6 * tile_area, sizeof(float));
-    scratch->best_plane = aqm_alloc(tile_area, sizeof(int32_t));
-    scratch->joined = aqm_alloc((size_t)batch * AQM_TILE_WIDTH, sizeof(float));
+    scratch->scores = aqm_alloc(slots * tile_area, sizeof *scratch->scores);
+    scratch->peaks = aqm_alloc(7 * tile_area, sizeof *scratch->peaks);
+    scratch->joined = aqm_alloc((size_t)batch * AQM_TILE_WIDTH, sizeof *scratch->joined);
     scratch->is_seen = aqm_alloc(slots, sizeof(bool));
     if (status != AQM_OK || !scratch->knots || !scratch->grid || !scratch->slabs ||
-        !scratch->pictures || !scratch->scores || !scratch->peaks || !scratch->best_plane ||
-        !scratch->joined || !scratch->is_seen) {
+        !scratch->pictures || !scratch->scores || !scratch->peaks || !scratch->joined ||
+        !scratch->is_seen) {
         scratch_free(scratch);
-        return aqm_fail_memory(diag, "a tile of the plane sweep", slots * tile_area, sizeof(float));
+        return aqm_fail_memory(diag, "a tile of the plane sweep", slots * tile_area,
+                               sizeof(int16_t));
     }
     for (size_t s = 0; s < sweep->most; s++)
         scratch->slabs[s].picture = scratch->pictures + s * picture;
@@ -242,24 +240,25 @@ static uint32_t sample_slab(const void *context, int row, int16_t *out) {
     }
     for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
         out[c] = 0;
-    return rows->kernels->gaps(out, tile->pitch);
+    return (gaps & ~unsure) | aqm_gaps_in(rows->kernels, out, unsure, blocks);
 }
 
-/* Scores a source at plane k of its slab. */
-static void score_slab(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
-                       AqmSlab *slab, int k, Scratch *scratch, float *score) {
+/* Adds a source at plane k of its slab to what is scored. */
+static void add_slab(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
+                     AqmSlab *slab, int k, Scratch *scratch, int16_t *score) {
     const SlabRows rows = {
         sweep->kernels,  tile,           slab, scratch->knots, aqm_stereo_image_gray(source->image),
         scratch->tile.u, scratch->tile.v};
     aqm_slab_move(slab, k);
     if (slab->has_mixed)
         aqm_slab_warp(slab, scratch->grid, k, scratch->knots);
-    aqm_sweep_tile_score_rows(sweep, tile, sample_slab, &rows, &scratch->tile, score);
+    aqm_sweep_tile_add_rows(sweep, tile, sample_slab, &rows, &scratch->tile, score);
 }
 
-/* Scores source s at plane k; false where it sees nothing of the tile. slab_planes: 0 = none. */
-static bool score_plane(const AqmSweep *sweep, const AqmTile *tile, const AqmPlanes *planes,
-                        int slab_planes, size_t s, int k, Scratch *scratch, float *score) {
+/* Adds source s at plane k to what is scored; false where it sees nothing of the tile.
+ * slab_planes: 0 = none. */
+static bool add_plane(const AqmSweep *sweep, const AqmTile *tile, const AqmPlanes *planes,
+                      int slab_planes, size_t s, int k, Scratch *scratch, int16_t *score) {
     const AqmSweepSource *source = &sweep->sources[s];
     AqmSlab *slab = &scratch->slabs[s];
     if (slab_planes > 0 && (k < slab->first || k >= slab->end)) {
@@ -269,7 +268,7 @@ static bool score_plane(const AqmSweep *sweep, const AqmTile *tile, const AqmPla
     }
     if (slab->is_usable) {
         if (slab->is_seen)
-            score_slab(sweep, tile, source, slab, k, scratch, score);
+            add_slab(sweep, tile, source, slab, k, scratch, score);
         return slab->is_seen;
     }
     const double h = aqm_plane_h(planes, k);
@@ -278,33 +277,33 @@ static bool score_plane(const AqmSweep *sweep, const AqmTile *tile, const AqmPla
     aqm_knots_warp(scratch->knots, sweep->kernels, source, h);
     const bool is_inside = aqm_knots_are_inside(scratch->knots, source, &is_seen);
     if (is_seen)
-        aqm_sweep_tile_score(sweep, tile, source, is_inside, positions_from_knots, &rows,
-                             &scratch->tile, score);
+        aqm_sweep_tile_add(sweep, tile, source, is_inside, positions_from_knots, &rows,
+                           &scratch->tile, score);
     return is_seen;
 }
 
 static AqmPeaks peaks_at(const Scratch *scratch, size_t at) {
-    float *p = scratch->peaks + at;
+    int16_t *p = scratch->peaks + at;
     return (AqmPeaks){.before = p,
                       .last = p + tile_area,
                       .best = p + 2 * tile_area,
                       .best_below = p + 3 * tile_area,
                       .best_above = p + 4 * tile_area,
                       .second = p + 5 * tile_area,
-                      .best_plane = scratch->best_plane + at};
+                      .best_plane = p + 6 * tile_area};
 }
 
 static void clear_peaks(Scratch *scratch) {
     for (size_t k = 0; k < 6 * tile_area; k++)
         scratch->peaks[k] = AQM_SCORE_MISSING;
-    for (size_t k = 0; k < tile_area; k++)
-        scratch->best_plane[k] = -1;
+    for (size_t k = 6 * tile_area; k < 7 * tile_area; k++)
+        scratch->peaks[k] = -1; /* planes */
 }
 
 /* Joins the sources' scores of row y of one plane. */
 static void join_row(const AqmSweep *sweep, const AqmTile *tile, size_t slot, int y,
-                     const Scratch *scratch, float *joined) {
-    const float *rows[64];
+                     const Scratch *scratch, int16_t *joined) {
+    const int16_t *rows[64];
     const size_t at = (size_t)y * AQM_TILE_WIDTH, n = (size_t)tile->width;
     size_t seen = 0;
     for (size_t s = 0; s < sweep->source_count && seen < 64; s++)
@@ -335,10 +334,8 @@ static void keep_plane(const AqmSweep *sweep, const AqmTile *tile, int plane, si
         uint8_t *out = aqm_cost_volume_at(volume, tile->x0, tile->y0 + y) + plane;
         const float *weight =
             volume->weight + (size_t)(tile->y0 + y) * (size_t)volume->width + (size_t)tile->x0;
-        for (int x = 0; x < tile->width; x++) {
-            const float score = scratch->joined[x];
-            out[(size_t)x * volume->pitch] = aqm_cost_of(score < -1.5f ? score : score * weight[x]);
-        }
+        for (int x = 0; x < tile->width; x++)
+            out[(size_t)x * volume->pitch] = aqm_cost_of(scratch->joined[x], weight[x]);
     }
 }
 
@@ -364,18 +361,20 @@ static void finish_tile(const AqmSweep *sweep, const AqmTile *tile, const AqmPla
             scratch->tile.reference + (size_t)(y + tile->radius) * tile->pitch + tile->radius;
         for (int x = 0; x < tile->width; x++) {
             const size_t at = row + (size_t)(tile->x0 + x);
-            const bool is_known = p.best_plane[x] >= 0 && p.best[x] > 0.0f &&
+            const bool is_known = p.best_plane[x] >= 0 && p.best[x] > 0 &&
                                   center[x] != AQM_GRAY_MISSING && p.last[x] <= p.best[x] &&
                                   p.second[x] <= p.best[x];
             h[at] = NAN;
             confidence[at] = 0.0f;
             if (!is_known)
                 continue;
-            const float below = p.best_below[x], best = p.best[x], above = p.best_above[x];
+            const float below = aqm_score_value(p.best_below[x]);
+            const float best = aqm_score_value(p.best[x]);
+            const float above = aqm_score_value(p.best_above[x]);
             const float shift = aqm_parabola_peak(below, best, above);
             const float drop = (best - 0.5f * (below + above)) / step2;
             h[at] = (float)aqm_plane_h(planes, (double)p.best_plane[x] + (double)shift);
-            confidence[at] = aqm_match_confidence(best, p.second[x], drop);
+            confidence[at] = aqm_match_confidence(best, aqm_score_value(p.second[x]), drop);
         }
     }
 }
@@ -403,9 +402,10 @@ static void sweep_tile(const AqmSweep *whole, const AqmPlanes *planes, int batch
         for (size_t s = 0; s < sweep->source_count; s++)
             for (int k = first; k < end; k++) {
                 const size_t slot = (size_t)(k - first) * sweep->source_count + s;
-                scratch->is_seen[slot] = score_plane(sweep, &tile, planes, slab_planes, s, k,
-                                                     scratch, scratch->scores + slot * tile_area);
+                scratch->is_seen[slot] = add_plane(sweep, &tile, planes, slab_planes, s, k, scratch,
+                                                   scratch->scores + slot * tile_area);
             }
+        aqm_sweep_tile_finish(sweep, &tile, &scratch->tile);
         if (!result->volume)
             search_planes(sweep, &tile, first, end, merge_planes, scratch);
         for (int k = first; k < end && result->volume; k++)
@@ -436,7 +436,7 @@ static AqmStatus sweep_all(const AqmSweep *sweep, const AqmPlanes *planes, int b
             scratch_free(&scratch);
     }
     return failed ? aqm_fail_memory(diag, "the tiles of the plane sweep",
-                                    (size_t)batch * sweep->most * tile_area, sizeof(float))
+                                    (size_t)batch * sweep->most * tile_area, sizeof(int16_t))
                   : AQM_OK;
 }
 

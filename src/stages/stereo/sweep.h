@@ -64,10 +64,11 @@ static inline uint8_t *aqm_cost_volume_at(const AqmCostVolume *volume, int x, in
     return volume->cost + ((size_t)y * (size_t)volume->width + (size_t)x) * volume->pitch;
 }
 
-/* Cost of a joined score: 0 (score 1) .. AQM_COST_MAX (-1), or AQM_COST_MISSING. */
-static inline uint8_t aqm_cost_of(float score) {
-    return score < -1.5f ? AQM_COST_MISSING
-                         : (uint8_t)(0.5f * AQM_COST_MAX * (1.0f - score) + 0.5f);
+/* Cost of a joined score times `weight`: 0 (1) .. AQM_COST_MAX (-1), or AQM_COST_MISSING. */
+static inline uint8_t aqm_cost_of(int16_t score, float weight) {
+    return score == AQM_SCORE_MISSING
+               ? AQM_COST_MISSING
+               : (uint8_t)(0.5f * AQM_COST_MAX * (1.0f - weight * aqm_score_value(score)) + 0.5f);
 }
 
 /* Fills the volume with the costs of all planes; entries beyond planes->count are left alone. */
@@ -93,9 +94,38 @@ typedef struct AqmTile {
     size_t pitch;              /* columns rounded up to AQM_ROW_MULTIPLE */
 } AqmTile;
 
+/* Which blocks of AQM_ROW_MULTIPLE columns need masked sums, as a tile is gone through row by row.
+ */
+typedef struct AqmMasks {
+    uint32_t gaps[AQM_TILE_ROWS]; /* blocks with a gap, of every row so far: set by the caller */
+    int last_gap;                 /* the last row that has one */
+    uint32_t windows;             /* blocks of windows that have a gap */
+    uint32_t columns;             /* blocks of columns that keep the masked sums */
+    int alike;                    /* rows before the last one with the same gaps */
+} AqmMasks;
+
+void aqm_masks_start(AqmMasks *masks, int window);
+/* Moves the masks down to row r, whose gaps are there. */
+void aqm_masks_move(AqmMasks *masks, int r, int window);
+/* Of the blocks of a row whose bits are set, those that miss a pixel; count: all blocks. */
+uint32_t aqm_gaps_in(const AqmKernels *kernels, const int16_t *row, uint32_t blocks, size_t count);
+/* The end of the run of equal bits that starts at `first`, at most `count`. */
+size_t aqm_run_end(uint32_t bits, size_t first, size_t count);
+
+/* A source at one plane, sampled over a tile. */
+typedef struct AqmSampled {
+    int16_t *grays;                /* rows x pitch */
+    uint32_t empty[AQM_TILE_ROWS]; /* of each row, the blocks that have no pixel */
+    AqmMasks masks;
+    bool has_gaps; /* or the reference has */
+    int16_t *score;
+} AqmSampled;
+
 /* What one thread needs to score a tile; sized for the largest tile of the sweep. */
 typedef struct AqmTileScratch {
-    int16_t *reference, *source;            /* rows x pitch */
+    int16_t *reference;    /* rows x pitch */
+    AqmSampled sampled[2]; /* the first `waiting` are there to be scored */
+    size_t waiting;
     uint32_t reference_gaps[AQM_TILE_ROWS]; /* of each row, the blocks that miss a pixel */
     int16_t *blank, *missing;               /* a row of zeros, a row of missing pixels */
     float *u, *v;                           /* a row of positions */
@@ -125,36 +155,23 @@ void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch);
 /* Copies the reference region in and takes the statistics of its whole windows. */
 void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *scratch);
 
-/* Which blocks of AQM_ROW_MULTIPLE columns need masked sums, as a tile is gone through row by row.
- */
-typedef struct AqmMasks {
-    uint32_t gaps[AQM_TILE_ROWS]; /* blocks with a gap, of every row so far: set by the caller */
-    int last_gap;                 /* the last row that has one */
-    uint32_t windows;             /* blocks of windows that have a gap */
-    uint32_t columns;             /* blocks of columns that keep the masked sums */
-} AqmMasks;
-
-void aqm_masks_start(AqmMasks *masks, int window);
-/* Moves the masks down to row r, whose gaps are there. */
-void aqm_masks_move(AqmMasks *masks, int r, int window);
-/* The end of the run of equal bits that starts at `first`, at most `count`. */
-size_t aqm_run_end(uint32_t bits, size_t first, size_t count);
-
 /* Samples row `row` (0 .. tile->rows - 1) of a source: tile->pitch grays. Returns its gaps. */
 typedef uint32_t (*AqmSampleRow)(const void *context, int row, int16_t *out);
 
-/* Scores of all windows of the tile against what is sampled. score: height x AQM_TILE_WIDTH. */
-void aqm_sweep_tile_score_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
-                               const void *context, AqmTileScratch *scratch, float *score);
+/* Samples a source over the tile, to score all windows against it: soon, or with what is added
+ * next; aqm_sweep_tile_finish leaves nothing unscored. score: height x AQM_TILE_WIDTH. */
+void aqm_sweep_tile_add_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
+                             const void *context, AqmTileScratch *scratch, int16_t *score);
+void aqm_sweep_tile_finish(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch);
 
 /* Fills u, v of one row (0 .. tile->rows - 1) of positions in the source. */
 typedef void (*AqmRowPositions)(const void *context, int row, float *u, float *v);
 
-/* The same against a source sampled at the given positions. `is_inside`: all positions lie inside
- * the source and on present pixels. */
-void aqm_sweep_tile_score(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
-                          bool is_inside, AqmRowPositions positions, const void *context,
-                          AqmTileScratch *scratch, float *score);
+/* The same of a source at the given positions. `is_inside`: all positions lie inside the source and
+ * on present pixels. */
+void aqm_sweep_tile_add(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
+                        bool is_inside, AqmRowPositions positions, const void *context,
+                        AqmTileScratch *scratch, int16_t *score);
 
 /* Confidence of a maximum `best` with the best maximum elsewhere and the drop in score a pixel away
  * from it. */

@@ -214,9 +214,9 @@ typedef struct Scratch {
     AqmTileScratch tile;
     AqmNearWarp warp;
     Surface surface;
-    float *scores; /* sources x (2 steps + 1) x tile area */
-    float *best;   /* tile area: the best peak so far */
-    bool *is_seen; /* sources */
+    int16_t *scores; /* sources x (2 steps + 1) x tile area */
+    float *best;     /* tile area: the best peak so far */
+    bool *is_seen;   /* sources */
 } Scratch;
 
 static void scratch_free(Scratch *scratch) {
@@ -236,7 +236,7 @@ static AqmStatus scratch_create(Scratch *scratch, const AqmSweep *sweep, int ste
     if (status == AQM_OK)
         status = aqm_near_warp_create(&scratch->warp, NULL);
     scratch->surface.u = aqm_alloc(4 * area, sizeof(float));
-    scratch->scores = aqm_alloc(slots * tile_area, sizeof(float));
+    scratch->scores = aqm_alloc(slots * tile_area, sizeof *scratch->scores);
     scratch->best = aqm_alloc(tile_area, sizeof(float));
     scratch->is_seen = aqm_alloc(sweep->most, sizeof(bool));
     if (status != AQM_OK || !scratch->surface.u || !scratch->scores || !scratch->best ||
@@ -313,10 +313,11 @@ static void sweep_surface(const AqmSweep *sweep, const AqmTile *tile, const floa
         }
         for (size_t k = 0; k < length; k++) {
             surface->offset_px = (float)((int)k - options->steps) * options->step_px;
-            aqm_sweep_tile_score(sweep, tile, source, is_inside, positions_on_surface, surface,
-                                 &scratch->tile, scratch->scores + (s * length + k) * tile_area);
+            aqm_sweep_tile_add(sweep, tile, source, is_inside, positions_on_surface, surface,
+                               &scratch->tile, scratch->scores + (s * length + k) * tile_area);
         }
     }
+    aqm_sweep_tile_finish(sweep, tile, &scratch->tile);
     answer_tile(sweep, tile, base, options, scratch, disparity);
 }
 
@@ -328,7 +329,7 @@ static void sweep_part(const AqmSweep *whole, AqmTile tile, const float *const *
         aqm_sweep_for_tile(whole, &tile, aqm_tile_h(whole, &tile, bases[0]), scratch->tile.sources);
     aqm_sweep_tile_load(&sweep, &tile, &scratch->tile);
     for (size_t k = 0; k < tile_area; k++)
-        scratch->best[k] = AQM_SCORE_MISSING;
+        scratch->best[k] = AQM_CURVE_MISSING;
     for (size_t k = 0; k < base_count; k++)
         sweep_surface(&sweep, &tile, bases[k], options, scratch, disparity);
 }
@@ -369,7 +370,7 @@ static AqmStatus sweep_tiles(const AqmSweep *sweep, const float *base, const Lay
     }
     return failed ? aqm_fail_memory(diag, "the tiles of the second sweep",
                                     sweep->most * (size_t)(2 * options->steps + 1) * tile_area,
-                                    sizeof(float))
+                                    sizeof(int16_t))
                   : AQM_OK;
 }
 

@@ -3,7 +3,8 @@
  * For each row of the tile the source is sampled at the row's positions, the column sums move down
  * a row (one row in, one out), and from the window's height on a row of scores comes out. The cost
  * per pixel does not depend on the window's size. A tile is small enough for the sums and rows to
- * stay in the cache.
+ * stay in the cache. What is sampled waits for a second one, of another plane or source: two are
+ * scored together, at less than twice the time of one (kernels.h, whole_ncc).
  *
  * Where a pixel is missing in either image the masked sums count only what both have; such windows
  * need at least half of their pixels. Which sums a window takes is decided in blocks of
@@ -81,7 +82,8 @@ AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, const AqmSweep 
     int32_t *sums = aqm_alloc(6 * pitch, sizeof *sums);
     *scratch = (AqmTileScratch){
         .reference = aqm_alloc(rows * pitch + AQM_ROW_MULTIPLE, sizeof(int16_t)),
-        .source = aqm_alloc(rows * pitch + AQM_ROW_MULTIPLE, sizeof(int16_t)),
+        .sampled = {{.grays = aqm_alloc(rows * pitch + AQM_ROW_MULTIPLE, sizeof(int16_t))},
+                    {.grays = aqm_alloc(rows * pitch + AQM_ROW_MULTIPLE, sizeof(int16_t))}},
         .blank = aqm_calloc(pitch, sizeof(int16_t)),
         .missing = aqm_alloc(pitch, sizeof(int16_t)),
         .u = aqm_alloc(pitch + AQM_KNOT, sizeof(float)),
@@ -96,10 +98,10 @@ AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, const AqmSweep 
         .reference_inverse = aqm_alloc(area, sizeof(float)),
         .sources = aqm_alloc(sweep->most, sizeof(AqmSweepSource)),
     };
-    if (!scratch->reference || !scratch->source || !scratch->blank || !scratch->missing ||
-        !scratch->u || !scratch->v || !sums || !scratch->box || !scratch->whole ||
-        !scratch->reference_mean || !scratch->reference_rest || !scratch->reference_variance ||
-        !scratch->reference_inverse || !scratch->sources) {
+    if (!scratch->reference || !scratch->sampled[0].grays || !scratch->sampled[1].grays ||
+        !scratch->blank || !scratch->missing || !scratch->u || !scratch->v || !sums ||
+        !scratch->box || !scratch->whole || !scratch->reference_mean || !scratch->reference_rest ||
+        !scratch->reference_variance || !scratch->reference_inverse || !scratch->sources) {
         aqm_sweep_tile_scratch_free(scratch);
         return aqm_fail_memory(diag, "a tile of the plane sweep", rows * pitch, 16);
     }
@@ -117,7 +119,8 @@ AqmStatus aqm_sweep_tile_scratch_create(AqmTileScratch *scratch, const AqmSweep 
 
 void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch) {
     aqm_free(scratch->reference);
-    aqm_free(scratch->source);
+    aqm_free(scratch->sampled[0].grays);
+    aqm_free(scratch->sampled[1].grays);
     aqm_free(scratch->blank);
     aqm_free(scratch->missing);
     aqm_free(scratch->u);
@@ -198,7 +201,7 @@ static void copy_reference(const AqmSweep *sweep, const AqmTile *tile, int16_t *
     }
 }
 
-enum { LEAST_WHOLE = 32 }; /* windows across, of a tile that is scored as a whole */
+enum { LEAST_WHOLE = 64 }; /* windows across, of a tile that is scored as a whole */
 /* Share of its windows without gaps from which on that costs less than going by rows. */
 static const double least_whole = 0.6;
 
@@ -212,11 +215,11 @@ static const int16_t *filled_row(const int16_t *row, size_t count, int16_t *out)
 /* Sums of every full window, by the same kernels as a source's (j = i). */
 static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
     const int window = sweep->window;
+    int16_t *filled = scratch->sampled[0].grays; /* nothing is sampled yet */
     memset(scratch->sums.j, 0, scratch->sums_size);
     for (int r = 0; r < tile->rows; r++) {
         const size_t here = (size_t)r * tile->pitch;
-        const int16_t *in =
-            filled_row(scratch->reference + here, tile->pitch, scratch->source + here);
+        const int16_t *in = filled_row(scratch->reference + here, tile->pitch, filled + here);
         const int16_t *old = r >= window ? in - (size_t)window * tile->pitch : scratch->blank;
         sweep->kernels->columns(in, in, old, old, tile->pitch, &scratch->sums);
         if (r < window - 1)
@@ -232,13 +235,24 @@ static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTil
 void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *scratch) {
     copy_reference(sweep, tile, scratch->reference, scratch->reference_gaps);
     scratch->is_whole_loaded = false;
-    /* a flat tile has more rows to begin with than rows to score, twice over in two halves */
+    scratch->waiting = 0;
+    /* a flat tile has more rows to begin with than rows to score */
     scratch->can_be_whole = sweep->cost == AQM_COST_NCC && tile->width >= LEAST_WHOLE &&
-                            tile->height >= 2 * sweep->window;
+                            tile->height >= sweep->window;
     reference_windows(sweep, tile, scratch);
 }
 
 /* ---- blocks ---------------------------------------------------------------------------------- */
+
+uint32_t aqm_gaps_in(const AqmKernels *kernels, const int16_t *row, uint32_t blocks, size_t count) {
+    uint32_t gaps = 0;
+    for (size_t b = 0, end; b < count && blocks >> b; b = end) {
+        end = aqm_run_end(blocks, b, count);
+        const size_t n = (end - b) * AQM_ROW_MULTIPLE;
+        gaps |= blocks >> b & 1 ? kernels->gaps(row + b * AQM_ROW_MULTIPLE, n) << b : 0;
+    }
+    return gaps;
+}
 
 size_t aqm_run_end(uint32_t bits, size_t first, size_t count) {
     const uint32_t others = (bits >> first & 1 ? ~bits : bits) >> first;
@@ -252,30 +266,34 @@ static AqmColumnSums sums_from(const AqmColumnSums *sums, size_t column) {
 }
 
 /* The masked sums of a block over the rows before `row`. */
-static void restore_block(const AqmSweep *sweep, const AqmTileScratch *scratch, size_t pitch,
-                          int row, size_t block) {
+static void restore_block(const AqmSweep *sweep, const AqmTileScratch *scratch,
+                          const int16_t *grays, size_t pitch, int row, size_t block) {
     const AqmColumnSums sums = sums_from(&scratch->sums, block * AQM_ROW_MULTIPLE);
     int32_t *const all[6] = {sums.j, sums.jj, sums.ij, sums.count, sums.i, sums.ii};
     for (size_t k = 0; k < 6; k++)
         memset(all[k], 0, AQM_ROW_MULTIPLE * sizeof *all[k]);
     for (int r = row > sweep->window ? row - sweep->window : 0; r < row; r++) {
         const size_t at = (size_t)r * pitch + block * AQM_ROW_MULTIPLE;
-        sweep->kernels->columns_masked(scratch->reference + at, scratch->source + at,
-                                       scratch->missing, scratch->missing, AQM_ROW_MULTIPLE, &sums);
+        sweep->kernels->columns_masked(scratch->reference + at, grays + at, scratch->missing,
+                                       scratch->missing, AQM_ROW_MULTIPLE, &sums);
     }
 }
 
 void aqm_masks_start(AqmMasks *masks, int window) {
     masks->columns = masks->windows = 0;
     masks->last_gap = -window - 1;
+    masks->alike = 0;
 }
 
 /* Windows from block b on take the columns up to block b + reach. */
 void aqm_masks_move(AqmMasks *masks, int r, int window) {
     const int reach = (window + 13) / AQM_ROW_MULTIPLE, first = r - window + 1;
     uint32_t gaps = 0;
-    masks->windows = masks->columns = 0;
     masks->last_gap = masks->gaps[r] ? r : masks->last_gap;
+    masks->alike = r > 0 && masks->gaps[r] == masks->gaps[r - 1] ? masks->alike + 1 : 0;
+    if (masks->alike > window) /* along a straight edge nothing changes */
+        return;
+    masks->windows = masks->columns = 0;
     if (masks->last_gap < first - 1)
         return;
     for (int k = first > 0 ? first : 0; k <= r; k++)
@@ -300,13 +318,13 @@ typedef struct TileMasks {
 
 /* Moves the column sums down to row r. */
 static void move_columns(const AqmSweep *sweep, const AqmTile *tile, int r, const TileMasks *masks,
-                         AqmTileScratch *scratch) {
+                         const int16_t *grays, AqmTileScratch *scratch) {
     const size_t pitch = tile->pitch, blocks = pitch / AQM_ROW_MULTIPLE;
     const size_t window_area = (size_t)sweep->window * pitch, row = (size_t)r * pitch;
     const bool is_full = r >= sweep->window;
     const uint32_t masked = masks->columns[r], before = r > 0 ? masks->columns[r - 1] : 0;
     for (uint32_t added = masked & ~before & ((1u << blocks) - 1); added; added &= added - 1)
-        restore_block(sweep, scratch, pitch, r, (size_t)__builtin_ctz(added));
+        restore_block(sweep, scratch, grays, pitch, r, (size_t)__builtin_ctz(added));
     for (size_t b = 0, end; b < blocks; b = end) {
         const size_t idle_end = aqm_run_end(masks->idle[r], b, blocks);
         end = aqm_run_end(masked, b, blocks);
@@ -315,7 +333,7 @@ static void move_columns(const AqmSweep *sweep, const AqmTile *tile, int r, cons
         if (masks->idle[r] >> b & 1 || (masks->is_patch && !is_masked))
             continue;
         const size_t c = b * AQM_ROW_MULTIPLE;
-        const int16_t *i = scratch->reference + row + c, *j = scratch->source + row + c;
+        const int16_t *i = scratch->reference + row + c, *j = grays + row + c;
         /* the row that leaves before any has: zeros, or nothing at all */
         const int16_t *blank = is_masked ? scratch->missing : scratch->blank;
         const AqmColumnSums sums = sums_from(&scratch->sums, c);
@@ -349,7 +367,7 @@ static size_t windows_with_gaps(const int32_t *count, int window, size_t n, size
 
 /* A row of scores from the column sums. */
 static void score_row(const AqmSweep *sweep, const AqmTile *tile, const TileMasks *masks, int r,
-                      AqmTileScratch *scratch, float *score) {
+                      AqmTileScratch *scratch, int16_t *score) {
     const AqmKernels *k = sweep->kernels;
     const bool is_ncc = sweep->cost == AQM_COST_NCC;
     const int window = sweep->window, min_count = (window * window + 1) / 2;
@@ -386,20 +404,20 @@ static void score_row(const AqmSweep *sweep, const AqmTile *tile, const TileMask
 
 /* Scores a tile row by row, or only what of it has gaps. */
 static void score_rows(const AqmSweep *sweep, const AqmTile *tile, const TileMasks *masks,
-                       AqmTileScratch *scratch, float *score) {
+                       const AqmSampled *sampled, AqmTileScratch *scratch) {
     memset(scratch->sums.j, 0, scratch->sums_size);
     for (int r = 0; r < tile->rows; r++) {
         if (masks->is_patch && !masks->columns[r])
             continue;
-        move_columns(sweep, tile, r, masks, scratch);
+        move_columns(sweep, tile, r, masks, sampled->grays, scratch);
         if (r >= sweep->window - 1)
-            score_row(sweep, tile, masks, r, scratch, score);
+            score_row(sweep, tile, masks, r, scratch, sampled->score);
     }
 }
 
-/* Scores a tile as if it had no gaps. */
-static void score_whole(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch,
-                        float *score) {
+/* Scores one or two samplings of a tile as if they had no gaps. */
+static void score_whole(const AqmSweep *sweep, const AqmTile *tile,
+                        const AqmSampled *const *sampled, size_t count, AqmTileScratch *scratch) {
     const AqmWholeTile whole = {
         .i = scratch->reference,
         .pitch = tile->pitch,
@@ -414,7 +432,9 @@ static void score_whole(const AqmSweep *sweep, const AqmTile *tile, AqmTileScrat
     if (!scratch->is_whole_loaded)
         sweep->kernels->whole_load(&whole);
     scratch->is_whole_loaded = true;
-    sweep->kernels->whole_ncc(&whole, scratch->source, scratch->box, score);
+    const int16_t *const grays[2] = {sampled[0]->grays, count > 1 ? sampled[1]->grays : NULL};
+    int16_t *const scores[2] = {sampled[0]->score, count > 1 ? sampled[1]->score : NULL};
+    sweep->kernels->whole_ncc(&whole, grays, scratch->box, scores);
 }
 
 static bool is_empty(const int16_t *row, const int16_t *missing, size_t first, size_t end) {
@@ -445,10 +465,16 @@ static uint32_t empty_blocks(const int16_t *row, const int16_t *missing, size_t 
     return empty;
 }
 
-/* Finds what is idle and blank at row r; empty: blocks without a pixel, of every row so far. */
-static void find_blank(const uint32_t *empty, int r, int window, TileMasks *out) {
+/* Finds what is idle and blank at row r; empty: blocks without a pixel, of every row so far. alike:
+ * how many rows before have the same. */
+static void find_blank(const uint32_t *empty, int r, int alike, int window, TileMasks *out) {
     const int first = r - window + 1;
     uint32_t all = empty[r];
+    if (alike > window) {
+        out->idle[r] = out->idle[r - 1];
+        out->blank[r] = out->blank[r - 1];
+        return;
+    }
     out->idle[r] = all & (first > 0 ? empty[first - 1] : UINT32_MAX);
     for (int k = first > 0 ? first : 0; k < r && all; k++)
         all &= empty[k];
@@ -473,43 +499,66 @@ static void join_last(const AqmTile *tile, int r, int window, TileMasks *out) {
 }
 
 /* Finds which sums and windows to take. Returns the share of the blocks of windows without gaps. */
-static double find_masks(const AqmSweep *sweep, const AqmTile *tile, const uint32_t *empty,
-                         AqmMasks *masks, TileMasks *out) {
+static double find_masks(const AqmSweep *sweep, const AqmTile *tile, AqmSampled *sampled,
+                         TileMasks *out) {
+    AqmMasks *masks = &sampled->masks;
+    const uint32_t *empty = sampled->empty;
     const int blocks = (tile->width + AQM_ROW_MULTIPLE - 1) / AQM_ROW_MULTIPLE;
-    int count = 0;
+    int count = 0, alike = 0;
     aqm_masks_start(masks, sweep->window);
     for (int r = 0; r < tile->rows; r++) {
         aqm_masks_move(masks, r, sweep->window);
         out->columns[r] = masks->columns;
         out->windows[r] = masks->windows & ((1u << blocks) - 1);
-        find_blank(empty, r, sweep->window, out);
+        alike = r > 0 && empty[r] == empty[r - 1] ? alike + 1 : 0;
+        find_blank(empty, r, alike, sweep->window, out);
         join_last(tile, r, sweep->window, out);
         count += r >= sweep->window - 1 ? __builtin_popcount(out->windows[r]) : 0;
     }
     return 1.0 - (double)count / (double)(blocks * tile->height);
 }
 
-void aqm_sweep_tile_score_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
-                               const void *context, AqmTileScratch *scratch, float *score) {
-    uint32_t empty[AQM_TILE_ROWS], any = 0;
-    AqmMasks gaps;
+/* Scores what waits: as a whole where most of it is, and then what has gaps. */
+static void score_sampled(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
+    TileMasks masks[2];
+    const AqmSampled *whole[2];
+    size_t whole_count = 0;
+    for (size_t k = 0; k < scratch->waiting; k++) {
+        AqmSampled *sampled = &scratch->sampled[k];
+        const bool is_whole = !sampled->has_gaps && scratch->can_be_whole;
+        const double share = is_whole ? 1.0 : find_masks(sweep, tile, sampled, &masks[k]);
+        masks[k].is_patch = scratch->can_be_whole && share > least_whole;
+        if (masks[k].is_patch)
+            whole[whole_count++] = sampled;
+    }
+    if (whole_count > 0)
+        score_whole(sweep, tile, whole, whole_count, scratch);
+    for (size_t k = 0; k < scratch->waiting; k++)
+        if (scratch->sampled[k].has_gaps || !scratch->can_be_whole)
+            score_rows(sweep, tile, &masks[k], &scratch->sampled[k], scratch);
+    scratch->waiting = 0;
+}
+
+void aqm_sweep_tile_add_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
+                             const void *context, AqmTileScratch *scratch, int16_t *score) {
+    AqmSampled *sampled = &scratch->sampled[scratch->waiting++];
+    uint32_t any = 0;
     for (int r = 0; r < tile->rows; r++) {
-        int16_t *row = scratch->source + (size_t)r * tile->pitch;
+        int16_t *row = sampled->grays + (size_t)r * tile->pitch;
         const uint32_t own = sample(context, r, row);
-        empty[r] = empty_blocks(row, scratch->missing, (size_t)tile->columns, own);
-        gaps.gaps[r] = scratch->reference_gaps[r] | own;
-        any |= gaps.gaps[r];
+        sampled->empty[r] = empty_blocks(row, scratch->missing, (size_t)tile->columns, own);
+        sampled->masks.gaps[r] = scratch->reference_gaps[r] | own;
+        any |= sampled->masks.gaps[r];
     }
-    if (!any && scratch->can_be_whole) {
-        score_whole(sweep, tile, scratch, score);
-        return;
-    }
-    TileMasks masks;
-    const double whole = find_masks(sweep, tile, empty, &gaps, &masks);
-    masks.is_patch = scratch->can_be_whole && whole > least_whole;
-    if (masks.is_patch)
-        score_whole(sweep, tile, scratch, score);
-    score_rows(sweep, tile, &masks, scratch, score);
+    sampled->has_gaps = any != 0;
+    sampled->score = score;
+    if (scratch->waiting == 2)
+        score_sampled(sweep, tile, scratch);
+}
+
+void aqm_sweep_tile_finish(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
+    if (scratch->waiting > 0)
+        score_sampled(sweep, tile, scratch);
 }
 
 /* A source and the positions it is to be sampled at. */
@@ -537,13 +586,13 @@ static uint32_t sample_positions(const void *context, int row, int16_t *out) {
     return rows->kernels->gaps(out, pitch);
 }
 
-void aqm_sweep_tile_score(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
-                          bool is_inside, AqmRowPositions positions, const void *context,
-                          AqmTileScratch *scratch, float *score) {
+void aqm_sweep_tile_add(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
+                        bool is_inside, AqmRowPositions positions, const void *context,
+                        AqmTileScratch *scratch, int16_t *score) {
     const PositionRows rows = {sweep->kernels, tile,      aqm_stereo_image_gray(source->image),
                                is_inside,      positions, context,
                                scratch->u,     scratch->v};
-    aqm_sweep_tile_score_rows(sweep, tile, sample_positions, &rows, scratch, score);
+    aqm_sweep_tile_add_rows(sweep, tile, sample_positions, &rows, scratch, score);
 }
 
 float aqm_parabola_peak(float below, float best, float above) {
