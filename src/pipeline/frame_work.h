@@ -26,7 +26,7 @@ typedef struct AqmFrameWork {
     double *full_scale;             /* per camera */
     AqmStereoImage **stereo_images; /* per camera; NULL where there are none now */
     AqmStereoView *views;           /* borrow these */
-    size_t *camera_of; /* view to camera */
+    size_t *camera_of;              /* view to camera */
     size_t view_count;
     AqmImage **grays;          /* what features are sought in */
     AqmImageView *gray_views;  /* the same, borrowed */

@@ -9,7 +9,7 @@
  * value plus gradient * (1 / 4096 + 1e-4). A pixel whose footprint is not whole is 0, in image and
  * mask. Beyond the radius where the lens model turns or has a pole it would show the scene a second
  * time, folded: 0 there too.
- * Cost: 2 ns a pixel for three 8-bit channels, one thread, whatever the lens. */
+ * Cost: 3 ns a pixel for three 8-bit channels, one thread, whatever the lens. */
 #include "aquamvs/undistort.h"
 
 #include <math.h>
