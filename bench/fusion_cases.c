@@ -37,8 +37,8 @@ typedef struct Data {
     uint8_t count[N], codes[N], color[3 * N];
     uint32_t texels[(HEIGHT + 2) * MAP_PITCH];
     AqmRemapLens lens;
-    double raw[2][N];
-    int32_t footprint[4][N];
+    double raw[2][N], knots[2][N / AQM_REMAP_CELL + 5];
+    int32_t footprint[2][N];
     uint8_t image[HEIGHT][3 * WIDTH];
 } Data;
 
@@ -53,7 +53,7 @@ typedef struct Result {
     AqmVoxelSums points[N];
     AqmVoxelPlace places[N];
     double raw[2][N];
-    int32_t footprint[4][N];
+    int32_t footprint[2][N];
 } Result;
 
 static AqmRayRow row_of(const Rays *rays) {
@@ -189,13 +189,20 @@ static void run_pinhole(const void *kernels, const void *data, void *result) {
 
 static AqmFootprints footprints_of(const int32_t *rows) {
     int32_t *r = (int32_t *)(uintptr_t)rows; /* the data's are only read */
-    return (AqmFootprints){r, r + N, r + 2 * N, r + 3 * N};
+    return (AqmFootprints){r, r + N};
 }
 
 static void run_footprints(const void *kernels, const void *data, void *result) {
     const Data *d = data;
     const AqmFootprints out = footprints_of(((Result *)result)->footprint[0]);
     ((const AqmRemapKernels *)kernels)->footprints(d->raw[0], d->raw[1], N, WIDTH, HEIGHT, &out);
+}
+
+static void run_between(const void *kernels, const void *data, void *result) {
+    const Data *d = data;
+    const AqmFootprints out = footprints_of(((Result *)result)->footprint[0]);
+    (void)((const AqmRemapKernels *)kernels)
+        ->between(d->knots[0], d->knots[1], N / AQM_REMAP_CELL, WIDTH, HEIGHT, &out);
 }
 
 static void run_sample3(const void *kernels, const void *data, void *result) {
@@ -208,7 +215,9 @@ static void run_sample3(const void *kernels, const void *data, void *result) {
 static const BenchCase remap_cases[] = {
     /* in double precision; without a denominator */
     {"remap_pinhole", run_pinhole, N, {32, 0, 2 * 12, 0}},
-    {"remap_footprints", run_footprints, N, {32 + 32, 0, 2 * 2 + 8, 0}},
+    {"remap_footprints", run_footprints, N, {32 + 16, 0, 2 * 2 + 4, 0}},
+    /* two cubics and what is inside; a sixteenth of the cubics themselves */
+    {"remap_between", run_between, N, {2 + 16, 0, 2 * 3 + 4 + 1, 0}},
     /* two pixels of three bytes above each other; weights shared by the channels */
     {"remap_sample3", run_sample3, N, {16 + 12 + 3, 2, 4 + 3 * 2, 0}},
 };
@@ -295,6 +304,9 @@ static void fill(Data *d) {
         d->image[k / (3 * WIDTH)][k % (3 * WIDTH)] = (uint8_t)(256.0 * aqm_rng_uniform(&rng));
     const AqmFootprints out = footprints_of(d->footprint[0]);
     aqm_remap_kernels_reference.pinhole(&d->lens, -0.1, 1.0 / 560, 0.2, N, d->raw[0], d->raw[1]);
+    aqm_remap_kernels_reference.pinhole(&d->lens, -0.1 - 2.0 * AQM_REMAP_CELL / 560,
+                                        AQM_REMAP_CELL / 560.0, 0.2, N / AQM_REMAP_CELL + 5,
+                                        d->knots[0], d->knots[1]);
     aqm_remap_kernels_reference.footprints(d->raw[0], d->raw[1], N, WIDTH, HEIGHT, &out);
 }
 

@@ -230,10 +230,10 @@ static void span_pinhole(const AqmCamera *camera, double reach2, double x_first,
 }
 
 void aqm_raw_span_from_undistorted(const AqmCamera *camera, const double K_new[9], double reach2,
-                                   double u_first, double v, int count, double *raw_u,
-                                   double *raw_v) {
+                                   double u_first, double u_step, double v, int count,
+                                   double *raw_u, double *raw_v) {
     assert(camera->lens == AQM_LENS_PINHOLE || camera->lens == AQM_LENS_FISHEYE);
-    const double x = (u_first - K_new[2]) / K_new[0], step = 1.0 / K_new[0];
+    const double x = (u_first - K_new[2]) / K_new[0], step = u_step / K_new[0];
     const double y = (v - K_new[5]) / K_new[4];
     if (camera->lens == AQM_LENS_FISHEYE)
         span_fisheye(camera, reach2, x, step, y, count, raw_u, raw_v);

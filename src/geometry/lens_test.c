@@ -96,14 +96,15 @@ static void spans_agree_with_single_pixels(void **state) {
     for (int c = 0; c < 3; c++)
         for (int row = 0; row < 1200; row += 50) {
             aqm_raw_span_from_undistorted(&cameras[c], K_new, aqm_lens_reach2(&cameras[c]), 700.0,
-                                          row, 301, u, v);
+                                          1.0, row, 301, u, v);
             for (int i = 0; i < 301; i++) {
                 double raw_u, raw_v;
                 aqm_raw_from_undistorted(&cameras[c], K_new, 700.0 + i, row, &raw_u, &raw_v);
                 assert_true(fabs(raw_u - u[i]) < 1e-4 && fabs(raw_v - v[i]) < 1e-4);
             }
         }
-    aqm_raw_span_from_undistorted(&cameras[2], K_new, INFINITY, 790.3, 600.7, 1, u, v); /* r = 0 */
+    aqm_raw_span_from_undistorted(&cameras[2], K_new, INFINITY, 790.3, 1.0, 600.7, 1, u,
+                                  v); /* r = 0 */
     assert_true(fabs(u[0] - 805) < 1e-9 && fabs(v[0] - 610) < 1e-9);
 }
 
@@ -121,7 +122,7 @@ static void the_reach_ends_at_the_turn_or_the_pole(void **state) {
     assert_true(isinf(aqm_lens_reach2(&wide)) && isinf(aqm_lens_reach2(&brown)));
     const double K_new[9] = {100, 0, 0, 0, 100, 0, 0, 0, 1};
     double u[200], v[200];
-    aqm_raw_span_from_undistorted(&folding, K_new, aqm_lens_reach2(&folding), 0, 0, 200, u, v);
+    aqm_raw_span_from_undistorted(&folding, K_new, aqm_lens_reach2(&folding), 0, 1.0, 0, 200, u, v);
     for (int i = 0; i < 200; i++)
         assert_int_equal(isnan(u[i]), i > 100);
 }

@@ -83,8 +83,59 @@ static void tint(const uint8_t *rgb, const int16_t *gray, size_t n, float scale,
     aqm_tone_kernels_reference.tint(rgb + 3 * k, gray + k, n - k, scale, per_gray, tint + 2 * k);
 }
 
+static inline __m256i load_32(const void *p) {
+    return _mm256_loadu_si256((const __m256i *)p);
+}
+
+/* Eight means of 2 x 2, of 16 pixels of each row. */
+static inline __m256i halve_eight(const int16_t *top, const int16_t *bottom) {
+    const __m256i ones = _mm256_set1_epi16(1), missing = _mm256_set1_epi16(AQM_GRAY_MISSING);
+    const __m256i a = load_32(top), b = load_32(bottom);
+    const __m256i sum = _mm256_add_epi32(_mm256_madd_epi16(a, ones), _mm256_madd_epi16(b, ones));
+    const __m256i holes =
+        _mm256_or_si256(_mm256_cmpeq_epi16(a, missing), _mm256_cmpeq_epi16(b, missing));
+    const __m256i is_whole = _mm256_cmpeq_epi32(holes, _mm256_setzero_si256());
+    const __m256i mean = _mm256_srai_epi32(_mm256_add_epi32(sum, _mm256_set1_epi32(2)), 2);
+    return _mm256_blendv_epi8(_mm256_set1_epi32(AQM_GRAY_MISSING), mean, is_whole);
+}
+
+static void halve_gray(const int16_t *top, const int16_t *bottom, size_t n, int16_t *out) {
+    size_t x = 0;
+    for (; x + 2 * LANES <= n; x += 2 * LANES) {
+        const __m256i first = halve_eight(top + 2 * x, bottom + 2 * x);
+        const __m256i second = halve_eight(top + 2 * x + 16, bottom + 2 * x + 16);
+        const __m256i both = _mm256_packs_epi32(first, second);
+        _mm256_storeu_si256((__m256i *)(void *)(out + x), _mm256_permute4x64_epi64(both, 0xd8));
+    }
+    aqm_tone_kernels_reference.halve_gray(top + 2 * x, bottom + 2 * x, n - x, out + x);
+}
+
+/* Sixteen means, blue and red in turn, of 16 pixels of each row. */
+static inline __m256i halve_tints(const int8_t *top, const int8_t *bottom) {
+    const __m128i apart = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
+    const __m256i order = _mm256_broadcastsi128_si256(apart), ones = _mm256_set1_epi8(1);
+    const __m256i a = _mm256_maddubs_epi16(ones, _mm256_shuffle_epi8(load_32(top), order));
+    const __m256i b = _mm256_maddubs_epi16(ones, _mm256_shuffle_epi8(load_32(bottom), order));
+    const __m256i sum = _mm256_add_epi16(a, b);
+    const __m256i upwards = _mm256_srli_epi16(_mm256_srai_epi16(sum, 15), 14); /* 3 below 0 */
+    return _mm256_srai_epi16(_mm256_add_epi16(sum, upwards), 2);
+}
+
+static void halve_tint(const int8_t *top, const int8_t *bottom, size_t n, int8_t *out) {
+    size_t x = 0;
+    for (; x + 2 * LANES <= n; x += 2 * LANES) {
+        const __m256i first = halve_tints(top + 4 * x, bottom + 4 * x);
+        const __m256i second = halve_tints(top + 4 * x + 32, bottom + 4 * x + 32);
+        const __m256i both = _mm256_packs_epi16(first, second);
+        _mm256_storeu_si256((__m256i *)(void *)(out + 2 * x), _mm256_permute4x64_epi64(both, 0xd8));
+    }
+    aqm_tone_kernels_reference.halve_tint(top + 4 * x, bottom + 4 * x, n - x, out + 2 * x);
+}
+
 const AqmToneKernels aqm_tone_kernels_avx2 = {
     .name = "avx2",
     .gray = gray,
     .tint = tint,
+    .halve_gray = halve_gray,
+    .halve_tint = halve_tint,
 };

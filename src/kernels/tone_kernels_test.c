@@ -50,6 +50,34 @@ static void variants_give_the_same_bits(void **state) {
     }
 }
 
+/* Rows in memory of their own again, some pixels of which are missing. */
+static void halves_are_the_same_bits(void **state) {
+    (void)state;
+    AqmRng rng = aqm_rng(5, 5);
+    for (size_t n = 1; n <= N; n++) {
+        int16_t *gray[2], half_gray[2][N + 1];
+        int8_t *tint[2], half_tint[2][2 * N + 1];
+        for (int row = 0; row < 2; row++) {
+            gray[row] = malloc(2 * n * sizeof **gray), tint[row] = malloc(4 * n);
+            assert_true(gray[row] && tint[row]);
+            for (size_t k = 0; k < 2 * n; k++)
+                gray[row][k] = aqm_rng_u32(&rng) % 9 ? (int16_t)(aqm_rng_u32(&rng) % 2048 - 1024)
+                                                     : AQM_GRAY_MISSING;
+            for (size_t k = 0; k < 4 * n; k++)
+                tint[row][k] = (int8_t)(aqm_rng_u32(&rng) % 5 ? aqm_rng_u32(&rng) % 256 : 128);
+        }
+        for (int k = 0; k < 2; k++) {
+            half_gray[k][n] = 77, half_tint[k][2 * n] = 77;
+            variant(k)->halve_gray(gray[0], gray[1], n, half_gray[k]);
+            variant(k)->halve_tint(tint[0], tint[1], n, half_tint[k]);
+            assert_true(half_gray[k][n] == 77 && half_tint[k][2 * n] == 77);
+        }
+        assert_memory_equal(half_gray[0], half_gray[1], n * sizeof(int16_t));
+        assert_memory_equal(half_tint[0], half_tint[1], 2 * n);
+        free(gray[0]), free(gray[1]), free(tint[0]), free(tint[1]);
+    }
+}
+
 static void gray_is_luminance(void **state) {
     (void)state;
     AqmRng rng = aqm_rng(4, 4);
@@ -91,6 +119,7 @@ static void tint_is_color_less_luminance(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(variants_give_the_same_bits),
+        cmocka_unit_test(halves_are_the_same_bits),
         cmocka_unit_test(gray_is_luminance),
         cmocka_unit_test(tint_is_color_less_luminance),
     };

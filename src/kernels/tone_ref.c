@@ -28,10 +28,29 @@ static void tint(const uint8_t *rgb, const int16_t *gray, size_t n, float scale,
     }
 }
 
+static void halve_gray(const int16_t *top, const int16_t *bottom, size_t n, int16_t *out) {
+    for (size_t x = 0; x < n; x++) {
+        const int a = top[2 * x], b = top[2 * x + 1], c = bottom[2 * x], d = bottom[2 * x + 1];
+        const int is_hole = (a == AQM_GRAY_MISSING) | (b == AQM_GRAY_MISSING) |
+                            (c == AQM_GRAY_MISSING) | (d == AQM_GRAY_MISSING);
+        out[x] = (int16_t)(is_hole ? AQM_GRAY_MISSING : (a + b + c + d + 2) >> 2);
+    }
+}
+
+static void halve_tint(const int8_t *top, const int8_t *bottom, size_t n, int8_t *out) {
+    for (size_t x = 0; x < n; x++)
+        for (size_t k = 0; k < 2; k++) {
+            const int8_t *a = top + 4 * x + k, *b = bottom + 4 * x + k;
+            out[2 * x + k] = (int8_t)((a[0] + a[2] + b[0] + b[2]) / 4);
+        }
+}
+
 const AqmToneKernels aqm_tone_kernels_reference = {
     .name = "reference",
     .gray = gray,
     .tint = tint,
+    .halve_gray = halve_gray,
+    .halve_tint = halve_tint,
 };
 
 const AqmToneKernels *aqm_tone_kernels(unsigned cpu_features) {

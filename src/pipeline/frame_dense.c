@@ -119,6 +119,7 @@ static AqmStatus estimate_views(Dense *dense, AqmDiag *diag) {
 
 AqmStatus aqm_frame_estimate_densely(AqmFrameWork *work, AqmDiag *diag) {
     AQM_TRY(aqm_frame_find_pairs(work, diag));
+    AQM_TRY(aqm_frame_need_stereo_images(work, diag));
     Dense dense = {work, aqm_calloc(work->view_count, sizeof *dense.pending),
                    aqm_calloc(work->pair_count, sizeof *dense.is_done)};
     AqmStatus status =
@@ -128,7 +129,6 @@ AqmStatus aqm_frame_estimate_densely(AqmFrameWork *work, AqmDiag *diag) {
     if (status == AQM_OK)
         status = estimate_views(&dense, diag);
     dense_free(&dense);
-    for (size_t c = 0; c < work->count; c++)
-        aqm_stereo_image_destroy(&work->stereo_images[c]);
+    aqm_frame_drop_stereo_images(work);
     return status;
 }

@@ -47,6 +47,7 @@ static AqmStatus choose_ranges(AqmFrameWork *work, const char **from, AqmDiag *d
     if (are_known)
         return AQM_OK;
     *from = "from a coarse sweep";
+    AQM_TRY(aqm_frame_need_stereo_images(work, diag));
     return aqm_stereo_find_ranges(
         work->views, work->view_count, config->sparse_matching.num_neighbors,
         config->sparse_matching.include_center, config->reconstruction.depth_margin,
@@ -103,6 +104,7 @@ static AqmStatus estimate_view(AqmFrameWork *work, size_t v, AqmDiag *diag) {
 
 AqmStatus aqm_frame_estimate_depths(AqmFrameWork *work, AqmDiag *diag) {
     size_t done = 0;
+    AQM_TRY(aqm_frame_need_stereo_images(work, diag));
     for (size_t v = 0; v < work->view_count; v++) {
         if (work->views[v].is_auxiliary)
             continue;
@@ -113,7 +115,6 @@ AqmStatus aqm_frame_estimate_depths(AqmFrameWork *work, AqmDiag *diag) {
         aqm_scope_end(&scope);
         AQM_TRY(status);
     }
-    for (size_t c = 0; c < work->count; c++)
-        aqm_stereo_image_destroy(&work->stereo_images[c]);
+    aqm_frame_drop_stereo_images(work);
     return AQM_OK;
 }

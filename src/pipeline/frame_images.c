@@ -40,13 +40,8 @@ AqmStatus aqm_frame_normalize(AqmFrameWork *work, AqmDiag *diag) {
     return status == AQM_OK ? AQM_OK : aqm_fail(diag, status, "%s", why.message);
 }
 
-/* Matching images serve the plane sweep, and dense matching by it. */
-static bool needs_stereo_image(const AqmConfig *config) {
-    return config->matcher_type == AQM_MATCHER_DENSE ||
-           (config->matcher_type != AQM_MATCHER_ROMA && config->pipeline_mode == AQM_MODE_FULL);
-}
+/* ---- undistorted ----------------------------------------------------------------------------- */
 
-/* Undistorts one camera's image and prepares it for matching. */
 static AqmStatus undistort(AqmFrameWork *work, size_t c, AqmDiag *diag) {
     const AqmInput *input = &work->job->inputs->cameras[c];
     const AqmImageView raw = aqm_image_view(work->images[c]);
@@ -55,11 +50,7 @@ static AqmStatus undistort(AqmFrameWork *work, size_t c, AqmDiag *diag) {
     aqm_image_destroy(&work->images[c]);
     work->images[c] = straight;
     work->full_scale[c] = straight->type == AQM_U16 ? work->white_16 : 255.0;
-    if (!needs_stereo_image(work->job->config))
-        return AQM_OK;
-    const AqmImageView image = aqm_image_view(straight), mask = aqm_image_view(input->mask);
-    return aqm_stereo_image_create(&work->stereo_images[c], &image, &mask, work->full_scale[c],
-                                   diag);
+    return AQM_OK;
 }
 
 /* The cameras side by side, each by one thread. */
@@ -84,9 +75,52 @@ AqmStatus aqm_frame_undistort(AqmFrameWork *work, AqmDiag *diag) {
         const AqmInput *input = &work->job->inputs->cameras[c];
         work->camera_of[work->view_count] = c;
         work->views[work->view_count++] =
-            (AqmStereoView){&input->view, work->stereo_images[c], input->camera->is_auxiliary};
+            (AqmStereoView){&input->view, NULL, input->camera->is_auxiliary};
         work->report->references += !input->camera->is_auxiliary;
     }
     work->report->cameras_used = work->view_count;
     return AQM_OK;
+}
+
+/* ---- what the plane sweep compares ----------------------------------------------------------- */
+
+static AqmStatus make_stereo_image(AqmFrameWork *work, size_t v, AqmDiag *diag) {
+    const size_t c = work->camera_of[v];
+    if (work->stereo_images[c])
+        return AQM_OK;
+    const AqmImageView image = aqm_image_view(work->images[c]);
+    const AqmImageView mask = aqm_image_view(aqm_frame_input(work, v)->mask);
+    AQM_TRY(
+        aqm_stereo_image_create(&work->stereo_images[c], &image, &mask, work->full_scale[c], diag));
+    work->views[v].image = work->stereo_images[c];
+    return AQM_OK;
+}
+
+static AqmStatus make_stereo_images(AqmFrameWork *work, AqmDiag *diag) {
+    AqmStatus statuses[AQM_CAMERAS_MAX] = {AQM_OK};
+    AqmDiag diags[AQM_CAMERAS_MAX] = {0};
+#pragma omp parallel for schedule(dynamic, 1)                                                      \
+    num_threads(aqm_thread_count(work->job->config->runtime.threads))
+    for (size_t v = 0; v < work->view_count; v++)
+        statuses[v] = make_stereo_image(work, v, &diags[v]);
+    for (size_t v = 0; v < work->view_count; v++)
+        if (statuses[v] != AQM_OK)
+            return aqm_fail(diag, statuses[v], "%s", diags[v].message);
+    return AQM_OK;
+}
+
+/* Not with the undistorted images: by now the memory that features took is there to be used again,
+ * three times what these images take. */
+AqmStatus aqm_frame_need_stereo_images(AqmFrameWork *work, AqmDiag *diag) {
+    if (work->job->config->matcher_type == AQM_MATCHER_ROMA)
+        return AQM_OK;
+    AQM_TRY_PART("matching images", make_stereo_images(work, diag));
+    return AQM_OK;
+}
+
+void aqm_frame_drop_stereo_images(AqmFrameWork *work) {
+    for (size_t v = 0; v < work->view_count; v++)
+        work->views[v].image = NULL;
+    for (size_t c = 0; c < work->count; c++)
+        aqm_stereo_image_destroy(&work->stereo_images[c]);
 }

@@ -86,6 +86,7 @@ static AqmStatus sample(AqmFrameWork *work, AqmFramePair *pair, const AqmWarp *w
 AqmStatus aqm_frame_match_densely(AqmFrameWork *work, AqmDiag *diag) {
     AQM_TRY(aqm_frame_find_ranges(work, diag));
     AQM_TRY(aqm_frame_find_pairs(work, diag));
+    AQM_TRY(aqm_frame_need_stereo_images(work, diag));
     for (size_t v = 0; v < work->view_count; v++)
         AQM_TRY(aqm_features_create(&work->features[v], 0, 1, diag));
     for (size_t p = 0; p < work->pair_count; p++) {
@@ -96,7 +97,6 @@ AqmStatus aqm_frame_match_densely(AqmFrameWork *work, AqmDiag *diag) {
         aqm_warp_pair_free(&warps);
         AQM_TRY(status);
     }
-    for (size_t c = 0; c < work->count; c++)
-        aqm_stereo_image_destroy(&work->stereo_images[c]);
+    aqm_frame_drop_stereo_images(work);
     return AQM_OK;
 }

@@ -24,9 +24,9 @@ typedef struct AqmFrameWork {
     AqmImage **images;              /* per camera: raw, then undistorted */
     double white_16;                /* of its 16-bit images */
     double *full_scale;             /* per camera */
-    AqmStereoImage **stereo_images; /* per camera */
-    AqmStereoView *views;
-    size_t *camera_of; /* view to camera */
+    AqmStereoImage **stereo_images; /* per camera; NULL where there are none now */
+    AqmStereoView *views;           /* borrow these */
+    size_t *camera_of;              /* view to camera */
     size_t view_count;
     AqmImage **grays;          /* what features are sought in */
     AqmImageView *gray_views;  /* the same, borrowed */
@@ -81,6 +81,9 @@ AqmStatus aqm_frame_find_pairs(AqmFrameWork *work, AqmDiag *diag);
 AqmStatus aqm_frame_read_images(AqmFrameWork *work, AqmDiag *diag);
 AqmStatus aqm_frame_normalize(AqmFrameWork *work, AqmDiag *diag);
 AqmStatus aqm_frame_undistort(AqmFrameWork *work, AqmDiag *diag);
+/* Makes the matching images of all views that have none yet; of models' warps they need none. */
+AqmStatus aqm_frame_need_stereo_images(AqmFrameWork *work, AqmDiag *diag);
+void aqm_frame_drop_stereo_images(AqmFrameWork *work);
 /* frame_sparse.c */
 AqmStatus aqm_frame_find_features(AqmFrameWork *work, AqmDiag *diag);
 AqmStatus aqm_frame_match(AqmFrameWork *work, AqmDiag *diag);

@@ -1,7 +1,8 @@
 /* What lies before what: the mesh drawn into a buffer of ray depths at half the resolution, the
  * nearest kept. Every vertex goes into the cell nearest to it, and that is enough for a triangle of
- * less than SMALL px, as most are. Larger ones are filled, with straight edges between projected
- * vertices (they bend by nothing that counts).
+ * less than SMALL px. Of one up to twice as large, as most of the others are, the middles of the
+ * edges go there too. Larger ones are filled, with straight edges between projected vertices (they
+ * bend by nothing that counts).
  *
  * A vertex is hidden if it lies farther than the nearest of the 4 x 4 cells around it by more than
  * a surface that slopes by STEEPEST could change over so many cells: beside the outline of what is
@@ -29,6 +30,8 @@ const float aqm_sight_tolerance_m = 5e-4f; /* the surface is not known better */
 /* Of any point in a triangle whose corners lie no farther apart in u and v, one corner is in the 4
  * x 4 cells around it. */
 static const float SMALL = 2.0f * AQM_SIGHT_CELL;
+/* The middles of its edges divide a triangle into four of half the size. */
+static const float MEDIUM = 4.0f * AQM_SIGHT_CELL;
 
 enum { BESIDE = 3 }; /* cells before and behind the middle of the window, in all */
 
@@ -107,13 +110,37 @@ static void draw_triangle(const AqmSightBuffer *buffer, const Seen *seen, const 
         }
 }
 
-/* Is it large, or not seen as a whole (which draw_triangle finds)? */
-static bool is_large(const Seen *seen, const uint32_t t[3]) {
+/* Into the cell nearest to the middle of an edge, if it is in the image. */
+static void draw_middle(const AqmSightBuffer *buffer, const Seen *seen, uint32_t a, uint32_t b) {
+    const float half = 0.5f / AQM_SIGHT_CELL;
+    const float x = half * (seen->u[a] + seen->u[b]) + 0.5f;
+    const float y = half * (seen->v[a] + seen->v[b]) + 0.5f;
+    if (!((x >= 0.0f) & (y >= 0.0f) & (x < (float)buffer->columns) & (y < (float)buffer->rows)))
+        return;
+    float *cell = buffer->depth_m + (size_t)(int)y * (size_t)buffer->columns + (size_t)(int)x;
+    *cell = least(0.5f * (seen->depth[a] + seen->depth[b]), *cell);
+}
+
+/* px, the longer of width and height; of a triangle not seen as a whole it means nothing, and what
+ * is drawn of that has both of its ends. */
+static float extent_of(const Seen *seen, const uint32_t t[3]) {
     const float au = seen->u[t[0]], bu = seen->u[t[1]], cu = seen->u[t[2]];
     const float av = seen->v[t[0]], bv = seen->v[t[1]], cv = seen->v[t[2]];
     const float width = most(au, most(bu, cu)) - least(au, least(bu, cu));
     const float height = most(av, most(bv, cv)) - least(av, least(bv, cv));
-    return !((width < SMALL) & (height < SMALL));
+    return most(width, height);
+}
+
+static void draw_inside(const AqmSightBuffer *buffer, const Seen *seen, const uint32_t t[3]) {
+    const float extent = extent_of(seen, t);
+    if (extent < SMALL)
+        return;
+    if (!(extent < MEDIUM)) {
+        draw_triangle(buffer, seen, t);
+        return;
+    }
+    for (int k = 0; k < 3; k++)
+        draw_middle(buffer, seen, t[k], t[(k + 1) % 3]);
 }
 
 static void draw_vertices(const AqmSightBuffer *buffer, const AqmMesh *mesh, const AqmView *view,
@@ -180,7 +207,6 @@ void aqm_sight_buffer_draw(const AqmSightBuffer *buffer, const AqmMesh *mesh, co
         buffer->depth_m[i] = INFINITY;
     draw_vertices(buffer, mesh, view, &sights);
     for (size_t i = 0; i < mesh->triangle_count; i++)
-        if (is_large(&seen, mesh->triangles + 3 * i))
-            draw_triangle(buffer, &seen, mesh->triangles + 3 * i);
+        draw_inside(buffer, &seen, mesh->triangles + 3 * i);
     widen(buffer);
 }

@@ -1,6 +1,7 @@
 #include "stages/stereo/stereo_image.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/cpu.h"
@@ -43,34 +44,23 @@ void aqm_stereo_image_destroy(AqmStereoImage **image) {
     *image = NULL;
 }
 
-static bool block_has_hole(const AqmStereoImage *image, int bx, int by) {
-    const int x1 = (bx + 1) * AQM_BLOCK, y1 = (by + 1) * AQM_BLOCK;
-    for (int y = by * AQM_BLOCK; y < y1 && y < image->height; y++)
-        for (int x = bx * AQM_BLOCK; x < x1 && x < image->width; x++)
-            if (image->gray[y * image->stride + x] == AQM_GRAY_MISSING)
-                return true;
-    return false;
-}
-
-/* Repeats the last column and row, pairs the rows, and sums up the blocks with holes, if there may
- * be any. */
-static void finish(AqmStereoImage *image, bool may_have_holes) {
-    const int w = image->width, h = image->height;
-    const ptrdiff_t stride = image->stride;
-    for (int y = 0; y < h; y++)
-        for (ptrdiff_t x = w; x < stride; x++)
-            image->gray[y * stride + x] = image->gray[y * stride + w - 1];
-    for (ptrdiff_t x = 0; x < stride; x++)
-        image->gray[h * stride + x] = image->gray[(h - 1) * stride + x];
-    for (ptrdiff_t k = 0; k < h * stride; k++)
-        image->pairs[k] = (uint16_t)image->gray[k] | (uint32_t)(uint16_t)image->gray[k + stride]
-                                                         << 16;
-    const int pitch = image->blocks_x + 1;
-    for (int by = 0; by < image->blocks_y && may_have_holes; by++)
-        for (int bx = 0; bx < image->blocks_x; bx++) {
-            int32_t *above = image->holes + by * pitch + bx, *here = above + pitch;
-            here[1] = here[0] + above[1] - above[0] + block_has_hole(image, bx, by);
+/* With the chain of images of half the size. */
+static AqmStatus create_chain(AqmStereoImage **out, int width, int height, bool has_tint,
+                              AqmDiag *diag) {
+    AqmStereoImage *first = NULL;
+    AQM_TRY(create_empty(&first, width, height, has_tint, diag));
+    for (AqmStereoImage *last = first;
+         last->width / 2 >= AQM_SMALLEST_SIDE && last->height / 2 >= AQM_SMALLEST_SIDE;
+         last = last->half) {
+        const AqmStatus status =
+            create_empty(&last->half, last->width / 2, last->height / 2, has_tint, diag);
+        if (status != AQM_OK) {
+            aqm_stereo_image_destroy(&first);
+            return status;
         }
+    }
+    *out = first;
+    return AQM_OK;
 }
 
 /* Luminance (ITU-R BT.601) of a pixel, in the samples' own scale. */
@@ -109,9 +99,8 @@ static void tint_row(const AqmImageView *image, const uint16_t *row, float unit,
 }
 
 /* `tint` NULL: of a gray image. */
-static void fill_row(const AqmImageView *image, const void *row, const uint8_t *keep, double scale,
-                     int16_t *gray, int8_t *tint) {
-    const AqmToneKernels *kernels = aqm_tone_kernels(aqm_cpu_features());
+static void fill_row(const AqmToneKernels *kernels, const AqmImageView *image, const void *row,
+                     const uint8_t *keep, double scale, int16_t *gray, int8_t *tint) {
     const size_t width = (size_t)image->width;
     const float unit = (float)(scale / AQM_TINT_UNIT);
     if (image->type == AQM_U8 && image->channels == 3) {
@@ -131,40 +120,60 @@ static void fill_row(const AqmImageView *image, const void *row, const uint8_t *
     }
 }
 
-static void halve_tint(const AqmStereoImage *image, int y, int8_t *out) {
-    const size_t pitch = 2 * (size_t)image->width;
-    const int8_t *top = image->tint + 2 * (size_t)y * pitch, *bottom = top + pitch;
-    for (int x = 0; x < image->width / 2; x++)
-        for (int k = 0; k < 2; k++) {
-            const int8_t *a = top + 4 * x + k, *b = bottom + 4 * x + k;
-            out[2 * x + k] = (int8_t)((a[0] + a[2] + b[0] + b[2]) / 4);
-        }
+static int16_t *gray_at(const AqmStereoImage *image, int y) {
+    return image->gray + y * image->stride;
 }
 
-/* Adds the chain of images of half the size. */
-static AqmStatus add_halves(AqmStereoImage *image, bool may_have_holes, AqmDiag *diag) {
-    for (; image->width / 2 >= AQM_SMALLEST_SIDE && image->height / 2 >= AQM_SMALLEST_SIDE;
-         image = image->half) {
-        AQM_TRY(create_empty(&image->half, image->width / 2, image->height / 2, image->tint != NULL,
-                             diag));
-        for (int y = 0; y < image->half->height; y++) {
-            const int16_t *top = image->gray + 2 * y * image->stride;
-            const int16_t *bottom = top + image->stride;
-            int16_t *row = image->half->gray + y * image->half->stride;
-            for (int x = 0; x < image->half->width; x++) {
-                const int a = top[2 * x], b = top[2 * x + 1];
-                const int c = bottom[2 * x], d = bottom[2 * x + 1];
-                const bool hole = (a == AQM_GRAY_MISSING) | (b == AQM_GRAY_MISSING) |
-                                  (c == AQM_GRAY_MISSING) | (d == AQM_GRAY_MISSING);
-                row[x] = (int16_t)(hole ? AQM_GRAY_MISSING : (a + b + c + d + 2) >> 2);
-            }
-            if (image->tint)
-                halve_tint(image, y,
-                           image->half->tint + (size_t)y * 2 * (size_t)image->half->width);
+static int8_t *tint_at(const AqmStereoImage *image, int y) {
+    return image->tint ? image->tint + 2 * (size_t)y * (size_t)image->width : NULL;
+}
+
+static void pair_rows(const AqmStereoImage *image, int y) {
+    const int16_t *top = gray_at(image, y), *bottom = gray_at(image, y + 1);
+    uint32_t *pairs = image->pairs + y * image->stride;
+    for (ptrdiff_t x = 0; x < image->stride; x++)
+        pairs[x] = (uint16_t)top[x] | (uint32_t)(uint16_t)bottom[x] << 16;
+}
+
+/* Row y has its pixels: repeats the last one, pairs it with the row above, and makes what comes of
+ * both in the chain, while they are near. The last row is repeated. */
+static void finish_row(const AqmStereoImage *image, const AqmToneKernels *kernels, int y) {
+    for (; image; image = image->half, y /= 2) {
+        int16_t *gray = gray_at(image, y);
+        for (ptrdiff_t x = image->width; x < image->stride; x++)
+            gray[x] = gray[image->width - 1];
+        if (y > 0)
+            pair_rows(image, y - 1);
+        if (y == image->height - 1) {
+            memcpy(gray_at(image, y + 1), gray, (size_t)image->stride * sizeof *gray);
+            pair_rows(image, y);
         }
-        finish(image->half, may_have_holes);
+        const AqmStereoImage *half = image->half;
+        if (y % 2 == 0 || !half)
+            return;
+        kernels->halve_gray(gray_at(image, y - 1), gray, (size_t)half->width, gray_at(half, y / 2));
+        if (half->tint)
+            kernels->halve_tint(tint_at(image, y - 1), tint_at(image, y), (size_t)half->width,
+                                tint_at(half, y / 2));
     }
-    return AQM_OK;
+}
+
+static bool block_has_hole(const AqmStereoImage *image, int bx, int by) {
+    const int x1 = (bx + 1) * AQM_BLOCK, y1 = (by + 1) * AQM_BLOCK;
+    for (int y = by * AQM_BLOCK; y < y1 && y < image->height; y++)
+        for (int x = bx * AQM_BLOCK; x < x1 && x < image->width; x++)
+            if (gray_at(image, y)[x] == AQM_GRAY_MISSING)
+                return true;
+    return false;
+}
+
+static void sum_up_holes(const AqmStereoImage *image) {
+    const int pitch = image->blocks_x + 1;
+    for (int by = 0; by < image->blocks_y; by++)
+        for (int bx = 0; bx < image->blocks_x; bx++) {
+            int32_t *above = image->holes + by * pitch + bx, *here = above + pitch;
+            here[1] = here[0] + above[1] - above[0] + block_has_hole(image, bx, by);
+        }
 }
 
 AqmStatus aqm_stereo_image_create(AqmStereoImage **out, const AqmImageView *image,
@@ -183,21 +192,19 @@ AqmStatus aqm_stereo_image_create(AqmStereoImage **out, const AqmImageView *imag
                         "an image of %d x %d px is too large to match: at most %d px a side",
                         image->width, image->height, limit);
     AqmStereoImage *made = NULL;
-    AQM_TRY(create_empty(&made, image->width, image->height, image->channels > 2, diag));
+    AQM_TRY(create_chain(&made, image->width, image->height, image->channels > 2, diag));
+    const AqmToneKernels *kernels = aqm_tone_kernels(aqm_cpu_features());
     const double scale = AQM_GRAY_WHITE / full_scale;
     for (int y = 0; y < image->height; y++) {
         const void *row = (const char *)image->data + (size_t)y * image->stride;
         const uint8_t *keep = mask ? (const uint8_t *)mask->data + (size_t)y * mask->stride : NULL;
-        fill_row(image, row, keep, scale, made->gray + y * made->stride,
-                 made->tint ? made->tint + (size_t)y * 2 * (size_t)image->width : NULL);
+        fill_row(kernels, image, row, keep, scale, gray_at(made, y), tint_at(made, y));
+        finish_row(made, kernels, y);
     }
-    finish(made, mask != NULL);
-    const AqmStatus status = add_halves(made, mask != NULL, diag);
-    if (status != AQM_OK)
-        aqm_stereo_image_destroy(&made);
-    else
-        *out = made;
-    return status;
+    for (const AqmStereoImage *level = made; level && mask; level = level->half)
+        sum_up_holes(level);
+    *out = made;
+    return AQM_OK;
 }
 
 AqmGray aqm_stereo_image_gray(const AqmStereoImage *image) {

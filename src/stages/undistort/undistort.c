@@ -1,13 +1,15 @@
 /* Undistortion: every pixel of the new image is looked up in the raw one, bilinearly.
  *
- * The lookup is computed exactly for every pixel, a span of a row at a time, so there are no stored
- * maps (two floats a pixel and camera would be 200 MB for 13 cameras) and nothing to interpolate.
+ * There are no stored maps (two floats a pixel and camera would be 200 MB for 13 cameras). A row's
+ * lookups are computed a span at a time: exactly for every 16th pixel, and between these by a cubic
+ * through the nearest four, which is off by less than 1e-4 px; where differences of fourth order
+ * say that it may be more, exactly for every pixel of the span.
  * Positions are rounded to 1/2048 px and the four weights are integers that sum to 2^22, so that
  * the result is the same on every machine: at most half a grey level from the real-valued bilinear
- * value plus gradient / 4096. A pixel whose footprint is not whole is 0, in image and mask.
- * Beyond the radius where the lens model turns or has a pole it would show the scene a second
+ * value plus gradient * (1 / 4096 + 1e-4). A pixel whose footprint is not whole is 0, in image and
+ * mask. Beyond the radius where the lens model turns or has a pole it would show the scene a second
  * time, folded: 0 there too.
- * Cost: 5 ns (pinhole) or 11 ns (fisheye) a pixel for three 8-bit channels, one thread. */
+ * Cost: 3 ns a pixel for three 8-bit channels, one thread, whatever the lens. */
 #include "aquamvs/undistort.h"
 
 #include <math.h>
@@ -20,11 +22,23 @@
 #include "kernels/remap_kernels.h"
 
 enum {
-    SPAN = 256,                   /* pixels whose lookups are computed at once, on the stack */
-    WEIGHT_BITS = AQM_REMAP_BITS, /* of each axis; 2^22 * 255 fits in 32 bits */
+    SPAN = AQM_REMAP_CELLS_MAX * AQM_REMAP_CELL, /* pixels whose lookups are computed at once */
+    WEIGHT_BITS = AQM_REMAP_BITS,                /* of each axis; 2^22 * 255 fits in 32 bits */
     WEIGHT_ONE = 1 << WEIGHT_BITS,
     HALF = 1 << (2 * WEIGHT_BITS - 1)
 };
+
+/* A camera's undistortion. */
+typedef struct Lookup {
+    const AqmCamera *camera;
+    const double *K_new;
+    double reach2;
+    const AqmRemapKernels *kernels;
+} Lookup;
+
+static Lookup lookup_of(const AqmCamera *camera, const double *K_new) {
+    return (Lookup){camera, K_new, aqm_lens_reach2(camera), aqm_remap_kernels(aqm_cpu_features())};
+}
 
 /* Where a pixel's footprint begins and the weights of its right and lower half, 0..WEIGHT_ONE - 1.
  */
@@ -33,18 +47,27 @@ typedef struct Footprint {
     unsigned right, low;
 } Footprint;
 
-/* The footprints of a span; x = -1 where they are not whole. */
+/* The footprints of a span. */
 typedef struct Span {
-    int32_t x[SPAN], y[SPAN], right[SPAN], low[SPAN];
+    int32_t u[SPAN], v[SPAN];
 } Span;
 
-static void find_footprints(const AqmRemapKernels *kernels, const AqmCamera *camera,
-                            const double K_new[9], double reach2, int row, int first, int count,
-                            Span *span) {
+static void raw_positions(const Lookup *lookup, int row, int first, int step, int count, double *u,
+                          double *v) {
+    aqm_raw_span_from_undistorted(lookup->camera, lookup->K_new, lookup->reach2, first, step, row,
+                                  count, u, v);
+}
+
+static void find_footprints(const Lookup *lookup, int row, int first, int count, Span *span) {
+    const AqmCamera *camera = lookup->camera;
+    const AqmFootprints out = {span->u, span->v};
+    const int cells = (count + AQM_REMAP_CELL - 1) / AQM_REMAP_CELL;
     double u[SPAN], v[SPAN];
-    const AqmFootprints out = {span->x, span->y, span->right, span->low};
-    aqm_raw_span_from_undistorted(camera, K_new, reach2, first, row, count, u, v);
-    kernels->footprints(u, v, (size_t)count, camera->width, camera->height, &out);
+    raw_positions(lookup, row, first - 2 * AQM_REMAP_CELL, AQM_REMAP_CELL, cells + 5, u, v);
+    if (lookup->kernels->between(u, v, (size_t)cells, camera->width, camera->height, &out))
+        return;
+    raw_positions(lookup, row, first, 1, count, u, v);
+    lookup->kernels->footprints(u, v, (size_t)count, camera->width, camera->height, &out);
 }
 
 /* Byte offsets of the neighbours to the right and below; 0 where they have no weight. */
@@ -81,17 +104,15 @@ static void remap_span(const AqmRemapKernels *kernels, const AqmImageView *raw, 
     if (raw->type == AQM_U8 && raw->channels == 3) {
         const size_t size = (size_t)(raw->height - 1) * raw->stride + 3 * (size_t)raw->width;
         const AqmRemapImage image = {raw->data, raw->stride, size, raw->width, raw->height};
-        const AqmFootprints at = {(int32_t *)(uintptr_t)span->x, (int32_t *)(uintptr_t)span->y,
-                                  (int32_t *)(uintptr_t)span->right,
-                                  (int32_t *)(uintptr_t)span->low};
+        const AqmFootprints at = {(int32_t *)(uintptr_t)span->u, (int32_t *)(uintptr_t)span->v};
         kernels->sample3(&image, &at, (size_t)count, bytes);
         return;
     }
     for (int i = 0; i < count; i++) {
-        const Footprint f = {span->x[i], span->y[i], (unsigned)span->right[i],
-                             (unsigned)span->low[i]};
-        if (f.x < 0)
+        if (span->u[i] < 0)
             continue;
+        const Footprint f = {span->u[i] >> WEIGHT_BITS, span->v[i] >> WEIGHT_BITS,
+                             (unsigned)span->u[i] % WEIGHT_ONE, (unsigned)span->v[i] % WEIGHT_ONE};
         if (raw->type == AQM_U8)
             sample_u8(raw, f, 1, bytes + i);
         else
@@ -116,15 +137,13 @@ static int span_at(int x, int width) {
     return width - x < SPAN ? width - x : SPAN;
 }
 
-static void remap_row(const AqmCamera *camera, const double K_new[9], double reach2,
-                      const AqmImageView *raw, int row, char *out) {
+static void remap_row(const Lookup *lookup, const AqmImageView *raw, int row, char *out) {
     const size_t pixel = (size_t)raw->channels * (size_t)raw->type;
-    const AqmRemapKernels *kernels = aqm_remap_kernels(aqm_cpu_features());
     for (int x = 0; x < raw->width; x += SPAN) {
         const int count = span_at(x, raw->width);
         Span span;
-        find_footprints(kernels, camera, K_new, reach2, row, x, count, &span);
-        remap_span(kernels, raw, &span, count, out + (size_t)x * pixel);
+        find_footprints(lookup, row, x, count, &span);
+        remap_span(lookup->kernels, raw, &span, count, out + (size_t)x * pixel);
     }
 }
 
@@ -134,7 +153,7 @@ AqmStatus aqm_undistort_image(const AqmCamera *camera, const double K_new[9],
     AqmImage *image = NULL;
     AQM_TRY(aqm_image_create(&image, raw->width, raw->height, raw->channels, raw->type, diag));
     const bool copy = is_identity(camera, K_new);
-    const double reach2 = aqm_lens_reach2(camera);
+    const Lookup lookup = lookup_of(camera, K_new);
     const size_t row_bytes = (size_t)raw->width * (size_t)raw->channels * (size_t)raw->type;
 #pragma omp parallel for num_threads(aqm_thread_count(threads)) schedule(static)
     for (int row = 0; row < raw->height; row++) {
@@ -142,7 +161,7 @@ AqmStatus aqm_undistort_image(const AqmCamera *camera, const double K_new[9],
         if (copy)
             memcpy(target, (const char *)raw->data + (size_t)row * raw->stride, row_bytes);
         else
-            remap_row(camera, K_new, reach2, raw, row, target);
+            remap_row(&lookup, raw, row, target);
     }
     *out = image;
     return AQM_OK;
@@ -158,16 +177,15 @@ static bool keeps(const AqmImageView *mask, int x, int y) {
     return false;
 }
 
-static void mask_row(const AqmCamera *camera, const double K_new[9], double reach2,
-                     const AqmImageView *keep, int row, uint8_t *out) {
-    const bool exact = is_identity(camera, K_new);
-    const AqmRemapKernels *kernels = aqm_remap_kernels(aqm_cpu_features());
-    for (int x = 0; x < camera->width; x += SPAN) {
-        const int count = span_at(x, camera->width);
+static void mask_row(const Lookup *lookup, const AqmImageView *keep, int row, uint8_t *out) {
+    const int width = lookup->camera->width;
+    const bool exact = is_identity(lookup->camera, lookup->K_new);
+    for (int x = 0; x < width; x += SPAN) {
+        const int count = span_at(x, width);
         Span span;
-        find_footprints(kernels, camera, K_new, reach2, row, x, count, &span);
+        find_footprints(lookup, row, x, count, &span);
         for (int i = 0; i < count; i++) {
-            const bool inside = exact || span.x[i] >= 0;
+            const bool inside = exact || span.u[i] >= 0;
             if (inside && (!keep || keeps(keep, x + i, row)))
                 out[x + i] = 255;
         }
@@ -180,11 +198,10 @@ AqmStatus aqm_undistort_mask(const AqmCamera *camera, const double K_new[9],
         AQM_TRY(check_size(camera, keep, "mask", diag));
     AqmImage *mask = NULL;
     AQM_TRY(aqm_image_create(&mask, camera->width, camera->height, 1, AQM_U8, diag));
-    const double reach2 = aqm_lens_reach2(camera);
+    const Lookup lookup = lookup_of(camera, K_new);
 #pragma omp parallel for num_threads(aqm_thread_count(threads)) schedule(static)
     for (int row = 0; row < camera->height; row++)
-        mask_row(camera, K_new, reach2, keep, row,
-                 (uint8_t *)mask->data + (size_t)row * mask->stride);
+        mask_row(&lookup, keep, row, (uint8_t *)mask->data + (size_t)row * mask->stride);
     *out = mask;
     return AQM_OK;
 }
