@@ -84,8 +84,8 @@ static void undistortion_matches_the_vectors(void **state) {
             double u, v;
             aqm_raw_from_undistorted(&camera, expected, data[0][i], data[1][i], &u, &v);
             assert_true(fabs(u - data[2][i]) < 0.001 && fabs(v - data[3][i]) < 0.001);
-            aqm_raw_span_from_undistorted(&camera, expected, INFINITY, data[0][i], data[1][i], 1,
-                                          &u, &v);
+            aqm_raw_span_from_undistorted(&camera, expected, INFINITY, data[0][i], 1.0, data[1][i],
+                                          1, &u, &v);
             assert_true(fabs(u - data[2][i]) < 0.001 && fabs(v - data[3][i]) < 0.001);
         }
     }
