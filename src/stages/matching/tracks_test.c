@@ -140,8 +140,8 @@ static void compare_ranges(const Scene *scene, const AqmTracks *tracks, double m
     for (size_t v = 0; v < SCENE_VIEWS; v++) {
         const AqmDepthRange truth = true_range(scene, v);
         AqmDepthRange found;
-        assert_int_equal(aqm_tracks_depth_range(tracks, &scene->views[v], margin_m, &found, NULL),
-                         AQM_OK);
+        assert_int_equal(
+            aqm_tracks_depth_range(tracks, NULL, &scene->views[v], margin_m, &found, NULL), AQM_OK);
         widths->ray_misses += found.min_m > truth.min_m || found.max_m < truth.max_m;
         widths->down_misses +=
             found.down_min_m > truth.down_min_m || found.down_max_m < truth.down_max_m;
@@ -188,8 +188,8 @@ static void ranges_stand_strays_and_want_points(void **state) {
     assert_int_equal(scene_tracks(&scene, &options, &tracks), AQM_OK);
     AqmDepthRange clean, found, margin;
     const AqmView *view = &scene.views[0];
-    assert_int_equal(aqm_tracks_depth_range(tracks, view, 0.0, &clean, NULL), AQM_OK);
-    assert_int_equal(aqm_tracks_depth_range(tracks, view, 0.02, &margin, NULL), AQM_OK);
+    assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.0, &clean, NULL), AQM_OK);
+    assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.02, &margin, NULL), AQM_OK);
     assert_true(fabs(clean.min_m - margin.min_m - 0.02) < 1e-12);
     assert_true(fabs(margin.down_max_m - clean.down_max_m - 0.02) < 1e-12);
     /* single points far off do not count, a body of them does */
@@ -197,16 +197,16 @@ static void ranges_stand_strays_and_want_points(void **state) {
         tracks->position[3 * i] = tracks->position[3 * i + 1] = 0.002 * (double)i;
         tracks->position[3 * i + 2] = 1.28 + (i < 3 ? 0.2 : 0.0);
     }
-    assert_int_equal(aqm_tracks_depth_range(tracks, view, 0.0, &found, NULL), AQM_OK);
+    assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.0, &found, NULL), AQM_OK);
     assert_true(fabs(found.down_max_m - clean.down_max_m) < 0.002);
     for (size_t i = 0; i < 24; i++)
         tracks->position[3 * i + 2] = 1.48 + 0.0005 * (double)i;
-    assert_int_equal(aqm_tracks_depth_range(tracks, view, 0.0, &found, NULL), AQM_OK);
+    assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.0, &found, NULL), AQM_OK);
     assert_true(found.down_max_m > 0.51 && found.down_max_m < 0.6);
 
     tracks->count = 19;
     AqmDepthRange untouched = {1, 2, 3, 4};
-    assert_int_equal(aqm_tracks_depth_range(tracks, view, 0.0, &untouched, NULL),
+    assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.0, &untouched, NULL),
                      AQM_ERROR_NO_DATA);
     assert_true(untouched.min_m == 1 && untouched.down_max_m == 4);
     tracks->count = 1500;
@@ -386,7 +386,7 @@ static AqmStatus do_all(const Scene *scene, AqmTracks *ready, AqmDiag *diag) {
     AqmStatus status = aqm_tracks_build(&tracks, scene->match_views, SCENE_VIEWS, scene->pairs,
                                         scene->pair_count, &options, diag);
     if (status == AQM_OK)
-        status = aqm_tracks_depth_range(tracks, views[0], 0.0, &range, diag);
+        status = aqm_tracks_depth_range(tracks, NULL, views[0], 0.0, &range, diag);
     if (status == AQM_OK)
         status = aqm_tracks_cloud(&cloud, tracks, views, NULL, NULL, SCENE_VIEWS, diag);
     if (status == AQM_OK)
