@@ -30,20 +30,43 @@ static AqmStatus sparse_ranges(const AqmFrameWork *work, AqmCloud *const *others
     return AQM_OK;
 }
 
+/* What two ranges share, or the first of two that do not meet. */
+static void keep_common(double low, double high, double *min_m, double *max_m) {
+    if (fmax(low, *min_m) < fmin(high, *max_m))
+        *min_m = fmax(low, *min_m), *max_m = fmin(high, *max_m);
+}
+
+static void widen(double margin_m, double *min_m, double *max_m) {
+    *min_m = fmax(*min_m - margin_m, 0.0);
+    *max_m += margin_m;
+}
+
 /* The ranges that are known are swept at a low resolution, which reaches the corners that matches
- * do not, and are found again with what that shows. */
+ * do not, and are found again with what that shows. Either way they hold; the narrower ends stay.
+ */
 static AqmStatus tighten_ranges(const AqmFrameWork *work, AqmDiag *diag) {
     const AqmConfig *config = work->job->config;
+    const double margin_m = config->reconstruction.depth_margin;
     AqmCloud *others[AQM_CAMERAS_MAX];
+    AqmDepthRange known[AQM_CAMERAS_MAX];
     bool are_known;
-    AQM_TRY(aqm_stereo_find_points(work->views, work->view_count,
-                                   config->sparse_matching.num_neighbors,
-                                   config->sparse_matching.include_center, work->ranges,
-                                   config->runtime.threads, others, diag));
-    const AqmStatus status =
-        sparse_ranges(work, others, config->reconstruction.depth_margin, &are_known, diag);
     for (size_t v = 0; v < work->view_count; v++)
+        known[v] = work->ranges[v];
+    AQM_TRY(aqm_stereo_find_points(
+        work->views, work->view_count, config->sparse_matching.num_neighbors,
+        config->sparse_matching.include_center, known, config->runtime.threads, others, diag));
+    const AqmStatus status = sparse_ranges(work, others, 0.0, &are_known, diag);
+    for (size_t v = 0; v < work->view_count; v++) {
         aqm_cloud_destroy(&others[v]);
+        AqmDepthRange *found = &work->ranges[v];
+        keep_common(found->min_m, found->max_m, &known[v].min_m, &known[v].max_m);
+        keep_common(found->down_min_m, found->down_max_m, &known[v].down_min_m,
+                    &known[v].down_max_m);
+        widen(margin_m, &known[v].min_m, &known[v].max_m);
+        widen(margin_m, &known[v].down_min_m, &known[v].down_max_m);
+        if (!work->views[v].is_auxiliary)
+            *found = known[v];
+    }
     return status;
 }
 
