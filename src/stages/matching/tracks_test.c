@@ -179,22 +179,29 @@ static void ranges_hold_the_true_ones(void **state) {
     }
 }
 
-/* Keeps what lies in the middle of the image of view v. */
+/* A hole of 6 cm about the axis, in the middle of the images. */
+static double hole_at(double x, double y) {
+    return 0.06 * exp(-(x * x + y * y) / (2.0 * 0.05 * 0.05));
+}
+
+/* Keeps what lies in the middle of the image, and digs the hole. */
 static void keep_middle(const AqmView *view, AqmTracks *tracks) {
     size_t kept = 0;
     for (size_t i = 0; i < tracks->count; i++) {
         const double *from = tracks->position + 3 * i;
         double pixel[2];
-        if (!aqm_view_project(view, from, pixel) || fabs(pixel[0] - 800.0) > 250.0 ||
-            fabs(pixel[1] - 600.0) > 180.0)
+        if (!aqm_view_project(view, from, pixel) || fabs(pixel[0] - 800.0) > 450.0 ||
+            fabs(pixel[1] - 600.0) > 350.0)
             continue;
-        memmove(tracks->position + 3 * kept++, from, 3 * sizeof *from);
+        double *to = tracks->position + 3 * kept++;
+        memmove(to, from, 3 * sizeof *from);
+        to[2] += hole_at(to[0], to[1]);
     }
     tracks->count = kept;
 }
 
 /* What a coarse map shows of view v: points all over it, 1 mm off one way or the other. */
-static AqmCloud *coarse_points(const Scene *scene, const AqmView *view) {
+static AqmCloud *coarse_points(const Scene *scene, const AqmView *view, bool has_hole) {
     AqmCloud *cloud = NULL;
     assert_int_equal(aqm_cloud_create(&cloud, 80 * 60, NULL), AQM_OK);
     for (int y = 10; y < view->height; y += 20)
@@ -207,7 +214,8 @@ static AqmCloud *coarse_points(const Scene *scene, const AqmView *view) {
             for (size_t k = 0; k < 3; k++)
                 cloud->position[3 * cloud->count + k] =
                     (float)(ray.origin[k] + s * ray.direction[k]);
-            cloud->count++;
+            float *at = cloud->position + 3 * cloud->count++;
+            at[2] += has_hole ? (float)hole_at((double)at[0], (double)at[1]) : 0.0f;
         }
     return cloud;
 }
@@ -223,7 +231,7 @@ static void other_points_tell_of_the_rim(void **state) {
     assert_int_equal(scene_tracks(&scene, &track_options, &tracks), AQM_OK);
     const AqmView *view = &scene.views[0];
     keep_middle(view, tracks);
-    AqmCloud *others = coarse_points(&scene, view);
+    AqmCloud *others = coarse_points(&scene, view, true);
     const AqmDepthRange truth = true_range(&scene, 0);
     AqmDepthRange without, with, same;
     assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.0, &without, NULL), AQM_OK);
@@ -231,13 +239,11 @@ static void other_points_tell_of_the_rim(void **state) {
     const double width = truth.max_m - truth.min_m;
     const double before = (without.max_m - without.min_m) / width;
     const double after = (with.max_m - with.min_m) / width;
-    print_message("%.4f..%.4f; %.4f..%.4f; %.4f..%.4f\n", truth.min_m, truth.max_m, without.min_m,
-                  without.max_m, with.min_m, with.max_m);
     print_message("%zu matched points: %.2f times as wide, %.2f with %zu others\n", tracks->count,
                   before, after, others->count);
     assert_true(with.min_m < truth.min_m && with.max_m > truth.max_m);
-    assert_true(with.down_min_m < truth.down_min_m && with.down_max_m > truth.down_max_m);
-    assert_true(after < 1.3);
+    /* by the matches alone the rim may be as deep as the hole */
+    assert_true(before > 1.5 && after < 1.45);
     /* fewer than 20 are as none */
     others->count = 19;
     assert_int_equal(aqm_tracks_depth_range(tracks, others, view, 0.0, &same, NULL), AQM_OK);
@@ -259,7 +265,7 @@ static void others_do_not_outvote_a_matched_body(void **state) {
         tracks->position[3 * i] = tracks->position[3 * i + 1] = 0.002 * (double)i;
         tracks->position[3 * i + 2] = 1.18 + 0.001 * (double)i;
     }
-    AqmCloud *others = coarse_points(&scene, &scene.views[0]);
+    AqmCloud *others = coarse_points(&scene, &scene.views[0], false);
     AqmDepthRange found;
     assert_int_equal(aqm_tracks_depth_range(tracks, others, &scene.views[0], 0.0, &found, NULL),
                      AQM_OK);
