@@ -107,9 +107,14 @@ AQM_API AQM_NODISCARD AqmStatus aqm_tracks_remove_outliers(AqmTracks *tracks, Aq
  * along all rays of the image. Near points that is what they say; away from them, by so much more
  * as points that far apart differ; nowhere more than the range of all, without the outermost 0.5 %
  * where those lie apart and are no body of points. Widened at either end by margin_m, and
- * by 5 % along rays, 10 % at the points (more with few of them), for what lies between. NO_DATA,
- * and *range untouched, where fewer than 20 points lie in the image; MEMORY. */
-AQM_API AQM_NODISCARD AqmStatus aqm_tracks_depth_range(const AqmTracks *tracks, const AqmView *view,
+ * by 5 % along rays, 10 % at the points (more with few of them), for what lies between.
+ *
+ * `others` (may be NULL): more points of the bed, less exact, as aqm_stereo_find_points has them
+ * for this view; they count where 20 of them lie in the image. How far they may be off is seen from
+ * the matched points near them. NO_DATA, and *range untouched, where fewer than 20 matched points
+ * lie in the image; MEMORY. */
+AQM_API AQM_NODISCARD AqmStatus aqm_tracks_depth_range(const AqmTracks *tracks,
+                                                       const AqmCloud *others, const AqmView *view,
                                                        double margin_m, AqmDepthRange *range,
                                                        AqmDiag *diag);
 

@@ -65,6 +65,19 @@ AQM_API AQM_NODISCARD AqmStatus aqm_stereo_find_ranges(const AqmStereoView *view
                                                        int threads, AqmDepthRange *ranges,
                                                        AqmDiag *diag);
 
+/* Points of the bed below every non-auxiliary view, from coarse sweeps of ranges[] (one a view,
+ * straight down) at low resolution: spread over all of the image that another view sees, checked
+ * between the views. Good to a tenth or two of a coarse pixel's disparity: to tighten ranges with,
+ * not to show. Sources as aqm_stereo_select_sources picks them, at most three besides the
+ * auxiliary ones. clouds: view_count entries, which the caller destroys; positions only, none
+ * for a view of which less than half is sure, NULL for auxiliary views. Same bytes for any number of threads. ARGUMENT for too many views, NO_DATA where
+ * an image is too small, MEMORY; all entries are NULL then. */
+AQM_API AQM_NODISCARD AqmStatus aqm_stereo_find_points(const AqmStereoView *views,
+                                                       size_t view_count, int num_neighbors,
+                                                       bool include_center,
+                                                       const AqmDepthRange *ranges, int threads,
+                                                       AqmCloud **clouds, AqmDiag *diag);
+
 /* The source views of `reference`: the `num_neighbors` best other non-auxiliary views by overlap
  * and angle, then, with include_center, every auxiliary one: `source_count` in all. The other
  * non-auxiliary views that overlap follow as spares, `spare_count` of them, best first. `range` may

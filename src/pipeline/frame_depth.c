@@ -7,25 +7,67 @@
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
 
-/* The range that the sparse points give; false where they are too few. */
-static AqmStatus sparse_range(const AqmFrameWork *work, size_t v, bool *is_known, AqmDiag *diag) {
+/* The range that the points give; false where the matched ones are too few. */
+static AqmStatus sparse_range(const AqmFrameWork *work, const AqmCloud *others, size_t v,
+                              double margin_m, bool *is_known, AqmDiag *diag) {
     AqmDiag why = {0};
-    const AqmStatus status = aqm_tracks_depth_range(work->tracks, work->views[v].view,
-                                                    work->job->config->reconstruction.depth_margin,
-                                                    &work->ranges[v], &why);
+    const AqmStatus status = aqm_tracks_depth_range(work->tracks, others, work->views[v].view,
+                                                    margin_m, &work->ranges[v], &why);
     *is_known = status == AQM_OK;
     return status == AQM_OK || status == AQM_ERROR_NO_DATA
                ? AQM_OK
                : aqm_fail(diag, status, "%s", why.message);
 }
 
-/* Of all cameras, or of none: where one has too few points the others may have too few as well. */
-static AqmStatus sparse_ranges(const AqmFrameWork *work, bool *are_known, AqmDiag *diag) {
+/* Of all cameras, or of none: where one has too few points the others may have too few as well.
+ * others: one a view, or NULL. */
+static AqmStatus sparse_ranges(const AqmFrameWork *work, AqmCloud *const *others, double margin_m,
+                               bool *are_known, AqmDiag *diag) {
     *are_known = work->tracks != NULL;
     for (size_t v = 0; v < work->view_count && *are_known; v++)
         if (!work->views[v].is_auxiliary)
-            AQM_TRY(sparse_range(work, v, are_known, diag));
+            AQM_TRY(sparse_range(work, others ? others[v] : NULL, v, margin_m, are_known, diag));
     return AQM_OK;
+}
+
+/* What two ranges share, or the first of two that do not meet. */
+static void keep_common(double low, double high, double *min_m, double *max_m) {
+    if (fmax(low, *min_m) < fmin(high, *max_m))
+        *min_m = fmax(low, *min_m), *max_m = fmin(high, *max_m);
+}
+
+static void widen(double margin_m, double *min_m, double *max_m) {
+    *min_m = fmax(*min_m - margin_m, 0.0);
+    *max_m += margin_m;
+}
+
+/* The ranges that are known are swept at a low resolution, which reaches the corners that matches
+ * do not, and are found again with what that shows. Either way they hold; the narrower ends stay.
+ */
+static AqmStatus tighten_ranges(const AqmFrameWork *work, AqmDiag *diag) {
+    const AqmConfig *config = work->job->config;
+    const double margin_m = config->reconstruction.depth_margin;
+    AqmCloud *others[AQM_CAMERAS_MAX];
+    AqmDepthRange known[AQM_CAMERAS_MAX];
+    bool are_known;
+    for (size_t v = 0; v < work->view_count; v++)
+        known[v] = work->ranges[v];
+    AQM_TRY(aqm_stereo_find_points(
+        work->views, work->view_count, config->sparse_matching.num_neighbors,
+        config->sparse_matching.include_center, known, config->runtime.threads, others, diag));
+    const AqmStatus status = sparse_ranges(work, others, 0.0, &are_known, diag);
+    for (size_t v = 0; v < work->view_count; v++) {
+        aqm_cloud_destroy(&others[v]);
+        AqmDepthRange *found = &work->ranges[v];
+        keep_common(found->min_m, found->max_m, &known[v].min_m, &known[v].max_m);
+        keep_common(found->down_min_m, found->down_max_m, &known[v].down_min_m,
+                    &known[v].down_max_m);
+        widen(margin_m, &known[v].min_m, &known[v].max_m);
+        widen(margin_m, &known[v].down_min_m, &known[v].down_max_m);
+        if (!work->views[v].is_auxiliary)
+            *found = known[v];
+    }
+    return status;
 }
 
 static AqmStatus choose_ranges(AqmFrameWork *work, const char **from, AqmDiag *diag) {
@@ -43,9 +85,9 @@ static AqmStatus choose_ranges(AqmFrameWork *work, const char **from, AqmDiag *d
         return AQM_OK;
     }
     *from = "from matches";
-    AQM_TRY(sparse_ranges(work, &are_known, diag));
+    AQM_TRY(sparse_ranges(work, NULL, 0.0, &are_known, diag));
     if (are_known)
-        return AQM_OK;
+        return tighten_ranges(work, diag);
     *from = "from a coarse sweep";
     AQM_TRY(aqm_frame_need_stereo_images(work, diag));
     return aqm_stereo_find_ranges(

@@ -1,6 +1,6 @@
 /* The depth range of a view: where its rays meet the bed that its points tell (bed.c).
  *
- * There are no points at the rim of the image, where rays slant most and a sloping bed is deepest,
+ * There are no matches at the rim of the image, where rays slant most and a sloping bed is deepest,
  * so the bed has to be carried on to there. On a grid over the image each ray (O, d) meets the bed,
  * which lies r below its plane h = a + g . (X, Y), at the depth
  *
@@ -90,10 +90,11 @@ static void widen_both(double margin_m, double share, AqmDepthRange *range) {
     widen(margin_m, share, &range->down_min_m, &range->down_max_m);
 }
 
-AqmStatus aqm_tracks_depth_range(const AqmTracks *tracks, const AqmView *view, double margin_m,
-                                 AqmDepthRange *range, AqmDiag *diag) {
+AqmStatus aqm_tracks_depth_range(const AqmTracks *tracks, const AqmCloud *others,
+                                 const AqmView *view, double margin_m, AqmDepthRange *range,
+                                 AqmDiag *diag) {
     AqmBed bed;
-    AQM_TRY(aqm_bed_create(&bed, tracks, view, diag));
+    AQM_TRY(aqm_bed_create(&bed, tracks, others, view, diag));
     const double more = MORE_EACH / (double)bed.count;
     AqmDepthRange rays = range_of_rays(&bed, view), points = nowhere();
     include_points(&bed, view, &points);

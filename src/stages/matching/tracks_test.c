@@ -140,8 +140,8 @@ static void compare_ranges(const Scene *scene, const AqmTracks *tracks, double m
     for (size_t v = 0; v < SCENE_VIEWS; v++) {
         const AqmDepthRange truth = true_range(scene, v);
         AqmDepthRange found;
-        assert_int_equal(aqm_tracks_depth_range(tracks, &scene->views[v], margin_m, &found, NULL),
-                         AQM_OK);
+        assert_int_equal(
+            aqm_tracks_depth_range(tracks, NULL, &scene->views[v], margin_m, &found, NULL), AQM_OK);
         widths->ray_misses += found.min_m > truth.min_m || found.max_m < truth.max_m;
         widths->down_misses +=
             found.down_min_m > truth.down_min_m || found.down_max_m < truth.down_max_m;
@@ -179,6 +179,102 @@ static void ranges_hold_the_true_ones(void **state) {
     }
 }
 
+/* A hole of 6 cm about the axis, in the middle of the images. */
+static double hole_at(double x, double y) {
+    return 0.06 * exp(-(x * x + y * y) / (2.0 * 0.05 * 0.05));
+}
+
+/* Keeps what lies in the middle of the image, and digs the hole. */
+static void keep_middle(const AqmView *view, AqmTracks *tracks) {
+    size_t kept = 0;
+    for (size_t i = 0; i < tracks->count; i++) {
+        const double *from = tracks->position + 3 * i;
+        double pixel[2];
+        if (!aqm_view_project(view, from, pixel) || fabs(pixel[0] - 800.0) > 450.0 ||
+            fabs(pixel[1] - 600.0) > 350.0)
+            continue;
+        double *to = tracks->position + 3 * kept++;
+        memmove(to, from, 3 * sizeof *from);
+        to[2] += hole_at(to[0], to[1]);
+    }
+    tracks->count = kept;
+}
+
+/* What a coarse map shows of view v: points all over it, 1 mm off one way or the other. */
+static AqmCloud *coarse_points(const Scene *scene, const AqmView *view, bool has_hole) {
+    AqmCloud *cloud = NULL;
+    assert_int_equal(aqm_cloud_create(&cloud, 80 * 60, NULL), AQM_OK);
+    for (int y = 10; y < view->height; y += 20)
+        for (int x = 10; x < view->width; x += 20) {
+            AqmRay ray;
+            double s = 0.32;
+            assert_true(aqm_view_cast(view, x, y, &ray));
+            assert_true(aqm_surface_intersect(scene->surface, &scene->bounds, &ray, s, &s));
+            s += (x / 20 + y / 20) % 2 ? 0.001 : -0.001;
+            for (size_t k = 0; k < 3; k++)
+                cloud->position[3 * cloud->count + k] =
+                    (float)(ray.origin[k] + s * ray.direction[k]);
+            float *at = cloud->position + 3 * cloud->count++;
+            at[2] += has_hole ? (float)hole_at((double)at[0], (double)at[1]) : 0.0f;
+        }
+    return cloud;
+}
+
+static void other_points_tell_of_the_rim(void **state) {
+    (void)state;
+    SceneOptions options = typical;
+    options.slope = 0.05, options.wave_m = 0.008;
+    Scene scene;
+    scene_make(&scene, &options);
+    AqmTracks *tracks = NULL;
+    const AqmTrackOptions track_options = aqm_track_options_default();
+    assert_int_equal(scene_tracks(&scene, &track_options, &tracks), AQM_OK);
+    const AqmView *view = &scene.views[0];
+    keep_middle(view, tracks);
+    AqmCloud *others = coarse_points(&scene, view, true);
+    const AqmDepthRange truth = true_range(&scene, 0);
+    AqmDepthRange without, with, same;
+    assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.0, &without, NULL), AQM_OK);
+    assert_int_equal(aqm_tracks_depth_range(tracks, others, view, 0.0, &with, NULL), AQM_OK);
+    const double width = truth.max_m - truth.min_m;
+    const double before = (without.max_m - without.min_m) / width;
+    const double after = (with.max_m - with.min_m) / width;
+    print_message("%zu matched points: %.2f times as wide, %.2f with %zu others\n", tracks->count,
+                  before, after, others->count);
+    assert_true(with.min_m < truth.min_m && with.max_m > truth.max_m);
+    /* by the matches alone the rim may be as deep as the hole */
+    assert_true(before > 1.5 && after < 1.45);
+    /* fewer than 20 are as none */
+    others->count = 19;
+    assert_int_equal(aqm_tracks_depth_range(tracks, others, view, 0.0, &same, NULL), AQM_OK);
+    assert_memory_equal(&same, &without, sizeof same);
+    aqm_cloud_destroy(&others);
+    aqm_tracks_destroy(&tracks);
+    scene_free(&scene);
+}
+
+/* A small body that ten matches show stands, whatever the many others say. */
+static void others_do_not_outvote_a_matched_body(void **state) {
+    (void)state;
+    Scene scene;
+    scene_make(&scene, &typical);
+    AqmTracks *tracks = NULL;
+    const AqmTrackOptions track_options = aqm_track_options_default();
+    assert_int_equal(scene_tracks(&scene, &track_options, &tracks), AQM_OK);
+    for (size_t i = 0; i < 10; i++) {
+        tracks->position[3 * i] = tracks->position[3 * i + 1] = 0.002 * (double)i;
+        tracks->position[3 * i + 2] = 1.18 + 0.001 * (double)i;
+    }
+    AqmCloud *others = coarse_points(&scene, &scene.views[0], false);
+    AqmDepthRange found;
+    assert_int_equal(aqm_tracks_depth_range(tracks, others, &scene.views[0], 0.0, &found, NULL),
+                     AQM_OK);
+    assert_true(found.down_min_m < 0.2);
+    aqm_cloud_destroy(&others);
+    aqm_tracks_destroy(&tracks);
+    scene_free(&scene);
+}
+
 static void ranges_stand_strays_and_want_points(void **state) {
     (void)state;
     Scene scene;
@@ -188,8 +284,8 @@ static void ranges_stand_strays_and_want_points(void **state) {
     assert_int_equal(scene_tracks(&scene, &options, &tracks), AQM_OK);
     AqmDepthRange clean, found, margin;
     const AqmView *view = &scene.views[0];
-    assert_int_equal(aqm_tracks_depth_range(tracks, view, 0.0, &clean, NULL), AQM_OK);
-    assert_int_equal(aqm_tracks_depth_range(tracks, view, 0.02, &margin, NULL), AQM_OK);
+    assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.0, &clean, NULL), AQM_OK);
+    assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.02, &margin, NULL), AQM_OK);
     assert_true(fabs(clean.min_m - margin.min_m - 0.02) < 1e-12);
     assert_true(fabs(margin.down_max_m - clean.down_max_m - 0.02) < 1e-12);
     /* single points far off do not count, a body of them does */
@@ -197,16 +293,16 @@ static void ranges_stand_strays_and_want_points(void **state) {
         tracks->position[3 * i] = tracks->position[3 * i + 1] = 0.002 * (double)i;
         tracks->position[3 * i + 2] = 1.28 + (i < 3 ? 0.2 : 0.0);
     }
-    assert_int_equal(aqm_tracks_depth_range(tracks, view, 0.0, &found, NULL), AQM_OK);
+    assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.0, &found, NULL), AQM_OK);
     assert_true(fabs(found.down_max_m - clean.down_max_m) < 0.002);
     for (size_t i = 0; i < 24; i++)
         tracks->position[3 * i + 2] = 1.48 + 0.0005 * (double)i;
-    assert_int_equal(aqm_tracks_depth_range(tracks, view, 0.0, &found, NULL), AQM_OK);
+    assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.0, &found, NULL), AQM_OK);
     assert_true(found.down_max_m > 0.51 && found.down_max_m < 0.6);
 
     tracks->count = 19;
     AqmDepthRange untouched = {1, 2, 3, 4};
-    assert_int_equal(aqm_tracks_depth_range(tracks, view, 0.0, &untouched, NULL),
+    assert_int_equal(aqm_tracks_depth_range(tracks, NULL, view, 0.0, &untouched, NULL),
                      AQM_ERROR_NO_DATA);
     assert_true(untouched.min_m == 1 && untouched.down_max_m == 4);
     tracks->count = 1500;
@@ -386,7 +482,7 @@ static AqmStatus do_all(const Scene *scene, AqmTracks *ready, AqmDiag *diag) {
     AqmStatus status = aqm_tracks_build(&tracks, scene->match_views, SCENE_VIEWS, scene->pairs,
                                         scene->pair_count, &options, diag);
     if (status == AQM_OK)
-        status = aqm_tracks_depth_range(tracks, views[0], 0.0, &range, diag);
+        status = aqm_tracks_depth_range(tracks, NULL, views[0], 0.0, &range, diag);
     if (status == AQM_OK)
         status = aqm_tracks_cloud(&cloud, tracks, views, NULL, NULL, SCENE_VIEWS, diag);
     if (status == AQM_OK)
@@ -430,6 +526,8 @@ int main(void) {
         cmocka_unit_test(sigma_tells_the_errors),
         cmocka_unit_test(ranges_hold_the_true_ones),
         cmocka_unit_test(wrong_matches_are_dropped),
+        cmocka_unit_test(other_points_tell_of_the_rim),
+        cmocka_unit_test(others_do_not_outvote_a_matched_body),
         cmocka_unit_test(ranges_stand_strays_and_want_points),
         cmocka_unit_test(ranges_and_angles_leave_points_out),
         cmocka_unit_test(nothing_to_go_by_gives_no_points),
