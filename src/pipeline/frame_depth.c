@@ -1,32 +1,40 @@
 /* Depth ranges, and depth maps by the plane sweep. */
 #include <math.h>
 
+#include "base/cpu.h"
 #include "base/diag.h"
 #include "base/recorder.h"
 #include "pipeline/frame_work.h"
 
 /* ---- ranges ---------------------------------------------------------------------------------- */
 
-/* The range that the points give; false where the matched ones are too few. */
+/* The range that the points give. */
 static AqmStatus sparse_range(const AqmFrameWork *work, const AqmCloud *others, size_t v,
-                              double margin_m, bool *is_known, AqmDiag *diag) {
-    AqmDiag why = {0};
-    const AqmStatus status = aqm_tracks_depth_range(work->tracks, others, work->views[v].view,
-                                                    margin_m, &work->ranges[v], &why);
-    *is_known = status == AQM_OK;
-    return status == AQM_OK || status == AQM_ERROR_NO_DATA
+                              double margin_m, AqmDiag *diag) {
+    return work->views[v].is_auxiliary
                ? AQM_OK
-               : aqm_fail(diag, status, "%s", why.message);
+               : aqm_tracks_depth_range(work->tracks, others, work->views[v].view, margin_m,
+                                        &work->ranges[v], diag);
 }
 
 /* Of all cameras, or of none: where one has too few points the others may have too few as well.
  * others: one a view, or NULL. */
 static AqmStatus sparse_ranges(const AqmFrameWork *work, AqmCloud *const *others, double margin_m,
                                bool *are_known, AqmDiag *diag) {
+    AqmStatus status[AQM_CAMERAS_MAX];
+    AqmDiag why[AQM_CAMERAS_MAX] = {0};
+    const int threads = aqm_thread_count(work->job->config->runtime.threads);
     *are_known = work->tracks != NULL;
-    for (size_t v = 0; v < work->view_count && *are_known; v++)
-        if (!work->views[v].is_auxiliary)
-            AQM_TRY(sparse_range(work, others ? others[v] : NULL, v, margin_m, are_known, diag));
+    if (!work->tracks)
+        return AQM_OK;
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
+    for (size_t v = 0; v < work->view_count; v++)
+        status[v] = sparse_range(work, others ? others[v] : NULL, v, margin_m, &why[v]);
+    for (size_t v = 0; v < work->view_count; v++) {
+        if (status[v] != AQM_OK && status[v] != AQM_ERROR_NO_DATA)
+            return aqm_fail(diag, status[v], "%s", why[v].message);
+        *are_known &= status[v] == AQM_OK;
+    }
     return AQM_OK;
 }
 
@@ -44,7 +52,7 @@ static void widen(double margin_m, double *min_m, double *max_m) {
 /* The ranges that are known are swept at a low resolution, which reaches the corners that matches
  * do not, and are found again with what that shows. Either way they hold; the narrower ends stay.
  */
-static AqmStatus tighten_ranges(const AqmFrameWork *work, AqmDiag *diag) {
+static AqmStatus tighten_ranges(AqmFrameWork *work, AqmDiag *diag) {
     const AqmConfig *config = work->job->config;
     const double margin_m = config->reconstruction.depth_margin;
     AqmCloud *others[AQM_CAMERAS_MAX];
@@ -52,6 +60,7 @@ static AqmStatus tighten_ranges(const AqmFrameWork *work, AqmDiag *diag) {
     bool are_known;
     for (size_t v = 0; v < work->view_count; v++)
         known[v] = work->ranges[v];
+    AQM_TRY(aqm_frame_need_stereo_images(work, diag));
     AQM_TRY(aqm_stereo_find_points(
         work->views, work->view_count, config->sparse_matching.num_neighbors,
         config->sparse_matching.include_center, known, config->runtime.threads, others, diag));
