@@ -70,8 +70,9 @@ AQM_API AQM_NODISCARD AqmStatus aqm_stereo_find_ranges(const AqmStereoView *view
  * between the views. Good to a tenth or two of a coarse pixel's disparity: to tighten ranges with,
  * not to show. Sources as aqm_stereo_select_sources picks them, at most three besides the
  * auxiliary ones. clouds: view_count entries, which the caller destroys; positions only, none
- * for a view of which less than half is sure, NULL for auxiliary views. Same bytes for any number of threads. ARGUMENT for too many views, NO_DATA where
- * an image is too small, MEMORY; all entries are NULL then. */
+ * for a view of which less than half is sure, NULL for auxiliary views. Same bytes for any number
+ * of threads. ARGUMENT for too many views, NO_DATA where an image is too small, MEMORY; all entries
+ * are NULL then. */
 AQM_API AQM_NODISCARD AqmStatus aqm_stereo_find_points(const AqmStereoView *views,
                                                        size_t view_count, int num_neighbors,
                                                        bool include_center,

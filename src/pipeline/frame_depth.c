@@ -51,7 +51,7 @@ static void widen(double margin_m, double *min_m, double *max_m) {
 
 /* The ranges that are known are swept at a low resolution, which reaches the corners that matches
  * do not, and are found again with what that shows. Either way they hold; the narrower ends stay.
- */
+ * Images too small for that keep what their matches say. */
 static AqmStatus tighten_ranges(AqmFrameWork *work, AqmDiag *diag) {
     const AqmConfig *config = work->job->config;
     const double margin_m = config->reconstruction.depth_margin;
@@ -61,10 +61,13 @@ static AqmStatus tighten_ranges(AqmFrameWork *work, AqmDiag *diag) {
     for (size_t v = 0; v < work->view_count; v++)
         known[v] = work->ranges[v];
     AQM_TRY(aqm_frame_need_stereo_images(work, diag));
-    AQM_TRY(aqm_stereo_find_points(
+    AqmDiag why = {0};
+    AqmStatus status = aqm_stereo_find_points(
         work->views, work->view_count, config->sparse_matching.num_neighbors,
-        config->sparse_matching.include_center, known, config->runtime.threads, others, diag));
-    const AqmStatus status = sparse_ranges(work, others, 0.0, &are_known, diag);
+        config->sparse_matching.include_center, known, config->runtime.threads, others, &why);
+    if (status != AQM_OK && status != AQM_ERROR_NO_DATA)
+        return aqm_fail(diag, status, "%s", why.message);
+    status = sparse_ranges(work, others, 0.0, &are_known, diag);
     for (size_t v = 0; v < work->view_count; v++) {
         aqm_cloud_destroy(&others[v]);
         AqmDepthRange *found = &work->ranges[v];

@@ -1,12 +1,9 @@
 /* The depth ranges of all views, found by themselves.
  *
- * A sweep at low resolution gives every reference view a coarse depth map over everything from just
- * below the surface to twenty times the camera's height of apparent depth (in inverse depth that is
- * 95 % of the way to infinity and costs little). A pixel counts if it agrees with its neighbours
- * and with the coarse maps of other views, which throws out what repeats or has no texture. The
- * range of a view spans the bodies of the scene that these pixels form, less chance matches (0.2 %
- * at either end, and separate runs with less than a twentieth of the largest body's pixels),
- * widened by the margin and a twentieth of itself. Where fewer than half of the views get a range
+ * Every reference view gets a coarse depth map over everything (coarse.c). Its range spans the
+ * bodies of the scene that the sure pixels form, less chance matches (0.2 % at either end, and
+ * separate runs with less than a twentieth of the largest body's pixels), widened by the margin and
+ * a twentieth of itself. Where fewer than half of the views get a range
  * (fine texture on a featureless bed), twice the resolution is tried; a view that gets none of its
  * own takes the depths the others found. */
 #include <math.h>

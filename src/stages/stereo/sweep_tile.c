@@ -237,8 +237,8 @@ void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *s
     scratch->is_whole_loaded = false;
     scratch->waiting = 0;
     /* a flat tile has more rows to begin with than rows to score */
-    scratch->can_be_whole = sweep->cost == AQM_COST_NCC && tile->width >= LEAST_WHOLE &&
-                            tile->height >= sweep->window;
+    scratch->can_be_whole =
+        sweep->cost == AQM_COST_NCC && tile->width >= LEAST_WHOLE && tile->height >= sweep->window;
     reference_windows(sweep, tile, scratch);
 }
 
