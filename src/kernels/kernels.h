@@ -13,6 +13,7 @@
 #ifndef AQM_KERNELS_KERNELS_H
 #define AQM_KERNELS_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -81,8 +82,21 @@ typedef struct AqmWindowRow {
     float *variance, *inverse_deviation;
 } AqmWindowRow;
 
-/* A tile of a reference and the statistics of its windows (height x score_pitch). What pixels that
- * are missing make of the windows they are in means nothing. */
+/* How many columns and rows of a tile's pixels, from its ends, lie beyond the border of the image:
+ * none of them is there, and all between are. */
+typedef struct AqmBeyond {
+    int left, right, top, bottom;
+} AqmBeyond;
+
+/* Of the pixels that window k of `count` takes along an axis, those that are there. */
+static inline int aqm_window_present(int k, int window, int count, int before, int after) {
+    const int first = k > before ? k : before, end = count + window - 1 - after;
+    return (k + window < end ? k + window : end) - first;
+}
+
+/* A tile of a reference and the statistics of its windows (height x score_pitch), those that reach
+ * beyond over what is there of them. What other pixels that are missing make of the windows they
+ * are in means nothing. */
 typedef struct AqmWholeTile {
     const int16_t *i; /* height + window - 1 rows of `pitch`, of which width + window - 1 count */
     size_t
@@ -90,14 +104,19 @@ typedef struct AqmWholeTile {
     int width, height, window; /* of windows: at least 64, at least 1; at most 31 */
     size_t score_pitch;        /* at least the width rounded up to 8 */
     AqmReferenceStats reference;
-    void *room; /* aqm_whole_room(width, height, window) bytes, on a multiple of 32 */
+    AqmBeyond beyond; /* all 0 unless the table takes it; less than a window along each axis */
+    void *room;       /* aqm_whole_room(width, height, window) bytes, on a multiple of 32 */
 } AqmWholeTile;
+
+static inline bool aqm_whole_has_border(const AqmWholeTile *tile) {
+    return (tile->beyond.left | tile->beyond.right | tile->beyond.top | tile->beyond.bottom) != 0;
+}
 
 /* Bytes that are enough for any variant (strips_avx2.c and strips.h have their use). */
 static inline size_t aqm_whole_room(int width, int height, int window) {
     const size_t strip = ((size_t)width + 7) / 8, h = (size_t)height, w = (size_t)window;
     const size_t longest = (strip + w + 6) / 8 * 8;
-    return 32 * longest * (w + 1) + 160 * (longest + w) + (128 + 32) * strip + 96 * strip * h +
+    return 32 * longest * (w + 1) + 160 * (longest + w) + (128 + 96 + 32) * strip + 96 * strip * h +
            16 * longest * (h + w) + 4096;
 }
 
@@ -175,6 +194,8 @@ typedef struct AqmKernels {
      * image get a number that means nothing, the others are none the worse. whole_load comes first,
      * once for a tile; scratch as for `ncc`, with 3 * pitch entries more. score: height x
      * score_pitch each; what pads the rows up to a multiple of 8 may be overwritten. */
+    bool takes_border; /* windows that reach beyond get the bits of `ncc_masked`, if the sources are
+                          0 there, but for its min_count; else the tile may have none */
     void (*whole_load)(const AqmWholeTile *tile);
     void (*whole_ncc)(const AqmWholeTile *tile, const int16_t *const j[2], int32_t *scratch,
                       int16_t *const score[2]);

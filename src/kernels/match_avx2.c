@@ -509,6 +509,7 @@ const AqmKernels aqm_kernels_avx2 = {
     .statistics = statistics_avx2,
     .ncc = ncc_avx2,
     .ncc_masked = ncc_masked_avx2,
+    .takes_border = true,
     .whole_load = aqm_whole_load_avx2,
     .whole_ncc = aqm_whole_ncc_avx2,
     .ssim = ssim_avx2,

@@ -14,6 +14,7 @@
  * The order of 32-bit lanes is that which unpacking makes of 16-bit ones: the first vector has
  * strips 0..3 of the first source and 0..3 of the second, the second vector has strips 4..7. */
 #include <immintrin.h>
+#include <math.h>
 
 #include "kernels/strips.h"
 #include "kernels/window_stats.h"
@@ -38,9 +39,16 @@ typedef struct Column {
     int32_t jj[LANES], ij[LANES];
 } Column;
 
-/* Eight windows in each vector at one k, on their way to scores. */
+/* How many pixels the windows of the strips have, where some reach over a border. */
+typedef struct Share {
+    int32_t count[STRIPS];
+    float inverse[STRIPS], flat[STRIPS]; /* 1 / count; the variance that is not enough */
+} Share;
+
+/* Eight windows in each vector at one k, on their way to scores: the covariance over the
+ * reference's deviation; the variance, INFINITY where it is not enough. */
 typedef struct Window {
-    float covariance[LANES], variance[LANES]; /* the covariance over the reference's deviation */
+    float covariance[LANES], variance[LANES];
 } Window;
 
 /* A tile's room, cut up. */
@@ -52,6 +60,7 @@ typedef struct Strips {
     int16_t (*j)[LANES];           /* ring of window + 1 rows of `longest` */
     Column *columns;               /* window of zeros, then `longest` */
     Window *windows;               /* of a row, `length` */
+    Share *shares;                 /* of a row, `length` */
     int16_t (*scores)[LANES];      /* of a row, `length` */
 } Strips;
 
@@ -64,7 +73,8 @@ static Strips strips_of(const AqmWholeTile *tile) {
     s.j = tile->room;
     s.columns = (Column *)(void *)(s.j + (s.window + 1) * s.longest);
     s.windows = (Window *)(void *)(s.columns + s.window + s.longest);
-    s.scores = (int16_t(*)[LANES])(void *)(s.windows + s.length);
+    s.shares = (Share *)(void *)(s.windows + s.length);
+    s.scores = (int16_t(*)[LANES])(void *)(s.shares + s.length);
     s.known = (Known *)(void *)(s.scores + s.length);
     s.i = (int16_t(*)[STRIPS])(void *)(s.known + s.height * s.length);
     return s;
@@ -194,13 +204,13 @@ typedef struct Rules {
 /* The first step, for eight windows, the strips from `half` / 2 on of both sources:
  * aqm_window_covariance and the variance of aqm_window_stats. */
 static inline void compare(__m256i j, __m256i jj, __m256i ij, const Known *known, size_t half,
-                           const Rules *rules, Window *window) {
+                           Rules rules, Window *window) {
     const size_t strip = half / 2;
     const __m256 sum = _mm256_cvtepi32_ps(j);
-    const __m256i mean = _mm256_cvtps_epi32(_mm256_mul_ps(sum, rules->inverse));
+    const __m256i mean = _mm256_cvtps_epi32(_mm256_mul_ps(sum, rules.inverse));
     const __m256i mean_i = load_twice(known->mean + strip);
     const __m256i products = _mm256_sub_epi32(ij, _mm256_mullo_epi32(mean_i, j));
-    const __m256i rest = _mm256_sub_epi32(j, _mm256_madd_epi16(rules->count, mean));
+    const __m256i rest = _mm256_sub_epi32(j, _mm256_madd_epi16(rules.count, mean));
     const __m256 r = _mm256_cvtepi32_ps(rest);
     const __m256i squares =
         _mm256_sub_epi32(jj, _mm256_mullo_epi32(mean, _mm256_add_epi32(j, rest)));
@@ -208,13 +218,22 @@ static inline void compare(__m256i j, __m256i jj, __m256i ij, const Known *known
     const __m256 covariance = _mm256_sub_ps(_mm256_cvtepi32_ps(products), correction);
     _mm256_store_ps(window->covariance + half,
                     _mm256_mul_ps(covariance, load_floats_twice(known->inverse + strip)));
+    const __m256 variance = _mm256_sub_ps(_mm256_cvtepi32_ps(squares),
+                                          _mm256_mul_ps(r, _mm256_mul_ps(r, rules.inverse)));
     _mm256_store_ps(window->variance + half,
-                    _mm256_sub_ps(_mm256_cvtepi32_ps(squares),
-                                  _mm256_mul_ps(r, _mm256_mul_ps(r, rules->inverse))));
+                    _mm256_blendv_ps(_mm256_set1_ps(INFINITY), variance,
+                                     _mm256_cmp_ps(variance, rules.flat, _CMP_GT_OQ)));
+}
+
+/* The same where windows reach over a border. */
+static inline Rules rules_of(const Share *share, size_t strip) {
+    return (Rules){load_twice(share->count + strip), load_floats_twice(share->inverse + strip),
+                   load_floats_twice(share->flat + strip)};
 }
 
 /* The sums of a row's windows, as far as to their variances. */
-static inline void compare_row(const Strips *s, const Known *known, const Rules *rules) {
+static inline void compare_row(const Strips *s, const Known *known, const Rules *rules,
+                               bool has_border) {
     const __m256i zero = _mm256_setzero_si256();
     const Column *old = s->columns, *column = old + s->window;
     Sums sums = {{zero, zero}, {zero, zero}, {zero, zero}};
@@ -222,23 +241,22 @@ static inline void compare_row(const Strips *s, const Known *known, const Rules 
         move_along(&sums, column++, old++);
     for (size_t k = 0; k < s->length; k++, known++) {
         move_along(&sums, column++, old++);
-        compare(sums.j.first, sums.jj.first, sums.ij.first, known, 0, rules, s->windows + k);
-        compare(sums.j.second, sums.jj.second, sums.ij.second, known, 8, rules, s->windows + k);
+        compare(sums.j.first, sums.jj.first, sums.ij.first, known, 0,
+                has_border ? rules_of(s->shares + k, 0) : *rules, s->windows + k);
+        compare(sums.j.second, sums.jj.second, sums.ij.second, known, 8,
+                has_border ? rules_of(s->shares + k, 4) : *rules, s->windows + k);
     }
 }
 
 /* The second step: aqm_window_ncc of eight windows. */
-static inline __m256i ncc_of(const Window *window, size_t half, const Rules *rules) {
-    const __m256 variance = _mm256_load_ps(window->variance + half);
-    const __m256 usable = _mm256_cmp_ps(variance, rules->flat, _CMP_GT_OQ);
-    const __m256 value =
-        _mm256_div_ps(_mm256_load_ps(window->covariance + half), _mm256_sqrt_ps(variance));
-    return _mm256_cvtps_epi32(_mm256_and_ps(value, usable));
+static inline __m256i ncc_of(const Window *window, size_t half) {
+    const __m256 deviation = _mm256_sqrt_ps(_mm256_load_ps(window->variance + half));
+    return _mm256_cvtps_epi32(_mm256_div_ps(_mm256_load_ps(window->covariance + half), deviation));
 }
 
-static inline void finish(const Strips *s, size_t k, const Rules *rules) {
+static inline void finish(const Strips *s, size_t k) {
     const Window *window = s->windows + k;
-    store(s->scores[k], _mm256_packs_epi32(ncc_of(window, 0, rules), ncc_of(window, 8, rules)));
+    store(s->scores[k], _mm256_packs_epi32(ncc_of(window, 0), ncc_of(window, 8)));
 }
 
 /* A row of the reference and of the sources in strips. */
@@ -259,12 +277,11 @@ static inline void move_down_at(const Strips *s, size_t k, const Row *in, const 
 
 /* Moves the column sums down a row, and meanwhile finishes the row of windows before it: roots and
  * quotients take the processor long, and do not keep it from adding. */
-static inline void move_down(const Strips *s, const Row *in, const Row *out, bool finishes,
-                             const Rules *rules) {
+static inline void move_down(const Strips *s, const Row *in, const Row *out, bool finishes) {
     size_t k = 0;
     for (; finishes && k < s->length; k++) {
         move_down_at(s, k, in, out);
-        finish(s, k, rules);
+        finish(s, k);
     }
     for (; k < s->whole; k++)
         move_down_at(s, k, in, out);
@@ -272,15 +289,40 @@ static inline void move_down(const Strips *s, const Row *in, const Row *out, boo
 
 /* ---- tiles ----------------------------------------------------------------------------------- */
 
+/* How many of the rows of pixels of windows in row `row` are there. */
+static int count_rows(const AqmWholeTile *tile, size_t row) {
+    const AqmBeyond *beyond = &tile->beyond;
+    return aqm_window_present((int)row, tile->window, tile->height, beyond->top, beyond->bottom);
+}
+
+static int count_columns(const AqmWholeTile *tile, size_t x) {
+    const AqmBeyond *beyond = &tile->beyond;
+    const int present =
+        aqm_window_present((int)x, tile->window, tile->width, beyond->left, beyond->right);
+    return present > 1 ? present : 1; /* what pads the strips */
+}
+
+static void fill_shares(const AqmWholeTile *tile, const Strips *s, int rows) {
+    for (size_t strip = 0; strip < STRIPS; strip++)
+        for (size_t k = 0; k < s->length; k++) {
+            const int count = rows * count_columns(tile, strip * s->length + k);
+            Share *share = &s->shares[k];
+            share->count[strip] = count;
+            share->inverse[strip] = 1.0f / (float)count;
+            share->flat[strip] = aqm_flat_variance(1.0f) * (float)count;
+        }
+}
+
 static void load_known(const AqmWholeTile *tile, const Strips *s, size_t row) {
     const AqmReferenceStats *from = &tile->reference;
-    const float inverse_count = 1.0f / (float)(tile->window * tile->window);
+    const int rows = count_rows(tile, row);
     Known *known = s->known + row * s->length;
     for (size_t strip = 0; strip < STRIPS; strip++)
         for (size_t k = 0, x = strip * s->length; k < s->length; k++, x++) {
             const size_t near_x = x < (size_t)tile->width ? x : (size_t)tile->width - 1;
             const size_t at = row * tile->score_pitch + near_x;
             known[k].mean[strip] = from->mean[at];
+            const float inverse_count = 1.0f / (float)(rows * count_columns(tile, near_x));
             known[k].share[strip] = (float)from->rest[at] * inverse_count;
             known[k].inverse[strip] = AQM_SCORE_ONE * from->inverse_deviation[at];
         }
@@ -311,6 +353,8 @@ void aqm_whole_ncc_avx2(const AqmWholeTile *tile, const int16_t *const j[2], int
     const Rules rules = {_mm256_set1_epi32(tile->window * tile->window),
                          _mm256_set1_ps(1.0f / count), _mm256_set1_ps(aqm_flat_variance(count))};
     const size_t ring = s.window + 1, rows = s.height + s.window - 1, other = j[1] ? 1 : 0;
+    const bool has_border = aqm_whole_has_border(tile);
+    int row_count = -1; /* that the shares are for */
     memset(s.columns, 0, (s.window + s.longest) * sizeof *s.columns);
     /* nothing leaves before a window's height is there: the ring starts with zeros */
     memset(s.j, 0, ring * s.longest * sizeof *s.j);
@@ -320,14 +364,21 @@ void aqm_whole_ncc_avx2(const AqmWholeTile *tile, const int16_t *const j[2], int
         Row in = {s.i + r * s.longest, s.j + r % ring * s.longest};
         Row out = {finishes ? in.i - s.window * s.longest : in.i, s.j + (r + 1) % ring * s.longest};
         fill_strips(&s, j[0] + r * tile->pitch, j[other] + r * tile->pitch, in.j);
-        move_down(&s, &in, &out, finishes, &rules);
+        move_down(&s, &in, &out, finishes);
         if (finishes)
             empty_strips(&s, score[0] + at, score[other] + at);
-        if (r + 1 >= s.window)
-            compare_row(&s, s.known + (r + 1 - s.window) * s.length, &rules);
+        if (r + 1 < s.window)
+            continue;
+        const size_t row = r + 1 - s.window;
+        if (has_border && row_count != count_rows(tile, row))
+            fill_shares(tile, &s, row_count = count_rows(tile, row));
+        if (has_border)
+            compare_row(&s, s.known + row * s.length, &rules, true);
+        else
+            compare_row(&s, s.known + row * s.length, &rules, false);
     }
     const size_t at = (s.height - 1) * tile->score_pitch;
     for (size_t k = 0; k < s.length; k++)
-        finish(&s, k, &rules);
+        finish(&s, k);
     empty_strips(&s, score[0] + at, score[other] + at);
 }

@@ -183,6 +183,99 @@ static void whole_tiles_score_as_rows_do(void **state) {
     }
 }
 
+/* ---- borders --------------------------------------------------------------------------------- */
+
+/* Of a tile's pixels (c, r), is it beyond the border? */
+static bool is_beyond(const AqmWholeTile *w, int c, int r) {
+    const int columns = w->width + w->window - 1, rows = w->height + w->window - 1;
+    return c < w->beyond.left || c >= columns - w->beyond.right || r < w->beyond.top ||
+           r >= rows - w->beyond.bottom;
+}
+
+/* Moves the tile over a border of the image: the reference is missing there, the sources are 0. */
+static void move_over_border(const AqmBeyond *beyond, Tile *tile) {
+    AqmWholeTile *w = &tile->whole;
+    w->beyond = *beyond;
+    for (int r = 0; r < w->height + w->window - 1; r++)
+        for (int c = 0; c < w->width + w->window - 1; c++) {
+            const size_t at = (size_t)r * w->pitch + (size_t)c;
+            if (is_beyond(w, c, r))
+                tile->i[at] = AQM_GRAY_MISSING, tile->j[0][at] = tile->j[1][at] = 0;
+        }
+    for (int y = 0; y < w->height; y++)
+        for (int x = 0; x < w->width; x++) {
+            const size_t at = (size_t)y * SCORE_PITCH + (size_t)x;
+            int32_t sum, squares, count = 0;
+            for (int k = 0; k < w->window * w->window; k++)
+                count += !is_beyond(w, x + k % w->window, y + k / w->window);
+            sum_window(tile->i + (size_t)y * w->pitch + (size_t)x, w->pitch, w->window, &sum,
+                       &squares);
+            const AqmWindowStats s = aqm_window_stats(sum, squares, count, 1.0f / (float)count);
+            tile->mean[at] = (int16_t)s.mean;
+            tile->rest[at] = (int16_t)s.rest;
+            tile->inverse[at] = aqm_inverse_deviation(s.variance, aqm_flat_variance((float)count));
+        }
+}
+
+/* By the reference's kernel of masked rows. */
+static void score_masked_rows(Tile *tile, int source, int32_t *scratch) {
+    static int32_t sums[6][MAX_PITCH];
+    static int16_t missing[MAX_PITCH];
+    const AqmWholeTile *w = &tile->whole;
+    const AqmColumnSums columns = {sums[0], sums[1], sums[2], sums[3], sums[4], sums[5]};
+    for (size_t k = 0; k < MAX_PITCH; k++)
+        missing[k] = AQM_GRAY_MISSING;
+    for (int y = 0; y < w->height; y++) {
+        memset(sums, 0, sizeof sums);
+        for (int r = y; r < y + w->window; r++)
+            aqm_kernels_reference.columns_masked(tile->i + (size_t)r * w->pitch,
+                                                 tile->j[source] + (size_t)r * w->pitch, missing,
+                                                 missing, w->pitch, &columns);
+        aqm_kernels_reference.ncc_masked(&columns, w->window, 1, (size_t)w->width, scratch,
+                                         tile->expected[source] + (size_t)y * SCORE_PITCH);
+    }
+}
+
+static void compare_all(const Tile *tile) {
+    const AqmWholeTile *w = &tile->whole;
+    for (int source = 0; source < 2; source++)
+        for (int y = 0; y < w->height; y++)
+            for (int x = 0; x < w->width; x++) {
+                const size_t at = (size_t)y * SCORE_PITCH + (size_t)x;
+                assert_int_equal(tile->score[source][at], tile->expected[source][at]);
+            }
+}
+
+static void windows_over_a_border_count_what_is_there(void **state) {
+    (void)state;
+    static const int windows[] = {3, 7, 11, 31};
+    static const int sizes[][2] = {{182, 14}, {64, 1}, {101, 41}};
+    static Tile tile;
+    static int32_t scratch[8 * (MAX_PITCH + MAX_WINDOW + AQM_ROW_MULTIPLE) + 3 * MAX_PITCH];
+    const AqmKernels *variants[AQM_KERNEL_TABLES];
+    const int count = aqm_kernel_tables(aqm_cpu_features(), variants);
+    AqmRng rng = aqm_rng(3, 1);
+    for (int trial = 0; trial < 48; trial++) {
+        const int window = windows[trial % 4], *size = sizes[trial / 4 % 3], reach = window / 2;
+        const AqmBeyond beyond = {trial & 1 ? reach : 0, trial & 2 ? 1 : 0,
+                                  trial / 12 & 1 ? reach : 0, trial / 12 & 2 ? 1 : 0};
+        fill_tile(&rng, trial / 3 % 2 * 2, size[0], size[1], window, &tile);
+        move_over_border(&beyond, &tile);
+        for (int source = 0; source < 2; source++)
+            score_masked_rows(&tile, source, scratch);
+        for (int k = 0; k < count; k++) {
+            const int16_t *const both[2] = {tile.j[0], tile.j[1]};
+            int16_t *const scores[2] = {tile.score[0], tile.score[1]};
+            if (!variants[k]->takes_border)
+                continue;
+            variants[k]->whole_load(&tile.whole);
+            variants[k]->whole_ncc(&tile.whole, both, scratch, scores);
+            compare_all(&tile);
+        }
+        free(tile.whole.room);
+    }
+}
+
 /* A room one row of lanes too small would show under the address sanitizer: the room is a block of
  * its own here, for every size. */
 static void the_room_is_enough_for_every_size(void **state) {
@@ -204,6 +297,7 @@ static void the_room_is_enough_for_every_size(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_tiles_score_as_rows_do),
+        cmocka_unit_test(windows_over_a_border_count_what_is_there),
         cmocka_unit_test(the_room_is_enough_for_every_size),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

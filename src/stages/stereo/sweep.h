@@ -126,11 +126,13 @@ typedef struct AqmTileScratch {
     int16_t *reference;    /* rows x pitch */
     AqmSampled sampled[2]; /* the first `waiting` are there to be scored */
     size_t waiting;
-    uint32_t reference_gaps[AQM_TILE_ROWS]; /* of each row, the blocks that miss a pixel */
-    int16_t *blank, *missing;               /* a row of zeros, a row of missing pixels */
-    float *u, *v;                           /* a row of positions */
-    AqmColumnSums sums;                     /* pitch each, in one block at sums.j */
-    size_t sums_size;                       /* of that block, bytes */
+    uint32_t reference_gaps[AQM_TILE_ROWS];  /* of each row, the blocks that miss a pixel */
+    uint32_t reference_holes[AQM_TILE_ROWS]; /* the same, but for what is in `beyond` */
+    AqmBeyond beyond;                        /* pixels, of those that miss, along the tile's ends */
+    int16_t *blank, *missing;                /* a row of zeros, a row of missing pixels */
+    float *u, *v;                            /* a row of positions */
+    AqmColumnSums sums;                      /* pitch each, in one block at sums.j */
+    size_t sums_size;                        /* of that block, bytes */
     int32_t *box;
     void *whole;                              /* what whole_ncc keeps of the reference */
     bool can_be_whole, is_whole_loaded;       /* worth it; the reference is there */

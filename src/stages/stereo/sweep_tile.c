@@ -7,7 +7,9 @@
  * scored together, at less than twice the time of one (kernels.h, whole_ncc).
  *
  * Where a pixel is missing in either image the masked sums count only what both have; such windows
- * need at least half of their pixels. Which sums a window takes is decided in blocks of
+ * need at least half of their pixels. At a border of the reference image no sums of their own are
+ * needed for that, if the kernels know how many pixels a window has: beyond it both images are 0.
+ * Which sums a window takes is decided in blocks of
  * AQM_ROW_MULTIPLE columns: a block is masked while a row with a gap in it is in the window, and so
  * are the blocks that share a window with it; when it becomes masked its three extra sums are added
  * up anew. On whole windows both kinds of sums give the same bits, so nothing else depends on where
@@ -181,6 +183,45 @@ AqmSweep aqm_sweep_for_tile(const AqmSweep *sweep, const AqmTile *tile, double h
     return chosen;
 }
 
+/* What of a tile's pixels lies beyond the image. Nothing where that is a window's width, or where
+ * the kernels do not take it: it then counts as missing. */
+static AqmBeyond beyond_of(const AqmSweep *sweep, const AqmTile *tile) {
+    const int x0 = tile->x0 - tile->radius, y0 = tile->y0 - tile->radius;
+    const int right = x0 + tile->columns - sweep->image->width;
+    const int bottom = y0 + tile->rows - sweep->image->height;
+    const AqmBeyond beyond = {.left = x0 < 0 ? -x0 : 0,
+                              .right = right > 0 ? right : 0,
+                              .top = y0 < 0 ? -y0 : 0,
+                              .bottom = bottom > 0 ? bottom : 0};
+    const bool is_taken = sweep->kernels->takes_border &&
+                          beyond.left + beyond.right < sweep->window &&
+                          beyond.top + beyond.bottom < sweep->window;
+    return is_taken ? beyond : (AqmBeyond){0};
+}
+
+/* Sets to 0 what of row r lies beyond; true if that is all of it. */
+static bool clear_beyond(const AqmTile *tile, const AqmBeyond *beyond, int r, int16_t *row) {
+    const bool is_beyond = r < beyond->top || r >= tile->rows - beyond->bottom;
+    const size_t left = (size_t)(is_beyond ? tile->columns : beyond->left);
+    memset(row, 0, left * sizeof *row);
+    memset(row + tile->columns - beyond->right, 0, (size_t)beyond->right * sizeof *row);
+    return is_beyond;
+}
+
+/* The blocks that have pixels beyond, along a row. */
+static uint32_t blocks_beyond(const AqmTile *tile, const AqmBeyond *beyond) {
+    const int right = tile->columns - beyond->right;
+    const uint32_t first = beyond->left > 0 ? (2u << (beyond->left - 1) / AQM_ROW_MULTIPLE) - 1 : 0;
+    return first | (beyond->right > 0 ? ~0u << right / AQM_ROW_MULTIPLE : 0);
+}
+
+/* The same gaps but for what lies beyond, of a row in which that is set to 0. */
+static uint32_t gaps_within(const AqmKernels *kernels, const AqmTile *tile, const AqmBeyond *beyond,
+                            uint32_t gaps, int16_t *row) {
+    const uint32_t unsure = gaps & blocks_beyond(tile, beyond);
+    return (gaps & ~unsure) | aqm_gaps_in(kernels, row, unsure, tile->pitch / AQM_ROW_MULTIPLE);
+}
+
 static void copy_reference(const AqmSweep *sweep, const AqmTile *tile, int16_t *out,
                            uint32_t *gaps) {
     const AqmStereoImage *image = sweep->image;
@@ -212,6 +253,43 @@ static const int16_t *filled_row(const int16_t *row, size_t count, int16_t *out)
     return out;
 }
 
+/* The statistics of windows first .. end - 1 of row y, which reach over a border, from the sums of
+ * their columns. */
+static void border_windows(const AqmTile *tile, int window, int y, int first, int end,
+                           AqmTileScratch *scratch) {
+    const AqmBeyond *beyond = &scratch->beyond;
+    const int rows = aqm_window_present(y, window, tile->height, beyond->top, beyond->bottom);
+    for (int x = first; x < end; x++) {
+        const int count =
+            rows * aqm_window_present(x, window, tile->width, beyond->left, beyond->right);
+        int32_t sum = 0, squares = 0;
+        for (int c = x; c < x + window; c++) {
+            sum += scratch->sums.j[c];
+            squares += scratch->sums.jj[c];
+        }
+        const AqmWindowStats s = aqm_window_stats(sum, squares, count, 1.0f / (float)count);
+        const size_t at = (size_t)y * AQM_TILE_WIDTH + (size_t)x;
+        scratch->reference_mean[at] = (int16_t)s.mean;
+        scratch->reference_rest[at] = (int16_t)s.rest;
+        scratch->reference_variance[at] = s.variance;
+        scratch->reference_inverse[at] =
+            aqm_inverse_deviation(s.variance, aqm_flat_variance(1.0f) * (float)count);
+    }
+}
+
+/* The statistics of those windows of row y that reach over a border. */
+static void border_row(const AqmTile *tile, int window, int y, AqmTileScratch *scratch) {
+    const AqmBeyond *beyond = &scratch->beyond;
+    if (y < beyond->top || y >= tile->height - beyond->bottom) {
+        border_windows(tile, window, y, 0, tile->width, scratch);
+        return;
+    }
+    const int left = beyond->left < tile->width ? beyond->left : tile->width;
+    const int right = tile->width - beyond->right;
+    border_windows(tile, window, y, 0, left, scratch);
+    border_windows(tile, window, y, right > left ? right : left, tile->width, scratch);
+}
+
 /* Sums of every full window, by the same kernels as a source's (j = i). */
 static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
     const int window = sweep->window;
@@ -229,11 +307,27 @@ static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTil
                                   scratch->reference_variance + at,
                                   scratch->reference_inverse + at};
         sweep->kernels->statistics(&scratch->sums, window, (size_t)tile->width, scratch->box, &row);
+        border_row(tile, window, r - window + 1, scratch);
+    }
+}
+
+static void find_holes(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
+    int16_t *row = scratch->sampled[0].grays; /* nothing is sampled yet */
+    for (int r = 0; r < tile->rows; r++) {
+        const uint32_t gaps = scratch->reference_gaps[r];
+        if (gaps)
+            memcpy(row, scratch->reference + (size_t)r * tile->pitch, tile->pitch * sizeof *row);
+        scratch->reference_holes[r] =
+            gaps && !clear_beyond(tile, &scratch->beyond, r, row)
+                ? gaps_within(sweep->kernels, tile, &scratch->beyond, gaps, row)
+                : 0;
     }
 }
 
 void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *scratch) {
     copy_reference(sweep, tile, scratch->reference, scratch->reference_gaps);
+    scratch->beyond = beyond_of(sweep, tile);
+    find_holes(sweep, tile, scratch);
     scratch->is_whole_loaded = false;
     scratch->waiting = 0;
     /* a flat tile has more rows to begin with than rows to score */
@@ -415,6 +509,21 @@ static void score_rows(const AqmSweep *sweep, const AqmTile *tile, const TileMas
     }
 }
 
+/* Windows that have too few pixels, at the corners of the reference image. */
+static void drop_corners(const AqmSweep *sweep, const AqmTile *tile, const AqmBeyond *beyond,
+                         int16_t *score) {
+    const int window = sweep->window, min_count = (window * window + 1) / 2;
+    for (int y = 0; y < tile->height; y++) {
+        const int rows = aqm_window_present(y, window, tile->height, beyond->top, beyond->bottom);
+        for (int x = 0; x < tile->width && rows < window; x++) {
+            const int columns =
+                aqm_window_present(x, window, tile->width, beyond->left, beyond->right);
+            if (rows * columns < min_count)
+                score[(size_t)y * AQM_TILE_WIDTH + (size_t)x] = AQM_SCORE_MISSING;
+        }
+    }
+}
+
 /* Scores one or two samplings of a tile as if they had no gaps. */
 static void score_whole(const AqmSweep *sweep, const AqmTile *tile,
                         const AqmSampled *const *sampled, size_t count, AqmTileScratch *scratch) {
@@ -427,6 +536,7 @@ static void score_whole(const AqmSweep *sweep, const AqmTile *tile,
         .score_pitch = AQM_TILE_WIDTH,
         .reference = {scratch->reference_mean, scratch->reference_rest, scratch->reference_variance,
                       scratch->reference_inverse},
+        .beyond = scratch->beyond,
         .room = scratch->whole,
     };
     if (!scratch->is_whole_loaded)
@@ -435,6 +545,8 @@ static void score_whole(const AqmSweep *sweep, const AqmTile *tile,
     const int16_t *const grays[2] = {sampled[0]->grays, count > 1 ? sampled[1]->grays : NULL};
     int16_t *const scores[2] = {sampled[0]->score, count > 1 ? sampled[1]->score : NULL};
     sweep->kernels->whole_ncc(&whole, grays, scratch->box, scores);
+    for (size_t k = 0; k < count; k++)
+        drop_corners(sweep, tile, &scratch->beyond, scores[k]);
 }
 
 static bool is_empty(const int16_t *row, const int16_t *missing, size_t first, size_t end) {
@@ -518,6 +630,22 @@ static double find_masks(const AqmSweep *sweep, const AqmTile *tile, AqmSampled 
     return 1.0 - (double)count / (double)(blocks * tile->height);
 }
 
+/* Whether a sampling is to be scored as a whole, and what of it is to be scored by rows. Rows take
+ * what lies beyond the reference image for missing. */
+static bool is_scored_whole(const AqmSweep *sweep, const AqmTile *tile,
+                            const AqmTileScratch *scratch, AqmSampled *sampled, TileMasks *masks) {
+    masks->is_patch = scratch->can_be_whole;
+    if (scratch->can_be_whole && !sampled->has_gaps)
+        return true;
+    if (scratch->can_be_whole && find_masks(sweep, tile, sampled, masks) > least_whole)
+        return true;
+    for (int r = 0; r < tile->rows; r++)
+        sampled->masks.gaps[r] |= scratch->reference_gaps[r];
+    (void)find_masks(sweep, tile, sampled, masks);
+    masks->is_patch = false;
+    return false;
+}
+
 /* Scores what waits: as a whole where most of it is, and then what has gaps. */
 static void score_sampled(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
     TileMasks masks[2];
@@ -525,10 +653,7 @@ static void score_sampled(const AqmSweep *sweep, const AqmTile *tile, AqmTileScr
     size_t whole_count = 0;
     for (size_t k = 0; k < scratch->waiting; k++) {
         AqmSampled *sampled = &scratch->sampled[k];
-        const bool is_whole = !sampled->has_gaps && scratch->can_be_whole;
-        const double share = is_whole ? 1.0 : find_masks(sweep, tile, sampled, &masks[k]);
-        masks[k].is_patch = scratch->can_be_whole && share > least_whole;
-        if (masks[k].is_patch)
+        if (is_scored_whole(sweep, tile, scratch, sampled, &masks[k]))
             whole[whole_count++] = sampled;
     }
     if (whole_count > 0)
@@ -542,12 +667,18 @@ static void score_sampled(const AqmSweep *sweep, const AqmTile *tile, AqmTileScr
 void aqm_sweep_tile_add_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
                              const void *context, AqmTileScratch *scratch, int16_t *score) {
     AqmSampled *sampled = &scratch->sampled[scratch->waiting++];
+    const AqmBeyond *beyond = &scratch->beyond;
+    const bool has_border = (beyond->left | beyond->right | beyond->top | beyond->bottom) != 0;
     uint32_t any = 0;
     for (int r = 0; r < tile->rows; r++) {
         int16_t *row = sampled->grays + (size_t)r * tile->pitch;
-        const uint32_t own = sample(context, r, row);
+        uint32_t own = sample(context, r, row);
+        if (has_border)
+            own = clear_beyond(tile, beyond, r, row)
+                      ? 0
+                      : gaps_within(sweep->kernels, tile, beyond, own, row);
         sampled->empty[r] = empty_blocks(row, scratch->missing, (size_t)tile->columns, own);
-        sampled->masks.gaps[r] = scratch->reference_gaps[r] | own;
+        sampled->masks.gaps[r] = scratch->reference_holes[r] | own;
         any |= sampled->masks.gaps[r];
     }
     sampled->has_gaps = any != 0;
