@@ -280,9 +280,9 @@ static inline void track_plane(const int16_t *score, int plane, int merge_planes
         const int16_t is_other = (int16_t)(here - best_plane[x]) > merge;
         /* of the two maxima apart from each other, the lesser */
         const int16_t lesser = is_better ? best[x] : c;
-        const int16_t interior = is_peak & is_other ? lesser : missing;
+        const int16_t interior = (is_peak & is_other) ? lesser : missing;
         /* a score that falls away from the first plane has its maximum before it */
-        const int16_t rival = is_second & (c > a) ? c : interior;
+        const int16_t rival = (is_second & (c > a)) ? c : interior;
         second[x] = rival > second[x] ? rival : second[x];
         best[x] = is_better ? c : best[x];
         below[x] = is_better ? b : below[x];
