@@ -22,6 +22,7 @@ struct CMUnitTest {
             exit(1);                                                                               \
         }                                                                                          \
     } while (0)
+#define assert_false(condition) assert_true(!(condition))
 #define assert_non_null(pointer) assert_true((pointer) != NULL)
 #define assert_int_equal(a, b) assert_true((long long)(a) == (long long)(b))
 #define assert_memory_equal(a, b, size) assert_true(memcmp((a), (b), (size)) == 0)
