@@ -157,6 +157,10 @@ void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch);
 /* Copies the reference region in and takes the statistics of its whole windows. */
 void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *scratch);
 
+/* Sets to 0 what of row r of a tile lies beyond; of the row's gaps, those that are left. */
+uint32_t aqm_tile_gaps_within(const AqmKernels *kernels, const AqmTile *tile,
+                              const AqmBeyond *beyond, int r, uint32_t gaps, int16_t *row);
+
 /* Samples row `row` (0 .. tile->rows - 1) of a source: tile->pitch grays. Returns its gaps. */
 typedef uint32_t (*AqmSampleRow)(const void *context, int row, int16_t *out);
 
