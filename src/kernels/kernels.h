@@ -108,8 +108,8 @@ typedef struct AqmWholeTile {
     void *room;       /* aqm_whole_room(width, height, window) bytes, on a multiple of 32 */
 } AqmWholeTile;
 
-static inline bool aqm_whole_has_border(const AqmWholeTile *tile) {
-    return (tile->beyond.left | tile->beyond.right | tile->beyond.top | tile->beyond.bottom) != 0;
+static inline bool aqm_has_border(const AqmBeyond *beyond) {
+    return (beyond->left | beyond->right | beyond->top | beyond->bottom) != 0;
 }
 
 /* Bytes that are enough for any variant (strips_avx2.c and strips.h have their use). */

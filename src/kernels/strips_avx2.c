@@ -353,7 +353,7 @@ void aqm_whole_ncc_avx2(const AqmWholeTile *tile, const int16_t *const j[2], int
     const Rules rules = {_mm256_set1_epi32(tile->window * tile->window),
                          _mm256_set1_ps(1.0f / count), _mm256_set1_ps(aqm_flat_variance(count))};
     const size_t ring = s.window + 1, rows = s.height + s.window - 1, other = j[1] ? 1 : 0;
-    const bool has_border = aqm_whole_has_border(tile);
+    const bool has_border = aqm_has_border(&tile->beyond);
     int row_count = -1; /* that the shares are for */
     memset(s.columns, 0, (s.window + s.longest) * sizeof *s.columns);
     /* nothing leaves before a window's height is there: the ring starts with zeros */

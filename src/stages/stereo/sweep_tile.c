@@ -518,7 +518,7 @@ void aqm_sweep_tile_add_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSamp
                              const void *context, AqmTileScratch *scratch, int16_t *score) {
     AqmSampled *sampled = &scratch->sampled[scratch->waiting++];
     const AqmBeyond *beyond = &scratch->beyond;
-    const bool has_border = (beyond->left | beyond->right | beyond->top | beyond->bottom) != 0;
+    const bool has_border = aqm_has_border(beyond);
     uint32_t any = 0;
     for (int r = 0; r < tile->rows; r++) {
         int16_t *row = sampled->grays + (size_t)r * tile->pitch;
