@@ -9,11 +9,10 @@
  * Where a pixel is missing in either image the masked sums count only what both have; such windows
  * need at least half of their pixels. At a border of the reference image no sums of their own are
  * needed for that, if the kernels know how many pixels a window has: beyond it both images are 0.
- * Which sums a window takes is decided in blocks of
- * AQM_ROW_MULTIPLE columns: a block is masked while a row with a gap in it is in the window, and so
- * are the blocks that share a window with it; when it becomes masked its three extra sums are added
- * up anew. On whole windows both kinds of sums give the same bits, so nothing else depends on where
- * the tiles and blocks lie. */
+ * Which sums a window takes is decided in blocks of AQM_ROW_MULTIPLE columns: a block is masked
+ * while a row with a gap in it is in the window, and so are the blocks that share a window with it;
+ * when it becomes masked its three extra sums are added up anew. On whole windows both kinds of
+ * sums give the same bits, so nothing else depends on where the tiles and blocks lie. */
 #include <math.h>
 #include <string.h>
 
