@@ -2,10 +2,9 @@
  *
  * Matching images are 16-bit: luminance in 1/8 of an 8-bit level, centred on mid-gray, so in
  * AQM_GRAY_MIN..AQM_GRAY_MAX; AQM_GRAY_MISSING marks a pixel that is not there (masked, or outside
- * the lens's picture). All window sums are integers and exact: no drift along a running sum, no
- * cancellation on bright flat patches. For windows up to 31 px a sum of squares is below
- * 961 * 1024^2 = 1.01e9 and fits 32 bits, and so do the covariances made of them
- * (window_stats.h).
+ * the lens's picture). All window sums are integers and exact: none drifts along a row, and
+ * window_stats.h says what of them cancels on bright flat patches. For windows up to 31 px a sum of
+ * squares is below 961 * 1024^2 = 1.01e9 and fits 32 bits, and so do the covariances made of them.
  *
  * Each function has a reference in C (the *_ref.c files), which is its specification, and variants
  * for wider instruction sets that give the same bits. Rows are handled in whole vectors: every row
@@ -116,7 +115,7 @@ static inline bool aqm_has_border(const AqmBeyond *beyond) {
 static inline size_t aqm_whole_room(int width, int height, int window) {
     const size_t strip = ((size_t)width + 7) / 8, h = (size_t)height, w = (size_t)window;
     const size_t longest = (strip + w + 6) / 8 * 8;
-    return 32 * longest * (w + 1) + 160 * (longest + w) + (128 + 96 + 32) * strip + 96 * strip * h +
+    return 32 * longest * (w + 1) + 160 * (longest + w) + (128 + 64 + 32) * strip + 64 * strip * h +
            16 * longest * (h + w) + 4096;
 }
 

@@ -281,7 +281,7 @@ static inline __m256i load_shorts(const int16_t *p) {
 /* Statistics of eight windows; window_stats.h. Means and counts fit 16 bits, so a product of pairs
  * (the upper half of a count is 0) does what the slower one of 32 bits would. */
 typedef struct Stats {
-    __m256i sum, mean, rest;
+    __m256i mean, rest;
     __m256 variance;
 } Stats;
 
@@ -292,14 +292,24 @@ static inline Stats stats_of(__m256i sum, __m256i squares, __m256i count, __m256
     const __m256i whole =
         _mm256_sub_epi32(squares, _mm256_mullo_epi32(mean, _mm256_add_epi32(sum, rest)));
     const __m256 correction = _mm256_mul_ps(r, _mm256_mul_ps(r, inverse));
-    return (Stats){sum, mean, rest, _mm256_sub_ps(_mm256_cvtepi32_ps(whole), correction)};
+    return (Stats){mean, rest, _mm256_sub_ps(_mm256_cvtepi32_ps(whole), correction)};
 }
 
-static inline __m256 covariance_of(__m256i ij, __m256i mean_i, __m256i rest_i, Stats j,
-                                   __m256 inverse) {
-    const __m256i whole = _mm256_sub_epi32(ij, _mm256_mullo_epi32(mean_i, j.sum));
-    const __m256 r = _mm256_mul_ps(_mm256_cvtepi32_ps(rest_i), inverse);
-    return _mm256_sub_ps(_mm256_cvtepi32_ps(whole), _mm256_mul_ps(_mm256_cvtepi32_ps(j.sum), r));
+/* The mean as one number, and that of a source. */
+static inline __m256 mean_value(__m256i mean, __m256i rest, __m256 inverse) {
+    return _mm256_add_ps(_mm256_cvtepi32_ps(mean),
+                         _mm256_mul_ps(_mm256_cvtepi32_ps(rest), inverse));
+}
+
+/* The moments of a source's windows, and with the reference's, as scores take them. */
+typedef struct Moments {
+    __m256 mean, variance, covariance;
+} Moments;
+
+static inline Moments moments_of(__m256i j, __m256i jj, __m256i ij, __m256 mean_i, __m256 inverse) {
+    const __m256 sum = _mm256_cvtepi32_ps(j), mean = _mm256_mul_ps(sum, inverse);
+    return (Moments){mean, _mm256_sub_ps(_mm256_cvtepi32_ps(jj), _mm256_mul_ps(sum, mean)),
+                     _mm256_sub_ps(_mm256_cvtepi32_ps(ij), _mm256_mul_ps(sum, mean_i))};
 }
 
 /* What a variance that is not usable makes of the quotient is dropped at the end. */
@@ -315,10 +325,8 @@ static inline __m256 inverse_deviation_of(__m256 variance, __m256 flat) {
     return _mm256_and_ps(_mm256_div_ps(one, deviation), usable);
 }
 
-static inline __m256 level_of(__m256i mean, __m256i rest, __m256 inverse) {
-    const __m256i raised = _mm256_add_epi32(mean, _mm256_set1_epi32(AQM_GRAY_CENTER));
-    return _mm256_add_ps(_mm256_cvtepi32_ps(raised),
-                         _mm256_mul_ps(_mm256_cvtepi32_ps(rest), inverse));
+static inline __m256 level_of(__m256 mean) {
+    return _mm256_add_ps(mean, _mm256_set1_ps((float)AQM_GRAY_CENTER));
 }
 
 static inline __m256 ssim_of(__m256 level_i, __m256 level_j, __m256 variances, __m256 covariance,
@@ -374,22 +382,19 @@ static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStat
     const float number = (float)(window * window);
     const __m256 inverse = _mm256_set1_ps(1.0f / number);
     const __m256 flat = _mm256_set1_ps(aqm_flat_variance(number));
-    const __m256i count = _mm256_set1_epi32(window * window);
     for (size_t x = 0; x < n; x = next_block(x, n)) {
-        const Stats s =
-            stats_of(window_sums(j, x, window), window_sums(jj, x, window), count, inverse);
-        const __m256i mean_i = load_shorts(reference->mean + x);
-        const __m256i rest_i = load_shorts(reference->rest + x);
-        const __m256 covariance =
-            covariance_of(window_sums(ij, x, window), mean_i, rest_i, s, inverse);
+        const __m256 mean_i =
+            mean_value(load_shorts(reference->mean + x), load_shorts(reference->rest + x), inverse);
+        const Moments m = moments_of(window_sums(j, x, window), window_sums(jj, x, window),
+                                     window_sums(ij, x, window), mean_i, inverse);
         __m256 value;
         if (is_ssim)
-            value = ssim_of(level_of(mean_i, rest_i, inverse), level_of(s.mean, s.rest, inverse),
-                            _mm256_add_ps(_mm256_loadu_ps(reference->variance + x), s.variance),
-                            covariance, inverse);
+            value = ssim_of(level_of(mean_i), level_of(m.mean),
+                            _mm256_add_ps(_mm256_loadu_ps(reference->variance + x), m.variance),
+                            m.covariance, inverse);
         else
-            value = ncc_of(covariance, _mm256_loadu_ps(reference->inverse_deviation + x),
-                           s.variance, flat);
+            value = ncc_of(m.covariance, _mm256_loadu_ps(reference->inverse_deviation + x),
+                           m.variance, flat);
         store_narrow_8(score + x, score_of(value));
     }
 }
@@ -435,15 +440,16 @@ static inline __m256i masked_scores(const Boxes *boxes, size_t x, int min_count,
     const __m256 number = _mm256_max_ps(_mm256_cvtepi32_ps(count), one);
     const __m256 inverse = _mm256_div_ps(one, number);
     const Stats i = stats_of(box_of(boxes, 1, x), box_of(boxes, 2, x), count, inverse);
-    const Stats j = stats_of(box_of(boxes, 3, x), box_of(boxes, 4, x), count, inverse);
-    const __m256 covariance = covariance_of(box_of(boxes, 5, x), i.mean, i.rest, j, inverse);
+    const __m256 mean_i = mean_value(i.mean, i.rest, inverse);
+    const Moments m =
+        moments_of(box_of(boxes, 3, x), box_of(boxes, 4, x), box_of(boxes, 5, x), mean_i, inverse);
     __m256 value;
     if (is_ssim) {
-        value = ssim_of(level_of(i.mean, i.rest, inverse), level_of(j.mean, j.rest, inverse),
-                        _mm256_add_ps(i.variance, j.variance), covariance, inverse);
+        value = ssim_of(level_of(mean_i), level_of(m.mean), _mm256_add_ps(i.variance, m.variance),
+                        m.covariance, inverse);
     } else {
         const __m256 flat = _mm256_mul_ps(_mm256_set1_ps(aqm_flat_variance(1.0f)), number);
-        value = ncc_of(covariance, inverse_deviation_of(i.variance, flat), j.variance, flat);
+        value = ncc_of(m.covariance, inverse_deviation_of(i.variance, flat), m.variance, flat);
     }
     return choose(_mm256_set1_epi32(AQM_SCORE_MISSING), score_of(value),
                   _mm256_cmpgt_epi32(count, _mm256_set1_epi32(min_count - 1)));

@@ -284,7 +284,7 @@ static inline __m512i load_shorts(const int16_t *p) {
 
 /* Statistics of sixteen windows; window_stats.h. */
 typedef struct Stats {
-    __m512i sum, mean, rest;
+    __m512i mean, rest;
     __m512 variance;
 } Stats;
 
@@ -295,14 +295,24 @@ static inline Stats stats_of(__m512i sum, __m512i squares, __m512i count, __m512
     const __m512i whole =
         _mm512_sub_epi32(squares, _mm512_mullo_epi32(mean, _mm512_add_epi32(sum, rest)));
     const __m512 correction = _mm512_mul_ps(r, _mm512_mul_ps(r, inverse));
-    return (Stats){sum, mean, rest, _mm512_sub_ps(_mm512_cvtepi32_ps(whole), correction)};
+    return (Stats){mean, rest, _mm512_sub_ps(_mm512_cvtepi32_ps(whole), correction)};
 }
 
-static inline __m512 covariance_of(__m512i ij, __m512i mean_i, __m512i rest_i, Stats j,
-                                   __m512 inverse) {
-    const __m512i whole = _mm512_sub_epi32(ij, _mm512_mullo_epi32(mean_i, j.sum));
-    const __m512 r = _mm512_mul_ps(_mm512_cvtepi32_ps(rest_i), inverse);
-    return _mm512_sub_ps(_mm512_cvtepi32_ps(whole), _mm512_mul_ps(_mm512_cvtepi32_ps(j.sum), r));
+/* The mean as one number, and that of a source. */
+static inline __m512 mean_value(__m512i mean, __m512i rest, __m512 inverse) {
+    return _mm512_add_ps(_mm512_cvtepi32_ps(mean),
+                         _mm512_mul_ps(_mm512_cvtepi32_ps(rest), inverse));
+}
+
+/* The moments of a source's windows, and with the reference's, as scores take them. */
+typedef struct Moments {
+    __m512 mean, variance, covariance;
+} Moments;
+
+static inline Moments moments_of(__m512i j, __m512i jj, __m512i ij, __m512 mean_i, __m512 inverse) {
+    const __m512 sum = _mm512_cvtepi32_ps(j), mean = _mm512_mul_ps(sum, inverse);
+    return (Moments){mean, _mm512_sub_ps(_mm512_cvtepi32_ps(jj), _mm512_mul_ps(sum, mean)),
+                     _mm512_sub_ps(_mm512_cvtepi32_ps(ij), _mm512_mul_ps(sum, mean_i))};
 }
 
 static inline __m512 ncc_of(__m512 covariance, __m512 inverse_i, __m512 variance_j, __m512 flat) {
@@ -319,10 +329,8 @@ static inline __m512 inverse_deviation_of(__m512 variance, __m512 flat) {
                                _mm512_sqrt_ps(_mm512_mask_mov_ps(one, usable, variance)));
 }
 
-static inline __m512 level_of(__m512i mean, __m512i rest, __m512 inverse) {
-    const __m512i raised = _mm512_add_epi32(mean, _mm512_set1_epi32(AQM_GRAY_CENTER));
-    return _mm512_add_ps(_mm512_cvtepi32_ps(raised),
-                         _mm512_mul_ps(_mm512_cvtepi32_ps(rest), inverse));
+static inline __m512 level_of(__m512 mean) {
+    return _mm512_add_ps(mean, _mm512_set1_ps((float)AQM_GRAY_CENTER));
 }
 
 static inline __m512 ssim_of(__m512 level_i, __m512 level_j, __m512 variances, __m512 covariance,
@@ -364,22 +372,19 @@ static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStat
     const float number = (float)(window * window);
     const __m512 inverse = _mm512_set1_ps(1.0f / number);
     const __m512 flat = _mm512_set1_ps(aqm_flat_variance(number));
-    const __m512i count = _mm512_set1_epi32(window * window);
     for (size_t x = 0; x < n; x = next_block(x, n)) {
-        const Stats s =
-            stats_of(window_sums(j, x, window), window_sums(jj, x, window), count, inverse);
-        const __m512i mean_i = load_shorts(reference->mean + x);
-        const __m512i rest_i = load_shorts(reference->rest + x);
-        const __m512 covariance =
-            covariance_of(window_sums(ij, x, window), mean_i, rest_i, s, inverse);
+        const __m512 mean_i =
+            mean_value(load_shorts(reference->mean + x), load_shorts(reference->rest + x), inverse);
+        const Moments m = moments_of(window_sums(j, x, window), window_sums(jj, x, window),
+                                     window_sums(ij, x, window), mean_i, inverse);
         __m512 value;
         if (is_ssim)
-            value = ssim_of(level_of(mean_i, rest_i, inverse), level_of(s.mean, s.rest, inverse),
-                            _mm512_add_ps(_mm512_loadu_ps(reference->variance + x), s.variance),
-                            covariance, inverse);
+            value = ssim_of(level_of(mean_i), level_of(m.mean),
+                            _mm512_add_ps(_mm512_loadu_ps(reference->variance + x), m.variance),
+                            m.covariance, inverse);
         else
-            value = ncc_of(covariance, _mm512_loadu_ps(reference->inverse_deviation + x),
-                           s.variance, flat);
+            value = ncc_of(m.covariance, _mm512_loadu_ps(reference->inverse_deviation + x),
+                           m.variance, flat);
         store_scores_16(score + x, score_of(value));
     }
 }
@@ -417,17 +422,17 @@ static inline void score_masked(const AqmColumnSums *sums, int window, int min_c
         const __m512 inverse = _mm512_div_ps(one, number);
         const Stats i = stats_of(window_sums(box + pitch, x, window),
                                  window_sums(box + 2 * pitch, x, window), count, inverse);
-        const Stats j = stats_of(window_sums(box + 3 * pitch, x, window),
-                                 window_sums(box + 4 * pitch, x, window), count, inverse);
-        const __m512 covariance =
-            covariance_of(window_sums(box + 5 * pitch, x, window), i.mean, i.rest, j, inverse);
+        const __m512 mean_i = mean_value(i.mean, i.rest, inverse);
+        const Moments m = moments_of(window_sums(box + 3 * pitch, x, window),
+                                     window_sums(box + 4 * pitch, x, window),
+                                     window_sums(box + 5 * pitch, x, window), mean_i, inverse);
         __m512 value;
         if (is_ssim) {
-            value = ssim_of(level_of(i.mean, i.rest, inverse), level_of(j.mean, j.rest, inverse),
-                            _mm512_add_ps(i.variance, j.variance), covariance, inverse);
+            value = ssim_of(level_of(mean_i), level_of(m.mean),
+                            _mm512_add_ps(i.variance, m.variance), m.covariance, inverse);
         } else {
             const __m512 flat = _mm512_mul_ps(_mm512_set1_ps(aqm_flat_variance(1.0f)), number);
-            value = ncc_of(covariance, inverse_deviation_of(i.variance, flat), j.variance, flat);
+            value = ncc_of(m.covariance, inverse_deviation_of(i.variance, flat), m.variance, flat);
         }
         const __mmask16 enough = _mm512_cmpge_epi32_mask(count, least);
         store_scores_16(score + x, _mm512_mask_mov_epi32(missing, enough, score_of(value)));

@@ -114,27 +114,17 @@ static inline void loops_statistics(const AqmColumnSums *sums, int window, size_
     }
 }
 
-/* The moments of whole window x. */
-static inline AqmWindowStats whole_window(int32_t j, int32_t jj, int32_t ij,
-                                          const AqmReferenceStats *reference, size_t x,
-                                          int32_t count, float inverse, float *covariance) {
-    const AqmWindowStats s = aqm_window_stats(j, jj, count, inverse);
-    *covariance = aqm_window_covariance(ij, j, reference->mean[x], reference->rest[x], inverse);
-    return s;
-}
-
 static inline void loops_ncc(const AqmColumnSums *sums, const AqmReferenceStats *reference,
                              int window, size_t n, int32_t *scratch, int16_t *restrict score) {
     const int32_t *j, *jj, *ij;
     whole_boxes(sums, window, n, scratch, &j, &jj, &ij);
-    const int32_t count = window * window;
-    const float inverse = 1.0f / (float)count, flat = aqm_flat_variance((float)count);
+    const float count = (float)(window * window);
+    const float inverse = 1.0f / count, flat = aqm_flat_variance(count);
     for (size_t x = 0; x < n; x++) {
-        float covariance;
-        const AqmWindowStats s =
-            whole_window(j[x], jj[x], ij[x], reference, x, count, inverse, &covariance);
-        score[x] = aqm_score_of(
-            aqm_window_ncc(covariance, reference->inverse_deviation[x], s.variance, flat));
+        const float mean_i = aqm_window_mean_value(reference->mean[x], reference->rest[x], inverse);
+        score[x] = aqm_score_of(aqm_window_ncc(aqm_score_covariance(ij[x], j[x], mean_i),
+                                               reference->inverse_deviation[x],
+                                               aqm_score_variance(j[x], jj[x], inverse), flat));
     }
 }
 
@@ -151,17 +141,19 @@ static inline void masked_boxes(const AqmColumnSums *sums, int window, size_t n,
 
 /* What the scores of masked window x are made of. */
 typedef struct Pair {
-    AqmWindowStats i, j;
-    float covariance, count, inverse;
+    float mean_i, mean_j, variance_i, variance_j, covariance, count, inverse;
 } Pair;
 
 static inline Pair masked_window(int32_t *const box[6], size_t x) {
     const int32_t count = box[0][x], si = box[1][x], sj = box[3][x];
     Pair p = {.count = (float)(count > 1 ? count : 1)};
     p.inverse = 1.0f / p.count;
-    p.i = aqm_window_stats(si, box[2][x], count, p.inverse);
-    p.j = aqm_window_stats(sj, box[4][x], count, p.inverse);
-    p.covariance = aqm_window_covariance(box[5][x], sj, p.i.mean, p.i.rest, p.inverse);
+    const AqmWindowStats i = aqm_window_stats(si, box[2][x], count, p.inverse);
+    p.mean_i = aqm_window_mean_value(i.mean, i.rest, p.inverse);
+    p.mean_j = (float)sj * p.inverse;
+    p.variance_i = i.variance;
+    p.variance_j = aqm_score_variance(sj, box[4][x], p.inverse);
+    p.covariance = aqm_score_covariance(box[5][x], sj, p.mean_i);
     return p;
 }
 
@@ -172,8 +164,8 @@ static inline void loops_ncc_masked(const AqmColumnSums *sums, int window, int m
     for (size_t x = 0; x < n; x++) {
         const Pair p = masked_window(box, x);
         const float flat = aqm_flat_variance(p.count);
-        const float value = aqm_window_ncc(p.covariance, aqm_inverse_deviation(p.i.variance, flat),
-                                           p.j.variance, flat);
+        const float value = aqm_window_ncc(p.covariance, aqm_inverse_deviation(p.variance_i, flat),
+                                           p.variance_j, flat);
         score[x] = box[0][x] >= min_count ? aqm_score_of(value) : AQM_SCORE_MISSING;
     }
 }
@@ -182,16 +174,14 @@ static inline void loops_ssim(const AqmColumnSums *sums, const AqmReferenceStats
                               int window, size_t n, int32_t *scratch, int16_t *restrict score) {
     const int32_t *j, *jj, *ij;
     whole_boxes(sums, window, n, scratch, &j, &jj, &ij);
-    const int32_t count = window * window;
-    const float inverse = 1.0f / (float)count;
+    const float inverse = 1.0f / (float)(window * window);
     for (size_t x = 0; x < n; x++) {
-        float covariance;
-        const AqmWindowStats s =
-            whole_window(j[x], jj[x], ij[x], reference, x, count, inverse, &covariance);
+        const float mean_i = aqm_window_mean_value(reference->mean[x], reference->rest[x], inverse);
+        const float variance_j = aqm_score_variance(j[x], jj[x], inverse);
         score[x] = aqm_score_of(
-            aqm_window_ssim(aqm_window_level(reference->mean[x], reference->rest[x], inverse),
-                            aqm_window_level(s.mean, s.rest, inverse),
-                            reference->variance[x] + s.variance, covariance, inverse));
+            aqm_window_ssim(aqm_window_level(mean_i), aqm_window_level((float)j[x] * inverse),
+                            reference->variance[x] + variance_j,
+                            aqm_score_covariance(ij[x], j[x], mean_i), inverse));
     }
 }
 
@@ -201,9 +191,8 @@ static inline void loops_ssim_masked(const AqmColumnSums *sums, int window, int 
     masked_boxes(sums, window, n, scratch, box);
     for (size_t x = 0; x < n; x++) {
         const Pair p = masked_window(box, x);
-        const float value = aqm_window_ssim(aqm_window_level(p.i.mean, p.i.rest, p.inverse),
-                                            aqm_window_level(p.j.mean, p.j.rest, p.inverse),
-                                            p.i.variance + p.j.variance, p.covariance, p.inverse);
+        const float value = aqm_window_ssim(aqm_window_level(p.mean_i), aqm_window_level(p.mean_j),
+                                            p.variance_i + p.variance_j, p.covariance, p.inverse);
         score[x] = box[0][x] >= min_count ? aqm_score_of(value) : AQM_SCORE_MISSING;
     }
 }

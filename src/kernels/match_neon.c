@@ -235,7 +235,7 @@ static inline size_t prefix_pitch(size_t n, int window) {
 
 /* Statistics of four windows; window_stats.h. */
 typedef struct Stats {
-    int32x4_t sum, mean, rest;
+    int32x4_t mean, rest;
     float32x4_t variance;
 } Stats;
 
@@ -246,14 +246,24 @@ static inline Stats stats_of(int32x4_t sum, int32x4_t squares, int32x4_t count,
     const float32x4_t r = vcvtq_f32_s32(rest);
     const int32x4_t whole = vmlsq_s32(squares, mean, vaddq_s32(sum, rest));
     const float32x4_t correction = vmulq_f32(r, vmulq_f32(r, inverse));
-    return (Stats){sum, mean, rest, vsubq_f32(vcvtq_f32_s32(whole), correction)};
+    return (Stats){mean, rest, vsubq_f32(vcvtq_f32_s32(whole), correction)};
 }
 
-static inline float32x4_t covariance_of(int32x4_t ij, int32x4_t mean_i, int32x4_t rest_i, Stats j,
-                                        float32x4_t inverse) {
-    const int32x4_t whole = vmlsq_s32(ij, mean_i, j.sum);
-    const float32x4_t r = vmulq_f32(vcvtq_f32_s32(rest_i), inverse);
-    return vsubq_f32(vcvtq_f32_s32(whole), vmulq_f32(vcvtq_f32_s32(j.sum), r));
+/* The mean as one number, and that of a source. */
+static inline float32x4_t mean_value(int32x4_t mean, int32x4_t rest, float32x4_t inverse) {
+    return vaddq_f32(vcvtq_f32_s32(mean), vmulq_f32(vcvtq_f32_s32(rest), inverse));
+}
+
+/* The moments of a source's windows, and with the reference's, as scores take them. */
+typedef struct Moments {
+    float32x4_t mean, variance, covariance;
+} Moments;
+
+static inline Moments moments_of(int32x4_t j, int32x4_t jj, int32x4_t ij, float32x4_t mean_i,
+                                 float32x4_t inverse) {
+    const float32x4_t sum = vcvtq_f32_s32(j), mean = vmulq_f32(sum, inverse);
+    return (Moments){mean, vsubq_f32(vcvtq_f32_s32(jj), vmulq_f32(sum, mean)),
+                     vsubq_f32(vcvtq_f32_s32(ij), vmulq_f32(sum, mean_i))};
 }
 
 /* value where `mask` is set, else 0 */
@@ -274,9 +284,8 @@ static inline float32x4_t inverse_deviation_of(float32x4_t variance, float32x4_t
     return keep(usable, vdivq_f32(one, vsqrtq_f32(vbslq_f32(usable, variance, one))));
 }
 
-static inline float32x4_t level_of(int32x4_t mean, int32x4_t rest, float32x4_t inverse) {
-    const int32x4_t raised = vaddq_s32(mean, vdupq_n_s32(AQM_GRAY_CENTER));
-    return vaddq_f32(vcvtq_f32_s32(raised), vmulq_f32(vcvtq_f32_s32(rest), inverse));
+static inline float32x4_t level_of(float32x4_t mean) {
+    return vaddq_f32(mean, vdupq_n_f32((float)AQM_GRAY_CENTER));
 }
 
 static inline float32x4_t ssim_of(float32x4_t level_i, float32x4_t level_j, float32x4_t variances,
@@ -317,22 +326,19 @@ static inline void score_whole(const AqmColumnSums *sums, const AqmReferenceStat
     const float number = (float)(window * window);
     const float32x4_t inverse = vdupq_n_f32(1.0f / number);
     const float32x4_t flat = vdupq_n_f32(aqm_flat_variance(number));
-    const int32x4_t count = vdupq_n_s32(window * window);
     for (size_t x = 0; x < n; x = next_block(x, n)) {
-        const Stats s =
-            stats_of(window_sums(j, x, window), window_sums(jj, x, window), count, inverse);
-        const int32x4_t mean_i = load_shorts(reference->mean + x);
-        const int32x4_t rest_i = load_shorts(reference->rest + x);
-        const float32x4_t covariance =
-            covariance_of(window_sums(ij, x, window), mean_i, rest_i, s, inverse);
+        const float32x4_t mean_i =
+            mean_value(load_shorts(reference->mean + x), load_shorts(reference->rest + x), inverse);
+        const Moments m = moments_of(window_sums(j, x, window), window_sums(jj, x, window),
+                                     window_sums(ij, x, window), mean_i, inverse);
         float32x4_t value;
         if (is_ssim)
-            value = ssim_of(level_of(mean_i, rest_i, inverse), level_of(s.mean, s.rest, inverse),
-                            vaddq_f32(vld1q_f32(reference->variance + x), s.variance), covariance,
+            value = ssim_of(level_of(mean_i), level_of(m.mean),
+                            vaddq_f32(vld1q_f32(reference->variance + x), m.variance), m.covariance,
                             inverse);
         else
             value =
-                ncc_of(covariance, vld1q_f32(reference->inverse_deviation + x), s.variance, flat);
+                ncc_of(m.covariance, vld1q_f32(reference->inverse_deviation + x), m.variance, flat);
         vst1_s16(score + x, score_of(value));
     }
 }
@@ -368,17 +374,17 @@ static inline void score_masked(const AqmColumnSums *sums, int window, int min_c
         const float32x4_t inverse = vdivq_f32(one, number);
         const Stats i = stats_of(window_sums(box + pitch, x, window),
                                  window_sums(box + 2 * pitch, x, window), count, inverse);
-        const Stats j = stats_of(window_sums(box + 3 * pitch, x, window),
-                                 window_sums(box + 4 * pitch, x, window), count, inverse);
-        const float32x4_t covariance =
-            covariance_of(window_sums(box + 5 * pitch, x, window), i.mean, i.rest, j, inverse);
+        const float32x4_t mean_i = mean_value(i.mean, i.rest, inverse);
+        const Moments m = moments_of(window_sums(box + 3 * pitch, x, window),
+                                     window_sums(box + 4 * pitch, x, window),
+                                     window_sums(box + 5 * pitch, x, window), mean_i, inverse);
         float32x4_t value;
         if (is_ssim) {
-            value = ssim_of(level_of(i.mean, i.rest, inverse), level_of(j.mean, j.rest, inverse),
-                            vaddq_f32(i.variance, j.variance), covariance, inverse);
+            value = ssim_of(level_of(mean_i), level_of(m.mean), vaddq_f32(i.variance, m.variance),
+                            m.covariance, inverse);
         } else {
             const float32x4_t flat = vmulq_n_f32(number, aqm_flat_variance(1.0f));
-            value = ncc_of(covariance, inverse_deviation_of(i.variance, flat), j.variance, flat);
+            value = ncc_of(m.covariance, inverse_deviation_of(i.variance, flat), m.variance, flat);
         }
         const uint32x4_t enough = vcgeq_s32(count, vdupq_n_s32(min_count));
         vst1_s16(score + x,

@@ -28,8 +28,7 @@ typedef struct Wide {
 
 /* Statistics of the reference windows of the strips at one k. */
 typedef struct Known {
-    int32_t mean[STRIPS];
-    float share[STRIPS];   /* the rest over the count */
+    float mean[STRIPS];
     float inverse[STRIPS]; /* AQM_SCORE_ONE over the deviation: a power of two changes no bit */
 } Known;
 
@@ -41,7 +40,6 @@ typedef struct Column {
 
 /* How many pixels the windows of the strips have, where some reach over a border. */
 typedef struct Share {
-    int32_t count[STRIPS];
     float inverse[STRIPS], flat[STRIPS]; /* 1 / count; the variance that is not enough */
 } Share;
 
@@ -172,54 +170,74 @@ static inline Wide madd(__m256i a, __m256i b, __m256i c, __m256i d) {
                   _mm256_madd_epi16(_mm256_unpackhi_epi16(a, b), _mm256_unpackhi_epi16(c, d))};
 }
 
-static inline void add_to(int32_t *sums, Wide x) {
-    store(sums, _mm256_add_epi32(load(sums), x.first));
-    store(sums + 8, _mm256_add_epi32(load(sums + 8), x.second));
-}
+/* The sums of a column, in registers. */
+typedef struct Heights {
+    __m256i j;
+    Wide jj, ij;
+} Heights;
 
 /* Running sums over the columns of windows. */
 typedef struct Sums {
     Wide j, jj, ij;
 } Sums;
 
-static inline Wide move_wide(Wide sum, Wide in, Wide out) {
-    return (Wide){_mm256_add_epi32(sum.first, _mm256_sub_epi32(in.first, out.first)),
-                  _mm256_add_epi32(sum.second, _mm256_sub_epi32(in.second, out.second))};
+static inline Wide add_wide(Wide a, Wide b) {
+    return (Wide){_mm256_add_epi32(a.first, b.first), _mm256_add_epi32(a.second, b.second)};
 }
 
-static inline void move_along(Sums *sums, const Column *in, const Column *out) {
+static inline Wide sub_wide(Wide a, Wide b) {
+    return (Wide){_mm256_sub_epi32(a.first, b.first), _mm256_sub_epi32(a.second, b.second)};
+}
+
+static inline void store_wide(int32_t *p, Wide x) {
+    store(p, x.first);
+    store(p + 8, x.second);
+}
+
+/* A row of the reference and of the sources in strips. */
+typedef struct Row {
+    int16_t (*i)[STRIPS], (*j)[LANES];
+} Row;
+
+/* Moves the sums of column k down a row. */
+static inline Heights move_down(Column *column, size_t k, const Row *in, const Row *out) {
+    const __m256i zero = _mm256_setzero_si256();
+    const __m256i i = load_twice(in->i[k]), io = load_twice(out->i[k]);
+    const __m256i j = load(in->j[k]), jo = load(out->j[k]);
+    const Heights h = {
+        _mm256_add_epi16(load(column->j), _mm256_sub_epi16(j, jo)),
+        add_wide(load_wide(column->jj), madd(j, jo, j, _mm256_sub_epi16(zero, jo))),
+        add_wide(load_wide(column->ij), madd(j, jo, i, _mm256_sub_epi16(zero, io))),
+    };
+    store(column->j, h.j);
+    store_wide(column->jj, h.jj);
+    store_wide(column->ij, h.ij);
+    return h;
+}
+
+/* Moves the windows on by a column. */
+static inline void move_along(Sums *sums, const Heights *in, const Column *out) {
     const __m256i one = _mm256_set1_epi16(1), minus = _mm256_set1_epi16(-1);
-    const Wide j = madd(load(in->j), load(out->j), one, minus);
-    sums->j = (Wide){_mm256_add_epi32(sums->j.first, j.first),
-                     _mm256_add_epi32(sums->j.second, j.second)};
-    sums->jj = move_wide(sums->jj, load_wide(in->jj), load_wide(out->jj));
-    sums->ij = move_wide(sums->ij, load_wide(in->ij), load_wide(out->ij));
+    sums->j = add_wide(sums->j, madd(in->j, load(out->j), one, minus));
+    sums->jj = add_wide(sums->jj, sub_wide(in->jj, load_wide(out->jj)));
+    sums->ij = add_wide(sums->ij, sub_wide(in->ij, load_wide(out->ij)));
 }
 
 typedef struct Rules {
-    __m256i count;
     __m256 inverse, flat;
 } Rules;
 
-/* The first step, for eight windows, the strips from `half` / 2 on of both sources:
- * aqm_window_covariance and the variance of aqm_window_stats. */
+/* The first step, for eight windows, the strips from `half` / 2 on of both sources. */
 static inline void compare(__m256i j, __m256i jj, __m256i ij, const Known *known, size_t half,
                            Rules rules, Window *window) {
     const size_t strip = half / 2;
     const __m256 sum = _mm256_cvtepi32_ps(j);
-    const __m256i mean = _mm256_cvtps_epi32(_mm256_mul_ps(sum, rules.inverse));
-    const __m256i mean_i = load_twice(known->mean + strip);
-    const __m256i products = _mm256_sub_epi32(ij, _mm256_mullo_epi32(mean_i, j));
-    const __m256i rest = _mm256_sub_epi32(j, _mm256_madd_epi16(rules.count, mean));
-    const __m256 r = _mm256_cvtepi32_ps(rest);
-    const __m256i squares =
-        _mm256_sub_epi32(jj, _mm256_mullo_epi32(mean, _mm256_add_epi32(j, rest)));
-    const __m256 correction = _mm256_mul_ps(sum, load_floats_twice(known->share + strip));
-    const __m256 covariance = _mm256_sub_ps(_mm256_cvtepi32_ps(products), correction);
+    const __m256 covariance = _mm256_sub_ps(
+        _mm256_cvtepi32_ps(ij), _mm256_mul_ps(sum, load_floats_twice(known->mean + strip)));
+    const __m256 variance = _mm256_sub_ps(_mm256_cvtepi32_ps(jj),
+                                          _mm256_mul_ps(sum, _mm256_mul_ps(sum, rules.inverse)));
     _mm256_store_ps(window->covariance + half,
                     _mm256_mul_ps(covariance, load_floats_twice(known->inverse + strip)));
-    const __m256 variance = _mm256_sub_ps(_mm256_cvtepi32_ps(squares),
-                                          _mm256_mul_ps(r, _mm256_mul_ps(r, rules.inverse)));
     _mm256_store_ps(window->variance + half,
                     _mm256_blendv_ps(_mm256_set1_ps(INFINITY), variance,
                                      _mm256_cmp_ps(variance, rules.flat, _CMP_GT_OQ)));
@@ -227,25 +245,8 @@ static inline void compare(__m256i j, __m256i jj, __m256i ij, const Known *known
 
 /* The same where windows reach over a border. */
 static inline Rules rules_of(const Share *share, size_t strip) {
-    return (Rules){load_twice(share->count + strip), load_floats_twice(share->inverse + strip),
+    return (Rules){load_floats_twice(share->inverse + strip),
                    load_floats_twice(share->flat + strip)};
-}
-
-/* The sums of a row's windows, as far as to their variances. */
-static inline void compare_row(const Strips *s, const Known *known, const Rules *rules,
-                               bool has_border) {
-    const __m256i zero = _mm256_setzero_si256();
-    const Column *old = s->columns, *column = old + s->window;
-    Sums sums = {{zero, zero}, {zero, zero}, {zero, zero}};
-    for (size_t k = 0; k + 1 < s->window; k++)
-        move_along(&sums, column++, old++);
-    for (size_t k = 0; k < s->length; k++, known++) {
-        move_along(&sums, column++, old++);
-        compare(sums.j.first, sums.jj.first, sums.ij.first, known, 0,
-                has_border ? rules_of(s->shares + k, 0) : *rules, s->windows + k);
-        compare(sums.j.second, sums.jj.second, sums.ij.second, known, 8,
-                has_border ? rules_of(s->shares + k, 4) : *rules, s->windows + k);
-    }
 }
 
 /* The second step: aqm_window_ncc of eight windows. */
@@ -259,32 +260,33 @@ static inline void finish(const Strips *s, size_t k) {
     store(s->scores[k], _mm256_packs_epi32(ncc_of(window, 0), ncc_of(window, 8)));
 }
 
-/* A row of the reference and of the sources in strips. */
-typedef struct Row {
-    int16_t (*i)[STRIPS], (*j)[LANES];
-} Row;
-
-/* Moves the column sums at k down a row. */
-static inline void move_down_at(const Strips *s, size_t k, const Row *in, const Row *out) {
-    const __m256i zero = _mm256_setzero_si256();
-    Column *column = s->columns + s->window + k;
-    const __m256i i = load_twice(in->i[k]), io = load_twice(out->i[k]);
-    const __m256i j = load(in->j[k]), jo = load(out->j[k]);
-    store(column->j, _mm256_add_epi16(load(column->j), _mm256_sub_epi16(j, jo)));
-    add_to(column->jj, madd(j, jo, j, _mm256_sub_epi16(zero, jo)));
-    add_to(column->ij, madd(j, jo, i, _mm256_sub_epi16(zero, io)));
+/* Moves the column sums down a row and goes along its windows, as far as to their variances; and
+ * meanwhile finishes the row of windows before it: roots and quotients take the processor long, and
+ * do not keep it from adding. */
+static inline void take_row(const Strips *s, const Row *in, const Row *out, const Known *known,
+                            const Rules *rules, bool has_border) {
+    const Wide none = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+    Column *old = s->columns, *column = old + s->window;
+    Sums sums = {none, none, none};
+    for (size_t k = 0; k + 1 < s->window; k++) {
+        const Heights h = move_down(column++, k, in, out);
+        move_along(&sums, &h, old++);
+    }
+    for (size_t k = 0; k < s->length; k++) {
+        const Heights h = move_down(column++, k + s->window - 1, in, out);
+        move_along(&sums, &h, old++);
+        finish(s, k);
+        compare(sums.j.first, sums.jj.first, sums.ij.first, known + k, 0,
+                has_border ? rules_of(s->shares + k, 0) : *rules, s->windows + k);
+        compare(sums.j.second, sums.jj.second, sums.ij.second, known + k, 8,
+                has_border ? rules_of(s->shares + k, 4) : *rules, s->windows + k);
+    }
 }
 
-/* Moves the column sums down a row, and meanwhile finishes the row of windows before it: roots and
- * quotients take the processor long, and do not keep it from adding. */
-static inline void move_down(const Strips *s, const Row *in, const Row *out, bool finishes) {
-    size_t k = 0;
-    for (; finishes && k < s->length; k++) {
-        move_down_at(s, k, in, out);
-        finish(s, k);
-    }
-    for (; k < s->whole; k++)
-        move_down_at(s, k, in, out);
+/* The same before the first row of windows: the sums of columns are all that is made. */
+static inline void take_early_row(const Strips *s, const Row *in, const Row *out) {
+    for (size_t k = 0; k < s->whole; k++)
+        (void)move_down(s->columns + s->window + k, k, in, out);
 }
 
 /* ---- tiles ----------------------------------------------------------------------------------- */
@@ -307,7 +309,6 @@ static void fill_shares(const AqmWholeTile *tile, const Strips *s, int rows) {
         for (size_t k = 0; k < s->length; k++) {
             const int count = rows * count_columns(tile, strip * s->length + k);
             Share *share = &s->shares[k];
-            share->count[strip] = count;
             share->inverse[strip] = 1.0f / (float)count;
             share->flat[strip] = aqm_flat_variance(1.0f) * (float)count;
         }
@@ -321,9 +322,9 @@ static void load_known(const AqmWholeTile *tile, const Strips *s, size_t row) {
         for (size_t k = 0, x = strip * s->length; k < s->length; k++, x++) {
             const size_t near_x = x < (size_t)tile->width ? x : (size_t)tile->width - 1;
             const size_t at = row * tile->score_pitch + near_x;
-            known[k].mean[strip] = from->mean[at];
             const float inverse_count = 1.0f / (float)(rows * count_columns(tile, near_x));
-            known[k].share[strip] = (float)from->rest[at] * inverse_count;
+            known[k].mean[strip] =
+                aqm_window_mean_value(from->mean[at], from->rest[at], inverse_count);
             known[k].inverse[strip] = AQM_SCORE_ONE * from->inverse_deviation[at];
         }
 }
@@ -350,32 +351,35 @@ void aqm_whole_ncc_avx2(const AqmWholeTile *tile, const int16_t *const j[2], int
     (void)scratch;
     const Strips s = strips_of(tile);
     const float count = (float)(tile->window * tile->window);
-    const Rules rules = {_mm256_set1_epi32(tile->window * tile->window),
-                         _mm256_set1_ps(1.0f / count), _mm256_set1_ps(aqm_flat_variance(count))};
+    const Rules rules = {_mm256_set1_ps(1.0f / count), _mm256_set1_ps(aqm_flat_variance(count))};
     const size_t ring = s.window + 1, rows = s.height + s.window - 1, other = j[1] ? 1 : 0;
     const bool has_border = aqm_has_border(&tile->beyond);
     int row_count = -1; /* that the shares are for */
     memset(s.columns, 0, (s.window + s.longest) * sizeof *s.columns);
+    memset(s.windows, 0, s.length * sizeof *s.windows); /* no row is there to be finished */
     /* nothing leaves before a window's height is there: the ring starts with zeros */
     memset(s.j, 0, ring * s.longest * sizeof *s.j);
     for (size_t r = 0; r < rows; r++) {
-        const bool finishes = r >= s.window; /* the row of windows that ends with row r - 1 */
-        const size_t at = finishes ? (r - s.window) * tile->score_pitch : 0;
+        const bool is_full = r >= s.window;
         Row in = {s.i + r * s.longest, s.j + r % ring * s.longest};
-        Row out = {finishes ? in.i - s.window * s.longest : in.i, s.j + (r + 1) % ring * s.longest};
+        Row out = {is_full ? in.i - s.window * s.longest : in.i, s.j + (r + 1) % ring * s.longest};
         fill_strips(&s, j[0] + r * tile->pitch, j[other] + r * tile->pitch, in.j);
-        move_down(&s, &in, &out, finishes);
-        if (finishes)
-            empty_strips(&s, score[0] + at, score[other] + at);
-        if (r + 1 < s.window)
+        if (r + 1 < s.window) {
+            take_early_row(&s, &in, &out);
             continue;
+        }
         const size_t row = r + 1 - s.window;
+        const Known *known = s.known + row * s.length;
         if (has_border && row_count != count_rows(tile, row))
             fill_shares(tile, &s, row_count = count_rows(tile, row));
         if (has_border)
-            compare_row(&s, s.known + row * s.length, &rules, true);
+            take_row(&s, &in, &out, known, &rules, true);
         else
-            compare_row(&s, s.known + row * s.length, &rules, false);
+            take_row(&s, &in, &out, known, &rules, false);
+        if (row == 0)
+            continue;
+        const size_t at = (row - 1) * tile->score_pitch;
+        empty_strips(&s, score[0] + at, score[other] + at);
     }
     const size_t at = (s.height - 1) * tile->score_pitch;
     for (size_t k = 0; k < s.length; k++)

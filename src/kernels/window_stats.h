@@ -6,8 +6,21 @@
  *
  * The bracket is an integer below 2^31, computed exactly; what is taken off it is below 512 N, of
  * which a float keeps all but 1e-4 N, a hundred-thousandth of the least variance that counts. So
- * nothing cancels, though all that is needed are 32-bit integers and floats. These functions are
- * the definition: the variants do the same operations in the same order and get the same bits. */
+ * nothing cancels, though all that is needed are 32-bit integers and floats.
+ *
+ * Slopes are differences of such numbers and need them so; of a plane's score a hundredth is
+ * enough. There the source's variance and the covariance are taken from the same exact sums in
+ * floats alone,
+ *
+ *     N var = sum of jj - (sum_j)^2 / N,   N cov = sum of ij - sum_j mean_i,
+ *
+ * three roundings to 2^-24 of sums of at most N times the square of the brightest gray: on pure
+ * white or black at most a twentieth of the least variance that counts, where noise alone makes
+ * scores of a tenth, and 3e-3 of that of one 8-bit level. The sums do not depend on where a row or
+ * a tile began, so neither do the scores.
+ *
+ * These functions are the definition: the variants do the same operations in the same order and get
+ * the same bits. */
 #ifndef AQM_KERNELS_WINDOW_STATS_H
 #define AQM_KERNELS_WINDOW_STATS_H
 
@@ -39,6 +52,20 @@ static inline float aqm_window_covariance(int32_t ij, int32_t sum_j, int32_t mea
     return (float)(ij - mean_i * sum_j) - correction;
 }
 
+/* The mean as one number. */
+static inline float aqm_window_mean_value(int32_t mean, int32_t rest, float inverse_count) {
+    return (float)mean + (float)rest * inverse_count;
+}
+
+/* Times the count, for a score: of the source, and with the reference. */
+static inline float aqm_score_variance(int32_t sum, int32_t squares, float inverse_count) {
+    return (float)squares - (float)sum * ((float)sum * inverse_count);
+}
+
+static inline float aqm_score_covariance(int32_t ij, int32_t sum_j, float mean_i) {
+    return (float)ij - (float)sum_j * mean_i;
+}
+
 /* Windows whose standard deviation is below a quarter of an 8-bit level hold nothing but rounding.
  */
 #define AQM_FLAT_DEVIATION (0.25f * (float)AQM_GRAY_WHITE / 255.0f)
@@ -68,8 +95,8 @@ static inline int16_t aqm_score_of(float value) {
 #define AQM_SSIM_C1 (0.01f * 0.01f * (float)AQM_GRAY_WHITE * (float)AQM_GRAY_WHITE)
 #define AQM_SSIM_C2 (0.03f * 0.03f * (float)AQM_GRAY_WHITE * (float)AQM_GRAY_WHITE)
 
-static inline float aqm_window_level(int32_t mean, int32_t rest, float inverse_count) {
-    return (float)(mean + AQM_GRAY_CENTER) + (float)rest * inverse_count;
+static inline float aqm_window_level(float mean) {
+    return mean + (float)AQM_GRAY_CENTER;
 }
 
 static inline float aqm_window_ssim(float level_i, float level_j, float variances, float covariance,
