@@ -62,7 +62,7 @@ typedef struct Result {
     alignas(64) float values[N];
     alignas(64) float inverse[N];
     alignas(64) int16_t score[N];
-    alignas(64) int16_t sample[PITCH];
+    alignas(64) int16_t sample[AQM_ROW_MULTIPLE * PITCH];
     alignas(64) int32_t sums[6][PITCH];
     alignas(64) int16_t peaks[7][N]; /* the last: planes */
     uint32_t gaps[2];
@@ -121,12 +121,14 @@ static void run_sample_masked(const Job *job) {
 
 static void run_shift(const Job *job) {
     const Data *d = job->data;
-    job->kernels->shift(d->image, STRIDE, d->shifts, PITCH, job->result->sample);
+    job->kernels->shift(d->image, STRIDE, d->shifts, PITCH, AQM_ROW_MULTIPLE, job->result->sample,
+                        PITCH);
 }
 
 static void run_shift_masked(const Job *job) {
     const Data *d = job->data;
-    job->kernels->shift_masked(d->holed, STRIDE, d->shifts, PITCH, job->result->sample);
+    job->kernels->shift_masked(d->holed, STRIDE, d->shifts, PITCH, AQM_ROW_MULTIPLE,
+                               job->result->sample, PITCH);
 }
 
 static void run_gaps(const Job *job) {
@@ -326,8 +328,8 @@ static const struct {
     {"spread", run_spread, PITCH, {4, 0, 1, 0}},
     {"sample", run_sample, PITCH, {10, 1, 4, 0}},
     {"sample_masked", run_sample_masked, PITCH, {10, 1, 7, 0}},
-    {"shift", run_shift, PITCH, {4, 0, 2.25, 0}},
-    {"shift_masked", run_shift_masked, PITCH, {4, 0, 3.5, 0}},
+    {"shift", run_shift, AQM_ROW_MULTIPLE *PITCH, {4, 0, 1.5, 0}},
+    {"shift_masked", run_shift_masked, AQM_ROW_MULTIPLE *PITCH, {4, 0, 2.5, 0}},
     {"gaps", run_gaps, 2 * PITCH, {2, 0, 0.25, 0}},
     {"columns", run_columns, 4 * PITCH, {32, 0, 5, 0}},
     {"columns_masked", run_columns_masked, 4 * PITCH, {56, 0, 10, 0}},

@@ -115,7 +115,7 @@ static inline bool aqm_has_border(const AqmBeyond *beyond) {
 static inline size_t aqm_whole_room(int width, int height, int window) {
     const size_t strip = ((size_t)width + 7) / 8, h = (size_t)height, w = (size_t)window;
     const size_t longest = (strip + w + 6) / 8 * 8;
-    return 32 * longest * (w + 1) + 160 * (longest + w) + (128 + 64 + 32) * strip + 64 * strip * h +
+    return 32 * longest * (w + 1) + 160 * (longest + w) + (64 + 32) * strip + 64 * strip * h +
            16 * longest * (h + w) + 4096;
 }
 
@@ -128,6 +128,11 @@ typedef struct AqmPeaks {
     int16_t *second; /* best maximum elsewhere, or the first plane's score if it falls from there:
                         above `best` then; AQM_SCORE_MISSING = none */
 } AqmPeaks;
+
+/* How many of so many scores are joined: the best ones. */
+static inline size_t aqm_joined(size_t count) {
+    return count >= 7 ? 4 : count >= 5 ? 3 : count >= 2 ? 2 : 1;
+}
 
 typedef struct AqmKernels {
     const char *name;
@@ -153,14 +158,14 @@ typedef struct AqmKernels {
                           int16_t *out);
 
     /* Bilinear samples of blocks of pixels, each moved as a whole, out of an image of grays that
-     * are all present: first across, in both rows, then down, rounding each time (a gray level of
-     * this scale in all). `row`: the place of the first block before it moves; `stride` in pixels.
-     * n a multiple of 16; shifts: n / 16. */
-    void (*shift)(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts, size_t n,
-                  int16_t *out);
+     * are all present: first across, then down, rounding each time (a gray level of this scale in
+     * all). `from`: the place of the first block before it moves; `stride` in pixels. n columns, a
+     * multiple of 16; shifts: n / 16; `rows` rows, `pitch` pixels apart in `out`. */
+    void (*shift)(const int16_t *from, ptrdiff_t stride, const AqmShift *shifts, size_t n, int rows,
+                  int16_t *out, size_t pitch);
     /* The same out of an image with missing pixels: missing where one of the four neighbours is. */
-    void (*shift_masked)(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts, size_t n,
-                         int16_t *out);
+    void (*shift_masked)(const int16_t *from, ptrdiff_t stride, const AqmShift *shifts, size_t n,
+                         int rows, int16_t *out, size_t pitch);
 
     /* The blocks of 16 pixels of a row that miss one, a bit each. n a multiple of 16, at most 512.
      */
@@ -204,9 +209,9 @@ typedef struct AqmKernels {
     void (*ssim_masked)(const AqmColumnSums *sums, int window, int min_count, size_t n,
                         int32_t *scratch, int16_t *score);
 
-    /* Joins the scores of several sources: the mean of the best 1 of 1, 2 of 2..4, 3 of 5..6, 4 of
-     * 7 or more that are not missing, so that an occluded source does not count (Kang, Szeliski &
-     * Chai 2001); rounded as match_loops.h has it. Missing where all are. Here and in `track`
+    /* Joins the scores of several sources: the mean of the best aqm_joined of those that are not
+     * missing, so that an occluded source does not count (Kang, Szeliski & Chai 2001); rounded as
+     * match_loops.h has it. Missing where all are. Here and in `track`
      * rows may be read and written up to whole multiples of 16. */
     void (*join)(const int16_t *const *scores, size_t source_count, size_t n, int16_t *out);
 

@@ -119,8 +119,19 @@ static void variants_sample_the_same_and_stay_in_bounds(void **state) {
     }
 }
 
+/* A sample of a block that is moved from `place`. */
+static void check_shifted(const int16_t *place, const AqmShift *shift, int16_t value) {
+    const int16_t *p = place + shift->offset, *q = p + STRIDE;
+    const double a = shift->across / 32768.0, b = shift->down / 32768.0;
+    const double exact = (1 - b) * ((1 - a) * p[0] + a * p[1]) + b * ((1 - a) * q[0] + a * q[1]);
+    const bool has_hole = p[0] == AQM_GRAY_MISSING || p[1] == AQM_GRAY_MISSING ||
+                          q[0] == AQM_GRAY_MISSING || q[1] == AQM_GRAY_MISSING;
+    assert_true(has_hole ? value == AQM_GRAY_MISSING : fabs(value - exact) <= 1.0 + 1e-9);
+}
+
 static void shifts_are_bilinear_and_variants_agree(void **state) {
     (void)state;
+    enum { PITCH = 64 + GUARD };
     static int16_t data[(IMAGE_H + 1) * STRIDE];
     AqmRng rng = aqm_rng(10, 1);
     for (int trial = 0; trial < 60; trial++) {
@@ -133,30 +144,27 @@ static void shifts_are_bilinear_and_variants_agree(void **state) {
                 (AqmShift){(int32_t)(aqm_rng_u32(&rng) % 40 * STRIDE + aqm_rng_u32(&rng) % 16),
                            (int16_t)(aqm_rng_u32(&rng) & 32767),
                            (int16_t)(b == 0 ? 0 : aqm_rng_u32(&rng) & 32767)};
-        const int16_t *row = data + aqm_rng_u32(&rng) % 8 * STRIDE;
-        int16_t expected[64], out[64 + GUARD];
+        const int16_t *from = data + aqm_rng_u32(&rng) % 4 * STRIDE;
+        const int rows = 1 + (int)(aqm_rng_u32(&rng) % 8);
+        int16_t expected[8 * PITCH], out[8 * PITCH];
         for (int variant = 0; variant < variant_count; variant++) {
             const AqmKernels *kernels = variants[variant];
             memset(out, 0x5a, sizeof out);
-            (is_masked ? kernels->shift_masked : kernels->shift)(row, STRIDE, shifts, n, out);
-            for (int k = 0; k < GUARD; k++)
-                assert_int_equal(out[n + (size_t)k], 0x5a5a);
+            (is_masked ? kernels->shift_masked : kernels->shift)(from, STRIDE, shifts, n, rows, out,
+                                                                 PITCH);
             if (variant > 0) {
-                assert_memory_equal(out, expected, n * sizeof *out);
+                assert_memory_equal(out, expected, sizeof out);
                 continue;
             }
             memcpy(expected, out, sizeof expected);
-            for (size_t k = 0; k < n; k++) {
-                const AqmShift *s = &shifts[k / AQM_ROW_MULTIPLE];
-                const int16_t *p = row + (ptrdiff_t)k + s->offset, *q = p + STRIDE;
-                const double a = s->across / 32768.0, b = s->down / 32768.0;
-                const double exact =
-                    (1 - b) * ((1 - a) * p[0] + a * p[1]) + b * ((1 - a) * q[0] + a * q[1]);
-                const bool has_hole = p[0] == AQM_GRAY_MISSING || p[1] == AQM_GRAY_MISSING ||
-                                      q[0] == AQM_GRAY_MISSING || q[1] == AQM_GRAY_MISSING;
-                assert_true(has_hole ? out[k] == AQM_GRAY_MISSING
-                                     : fabs(out[k] - exact) <= 1.0 + 1e-9);
-            }
+            for (int r = 0; r < 8; r++)
+                for (size_t k = 0; k < PITCH; k++) {
+                    const int16_t value = out[(size_t)r * PITCH + k];
+                    if (r < rows && k < n)
+                        check_shifted(from + r * STRIDE + k, &shifts[k / AQM_ROW_MULTIPLE], value);
+                    else
+                        assert_int_equal(value, 0x5a5a);
+                }
         }
     }
 }

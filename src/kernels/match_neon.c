@@ -101,40 +101,52 @@ static inline int16x8_t shift_between(int16x8_t from, int16x8_t to, int16x8_t we
     return vaddq_s16(from, vqrdmulhq_s16(vsubq_s16(to, from), weight));
 }
 
-/* Eight pixels of a block; `is_masked`: neighbours may be missing. */
-static inline void shift_8(const int16_t *p, ptrdiff_t stride, const AqmShift *shift,
-                           bool is_masked, int16_t *out) {
-    const int16_t *q = p + stride;
+/* Eight pixels of a row of a block, moved across; least: of their neighbours, less than any gray
+ * where one is missing. */
+typedef struct ShiftRow {
+    int16x8_t across, least;
+} ShiftRow;
+
+static inline ShiftRow shift_across(const int16_t *p, int16x8_t weight) {
     const int16x8_t left = vld1q_s16(p), right = vld1q_s16(p + 1);
-    const int16x8_t lower_left = vld1q_s16(q), lower_right = vld1q_s16(q + 1);
-    const int16x8_t across = vdupq_n_s16(shift->across), down = vdupq_n_s16(shift->down);
-    int16x8_t value = shift_between(shift_between(left, right, across),
-                                    shift_between(lower_left, lower_right, across), down);
-    if (is_masked) {
-        const int16x8_t missing = vdupq_n_s16(AQM_GRAY_MISSING);
-        const int16x8_t least =
-            vminq_s16(vminq_s16(left, right), vminq_s16(lower_left, lower_right));
-        value = vbslq_s16(vceqq_s16(least, missing), missing, value);
-    }
-    vst1q_s16(out, value);
+    return (ShiftRow){shift_between(left, right, weight), vminq_s16(left, right)};
 }
 
-static inline void shift_row(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts, size_t n,
-                             bool is_masked, int16_t *out) {
+/* Half of a block: every row is the lower one of one sample and the upper one of the next. */
+static inline void shift_half(const int16_t *p, ptrdiff_t stride, const AqmShift *shift, int rows,
+                              bool is_masked, int16_t *out, size_t pitch) {
+    const int16x8_t missing = vdupq_n_s16(AQM_GRAY_MISSING);
+    const int16x8_t across = vdupq_n_s16(shift->across), down = vdupq_n_s16(shift->down);
+    ShiftRow upper = shift_across(p, across);
+    for (int r = 0; r < rows; r++, out += pitch) {
+        p += stride;
+        const ShiftRow lower = shift_across(p, across);
+        int16x8_t value = shift_between(upper.across, lower.across, down);
+        if (is_masked) {
+            const int16x8_t least = vminq_s16(upper.least, lower.least);
+            value = vbslq_s16(vceqq_s16(least, missing), missing, value);
+        }
+        vst1q_s16(out, value);
+        upper = lower;
+    }
+}
+
+static inline void shift_halves(const int16_t *from, ptrdiff_t stride, const AqmShift *shifts,
+                                size_t n, int rows, bool is_masked, int16_t *out, size_t pitch) {
     for (size_t k = 0; k < n; k += 8) {
         const AqmShift *shift = &shifts[k / AQM_ROW_MULTIPLE];
-        shift_8(row + k + shift->offset, stride, shift, is_masked, out + k);
+        shift_half(from + k + shift->offset, stride, shift, rows, is_masked, out + k, pitch);
     }
 }
 
-static void shift_neon(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts, size_t n,
-                       int16_t *out) {
-    shift_row(row, stride, shifts, n, false, out);
+static void shift_neon(const int16_t *from, ptrdiff_t stride, const AqmShift *shifts, size_t n,
+                       int rows, int16_t *out, size_t pitch) {
+    shift_halves(from, stride, shifts, n, rows, false, out, pitch);
 }
 
-static void shift_masked_neon(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts,
-                              size_t n, int16_t *out) {
-    shift_row(row, stride, shifts, n, true, out);
+static void shift_masked_neon(const int16_t *from, ptrdiff_t stride, const AqmShift *shifts,
+                              size_t n, int rows, int16_t *out, size_t pitch) {
+    shift_halves(from, stride, shifts, n, rows, true, out, pitch);
 }
 
 static uint32_t gaps_neon(const int16_t *row, size_t n) {

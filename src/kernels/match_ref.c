@@ -47,26 +47,28 @@ static int between(int from, int to, int weight) {
     return from + (((to - from) * weight + 16384) >> 15);
 }
 
-static void shift(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts, size_t n,
-                  int16_t *out) {
-    for (size_t k = 0; k < n; k++) {
-        const AqmShift *block = &shifts[k / AQM_ROW_MULTIPLE];
-        const int16_t *p = row + (ptrdiff_t)k + block->offset, *q = p + stride;
-        const int top = between(p[0], p[1], block->across);
-        out[k] = (int16_t)between(top, between(q[0], q[1], block->across), block->down);
-    }
+static void shift(const int16_t *from, ptrdiff_t stride, const AqmShift *shifts, size_t n, int rows,
+                  int16_t *out, size_t pitch) {
+    for (int r = 0; r < rows; r++, from += stride, out += pitch)
+        for (size_t k = 0; k < n; k++) {
+            const AqmShift *block = &shifts[k / AQM_ROW_MULTIPLE];
+            const int16_t *p = from + (ptrdiff_t)k + block->offset, *q = p + stride;
+            const int top = between(p[0], p[1], block->across);
+            out[k] = (int16_t)between(top, between(q[0], q[1], block->across), block->down);
+        }
 }
 
-static void shift_masked(const int16_t *row, ptrdiff_t stride, const AqmShift *shifts, size_t n,
-                         int16_t *out) {
-    shift(row, stride, shifts, n, out);
-    for (size_t k = 0; k < n; k++) {
-        const int16_t *p = row + (ptrdiff_t)k + shifts[k / AQM_ROW_MULTIPLE].offset;
-        const int16_t *q = p + stride;
-        if (p[0] == AQM_GRAY_MISSING || p[1] == AQM_GRAY_MISSING || q[0] == AQM_GRAY_MISSING ||
-            q[1] == AQM_GRAY_MISSING)
-            out[k] = AQM_GRAY_MISSING;
-    }
+static void shift_masked(const int16_t *from, ptrdiff_t stride, const AqmShift *shifts, size_t n,
+                         int rows, int16_t *out, size_t pitch) {
+    shift(from, stride, shifts, n, rows, out, pitch);
+    for (int r = 0; r < rows; r++, from += stride, out += pitch)
+        for (size_t k = 0; k < n; k++) {
+            const int16_t *p = from + (ptrdiff_t)k + shifts[k / AQM_ROW_MULTIPLE].offset;
+            const int16_t *q = p + stride;
+            if (p[0] == AQM_GRAY_MISSING || p[1] == AQM_GRAY_MISSING || q[0] == AQM_GRAY_MISSING ||
+                q[1] == AQM_GRAY_MISSING)
+                out[k] = AQM_GRAY_MISSING;
+        }
 }
 
 static void columns(const int16_t *i_new, const int16_t *j_new, const int16_t *i_old,

@@ -14,7 +14,6 @@
  * The order of 32-bit lanes is that which unpacking makes of 16-bit ones: the first vector has
  * strips 0..3 of the first source and 0..3 of the second, the second vector has strips 4..7. */
 #include <immintrin.h>
-#include <math.h>
 
 #include "kernels/strips.h"
 #include "kernels/window_stats.h"
@@ -43,12 +42,6 @@ typedef struct Share {
     float inverse[STRIPS], flat[STRIPS]; /* 1 / count; the variance that is not enough */
 } Share;
 
-/* Eight windows in each vector at one k, on their way to scores: the covariance over the
- * reference's deviation; the variance, INFINITY where it is not enough. */
-typedef struct Window {
-    float covariance[LANES], variance[LANES];
-} Window;
-
 /* A tile's room, cut up. */
 typedef struct Strips {
     size_t length, whole, longest; /* strip; with the windows' reach; that in whole blocks of 8 */
@@ -57,7 +50,6 @@ typedef struct Strips {
     Known *known;                  /* height x length */
     int16_t (*j)[LANES];           /* ring of window + 1 rows of `longest` */
     Column *columns;               /* window of zeros, then `longest` */
-    Window *windows;               /* of a row, `length` */
     Share *shares;                 /* of a row, `length` */
     int16_t (*scores)[LANES];      /* of a row, `length` */
 } Strips;
@@ -70,8 +62,7 @@ static Strips strips_of(const AqmWholeTile *tile) {
     s.longest = (s.whole + 7) / 8 * 8;
     s.j = tile->room;
     s.columns = (Column *)(void *)(s.j + (s.window + 1) * s.longest);
-    s.windows = (Window *)(void *)(s.columns + s.window + s.longest);
-    s.shares = (Share *)(void *)(s.windows + s.length);
+    s.shares = (Share *)(void *)(s.columns + s.window + s.longest);
     s.scores = (int16_t(*)[LANES])(void *)(s.shares + s.length);
     s.known = (Known *)(void *)(s.scores + s.length);
     s.i = (int16_t(*)[STRIPS])(void *)(s.known + s.height * s.length);
@@ -227,20 +218,19 @@ typedef struct Rules {
     __m256 inverse, flat;
 } Rules;
 
-/* The first step, for eight windows, the strips from `half` / 2 on of both sources. */
-static inline void compare(__m256i j, __m256i jj, __m256i ij, const Known *known, size_t half,
-                           Rules rules, Window *window) {
-    const size_t strip = half / 2;
+/* Scores of eight windows, the strips from `strip` on of both sources: aqm_window_ncc. */
+static inline __m256i compare(__m256i j, __m256i jj, __m256i ij, const Known *known, size_t strip,
+                              Rules rules) {
     const __m256 sum = _mm256_cvtepi32_ps(j);
     const __m256 covariance = _mm256_sub_ps(
         _mm256_cvtepi32_ps(ij), _mm256_mul_ps(sum, load_floats_twice(known->mean + strip)));
     const __m256 variance = _mm256_sub_ps(_mm256_cvtepi32_ps(jj),
                                           _mm256_mul_ps(sum, _mm256_mul_ps(sum, rules.inverse)));
-    _mm256_store_ps(window->covariance + half,
-                    _mm256_mul_ps(covariance, load_floats_twice(known->inverse + strip)));
-    _mm256_store_ps(window->variance + half,
-                    _mm256_blendv_ps(_mm256_set1_ps(INFINITY), variance,
-                                     _mm256_cmp_ps(variance, rules.flat, _CMP_GT_OQ)));
+    const __m256 enough = _mm256_cmp_ps(variance, rules.flat, _CMP_GT_OQ);
+    const __m256 score =
+        _mm256_div_ps(_mm256_mul_ps(covariance, load_floats_twice(known->inverse + strip)),
+                      _mm256_sqrt_ps(variance));
+    return _mm256_cvtps_epi32(_mm256_and_ps(score, enough));
 }
 
 /* The same where windows reach over a border. */
@@ -249,20 +239,7 @@ static inline Rules rules_of(const Share *share, size_t strip) {
                    load_floats_twice(share->flat + strip)};
 }
 
-/* The second step: aqm_window_ncc of eight windows. */
-static inline __m256i ncc_of(const Window *window, size_t half) {
-    const __m256 deviation = _mm256_sqrt_ps(_mm256_load_ps(window->variance + half));
-    return _mm256_cvtps_epi32(_mm256_div_ps(_mm256_load_ps(window->covariance + half), deviation));
-}
-
-static inline void finish(const Strips *s, size_t k) {
-    const Window *window = s->windows + k;
-    store(s->scores[k], _mm256_packs_epi32(ncc_of(window, 0), ncc_of(window, 8)));
-}
-
-/* Moves the column sums down a row and goes along its windows, as far as to their variances; and
- * meanwhile finishes the row of windows before it: roots and quotients take the processor long, and
- * do not keep it from adding. */
+/* Moves the column sums down a row and goes along its windows. */
 static inline void take_row(const Strips *s, const Row *in, const Row *out, const Known *known,
                             const Rules *rules, bool has_border) {
     const Wide none = {_mm256_setzero_si256(), _mm256_setzero_si256()};
@@ -275,15 +252,15 @@ static inline void take_row(const Strips *s, const Row *in, const Row *out, cons
     for (size_t k = 0; k < s->length; k++) {
         const Heights h = move_down(column++, k + s->window - 1, in, out);
         move_along(&sums, &h, old++);
-        finish(s, k);
-        compare(sums.j.first, sums.jj.first, sums.ij.first, known + k, 0,
-                has_border ? rules_of(s->shares + k, 0) : *rules, s->windows + k);
-        compare(sums.j.second, sums.jj.second, sums.ij.second, known + k, 8,
-                has_border ? rules_of(s->shares + k, 4) : *rules, s->windows + k);
+        const __m256i first = compare(sums.j.first, sums.jj.first, sums.ij.first, known + k, 0,
+                                      has_border ? rules_of(s->shares + k, 0) : *rules);
+        const __m256i second = compare(sums.j.second, sums.jj.second, sums.ij.second, known + k, 4,
+                                       has_border ? rules_of(s->shares + k, 4) : *rules);
+        store(s->scores[k], _mm256_packs_epi32(first, second));
     }
 }
 
-/* The same before the first row of windows: the sums of columns are all that is made. */
+/* The same before the first row of windows. */
 static inline void take_early_row(const Strips *s, const Row *in, const Row *out) {
     for (size_t k = 0; k < s->whole; k++)
         (void)move_down(s->columns + s->window + k, k, in, out);
@@ -317,14 +294,16 @@ static void fill_shares(const AqmWholeTile *tile, const Strips *s, int rows) {
 static void load_known(const AqmWholeTile *tile, const Strips *s, size_t row) {
     const AqmReferenceStats *from = &tile->reference;
     const int rows = count_rows(tile, row);
+    const bool has_border = aqm_has_border(&tile->beyond);
+    const float whole = 1.0f / (float)(tile->window * tile->window);
     Known *known = s->known + row * s->length;
     for (size_t strip = 0; strip < STRIPS; strip++)
         for (size_t k = 0, x = strip * s->length; k < s->length; k++, x++) {
             const size_t near_x = x < (size_t)tile->width ? x : (size_t)tile->width - 1;
             const size_t at = row * tile->score_pitch + near_x;
-            const float inverse_count = 1.0f / (float)(rows * count_columns(tile, near_x));
-            known[k].mean[strip] =
-                aqm_window_mean_value(from->mean[at], from->rest[at], inverse_count);
+            const float share =
+                has_border ? 1.0f / (float)(rows * count_columns(tile, near_x)) : whole;
+            known[k].mean[strip] = aqm_window_mean_value(from->mean[at], from->rest[at], share);
             known[k].inverse[strip] = AQM_SCORE_ONE * from->inverse_deviation[at];
         }
 }
@@ -356,13 +335,14 @@ void aqm_whole_ncc_avx2(const AqmWholeTile *tile, const int16_t *const j[2], int
     const bool has_border = aqm_has_border(&tile->beyond);
     int row_count = -1; /* that the shares are for */
     memset(s.columns, 0, (s.window + s.longest) * sizeof *s.columns);
-    memset(s.windows, 0, s.length * sizeof *s.windows); /* no row is there to be finished */
-    /* nothing leaves before a window's height is there: the ring starts with zeros */
-    memset(s.j, 0, ring * s.longest * sizeof *s.j);
+    /* nothing leaves before a window's height is there */
+    int16_t(*const nothing)[LANES] = s.j + s.window * s.longest;
+    memset(nothing, 0, s.longest * sizeof *nothing);
     for (size_t r = 0; r < rows; r++) {
         const bool is_full = r >= s.window;
         Row in = {s.i + r * s.longest, s.j + r % ring * s.longest};
-        Row out = {is_full ? in.i - s.window * s.longest : in.i, s.j + (r + 1) % ring * s.longest};
+        Row out = {is_full ? in.i - s.window * s.longest : in.i,
+                   is_full ? s.j + (r + 1) % ring * s.longest : nothing};
         fill_strips(&s, j[0] + r * tile->pitch, j[other] + r * tile->pitch, in.j);
         if (r + 1 < s.window) {
             take_early_row(&s, &in, &out);
@@ -376,13 +356,7 @@ void aqm_whole_ncc_avx2(const AqmWholeTile *tile, const int16_t *const j[2], int
             take_row(&s, &in, &out, known, &rules, true);
         else
             take_row(&s, &in, &out, known, &rules, false);
-        if (row == 0)
-            continue;
-        const size_t at = (row - 1) * tile->score_pitch;
+        const size_t at = row * tile->score_pitch;
         empty_strips(&s, score[0] + at, score[other] + at);
     }
-    const size_t at = (s.height - 1) * tile->score_pitch;
-    for (size_t k = 0; k < s.length; k++)
-        finish(&s, k);
-    empty_strips(&s, score[0] + at, score[other] + at);
 }

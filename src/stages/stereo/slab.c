@@ -253,28 +253,28 @@ static void blank_out(size_t n, int16_t *out) {
         out[k] = AQM_GRAY_MISSING;
 }
 
-uint32_t aqm_slab_row(const AqmSlab *slab, const AqmKernels *kernels, const AqmTile *tile, int row,
-                      int16_t *out) {
+void aqm_slab_rows(const AqmSlab *slab, const AqmKernels *kernels, const AqmTile *tile, int row,
+                   int count, int16_t *out, AqmRowGaps *gaps) {
     const int16_t *from = slab->picture + row * slab->stride;
     const AqmShift *shifts = slab->shifts + row / AQM_SLAB_BLOCK * slab->blocks_x;
     const uint32_t mixed = slab->mixed[row / AQM_SLAB_BLOCK];
     const uint32_t blank = slab->blank[row / AQM_SLAB_BLOCK];
-    const size_t blocks = (size_t)slab->blocks_x;
+    const size_t blocks = (size_t)slab->blocks_x, pitch = tile->pitch;
     for (size_t b = 0, end; b < blocks; b = end) {
         const size_t mixed_end = aqm_run_end(mixed, b, blocks);
         const size_t blank_end = aqm_run_end(blank, b, blocks), at = b * AQM_SLAB_BLOCK;
         end = mixed_end < blank_end ? mixed_end : blank_end;
         const size_t n = (end - b) * AQM_SLAB_BLOCK;
-        if (blank >> b & 1)
-            blank_out(n, out + at);
-        else
-            (mixed >> b & 1 ? kernels->shift_masked : kernels->shift)(from + at, slab->stride,
-                                                                      shifts + b, n, out + at);
+        for (int r = 0; r < count && blank >> b & 1; r++)
+            blank_out(n, out + (size_t)r * pitch + at);
+        if (!(blank >> b & 1))
+            (mixed >> b & 1 ? kernels->shift_masked : kernels->shift)(
+                from + at, slab->stride, shifts + b, n, count, out + at, pitch);
     }
-    if (!(mixed | blank))
-        return 0;
-    for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
-        out[c] = 0;
-    /* what is blank has a gap in every block, the last one too */
-    return blank | aqm_gaps_in(kernels, out, mixed, blocks);
+    for (int r = 0; r < count; r++, out += pitch) {
+        for (size_t c = (size_t)tile->columns; c < pitch && (mixed | blank); c++)
+            out[c] = 0;
+        /* what is blank has a gap in every block, the last one too */
+        gaps[r] = (AqmRowGaps){blank | aqm_gaps_in(kernels, out, mixed, blocks), blank};
+    }
 }

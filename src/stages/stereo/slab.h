@@ -65,9 +65,9 @@ void aqm_slab_move(AqmSlab *slab, int plane);
 /* Warps the knots of the tile to that plane, where the picture has gaps. */
 void aqm_slab_warp(const AqmSlab *slab, const AqmSlabGrid *grid, int plane, AqmKnots *knots);
 
-/* A row of the tile at that plane: tile->pitch samples, those beyond the columns 0 where any is
- * missing. Returns its gaps. */
-uint32_t aqm_slab_row(const AqmSlab *slab, const AqmKernels *kernels, const AqmTile *tile, int row,
-                      int16_t *out);
+/* Rows row .. row + count - 1 of the tile at that plane, all of a row of blocks: tile->pitch
+ * samples each, those beyond the columns 0 where any is missing; and what gaps they have. */
+void aqm_slab_rows(const AqmSlab *slab, const AqmKernels *kernels, const AqmTile *tile, int row,
+                   int count, int16_t *out, AqmRowGaps *gaps);
 
 #endif

@@ -213,22 +213,19 @@ typedef struct SlabRows {
     const AqmKernels *kernels;
     const AqmTile *tile;
     const AqmSlab *slab;
-    const AqmKnots *knots; /* of the plane, where the slab has blocks with gaps */
+    const AqmKnots *knots; /* of the plane, where the slab has blocks with gaps; NULL: as the
+                              picture has them */
     AqmGray gray;
     float *u, *v; /* a row's */
 } SlabRows;
 
 /* A gap takes one pixel more on every side from a picture that was resampled than from the source:
- * the blocks with one are sampled anew. */
-static uint32_t sample_slab(const void *context, int row, int16_t *out) {
-    const SlabRows *rows = context;
+ * samples the blocks of a row with one anew. */
+static void sample_gaps_anew(const SlabRows *rows, int row, int16_t *out, AqmRowGaps *gaps) {
     const AqmTile *tile = rows->tile;
     const size_t blocks = tile->pitch / AQM_ROW_MULTIPLE;
-    const uint32_t gaps = aqm_slab_row(rows->slab, rows->kernels, tile, row, out);
-    const uint32_t unsure = gaps & rows->slab->mixed[row / AQM_SLAB_BLOCK];
-    if (unsure == 0)
-        return gaps;
-    for (size_t b = 0, end; b < blocks; b = end) {
+    const uint32_t unsure = gaps->any & rows->slab->mixed[row / AQM_SLAB_BLOCK];
+    for (size_t b = 0, end; unsure && b < blocks; b = end) {
         const size_t at = b * AQM_ROW_MULTIPLE;
         end = aqm_run_end(unsure, b, blocks);
         const size_t n = end * AQM_ROW_MULTIPLE - at;
@@ -238,19 +235,31 @@ static uint32_t sample_slab(const void *context, int row, int16_t *out) {
                       rows->v);
         rows->kernels->sample_masked(&rows->gray, rows->u, rows->v, n, out + at);
     }
-    for (size_t c = (size_t)tile->columns; c < tile->pitch; c++)
+    for (size_t c = (size_t)tile->columns; unsure && c < tile->pitch; c++)
         out[c] = 0;
-    return (gaps & ~unsure) | aqm_gaps_in(rows->kernels, out, unsure, blocks);
+    gaps->any = (gaps->any & ~unsure) | aqm_gaps_in(rows->kernels, out, unsure, blocks);
+}
+
+static void sample_slab(const void *context, int row, int count, int16_t *out, AqmRowGaps *gaps) {
+    const SlabRows *rows = context;
+    aqm_slab_rows(rows->slab, rows->kernels, rows->tile, row, count, out, gaps);
+    for (int r = 0; r < count && rows->knots; r++)
+        sample_gaps_anew(rows, row + r, out + (size_t)r * rows->tile->pitch, &gaps[r]);
 }
 
 /* Adds a source at plane k of its slab to what is scored. */
 static void add_slab(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
                      AqmSlab *slab, int k, Scratch *scratch, int16_t *score) {
-    const SlabRows rows = {
-        sweep->kernels,  tile,           slab, scratch->knots, aqm_stereo_image_gray(source->image),
-        scratch->tile.u, scratch->tile.v};
     aqm_slab_move(slab, k);
-    if (slab->has_mixed)
+    const bool is_unsure = slab->has_mixed && !scratch->tile.drops_partial;
+    const SlabRows rows = {.kernels = sweep->kernels,
+                           .tile = tile,
+                           .slab = slab,
+                           .knots = is_unsure ? scratch->knots : NULL,
+                           .gray = aqm_stereo_image_gray(source->image),
+                           .u = scratch->tile.u,
+                           .v = scratch->tile.v};
+    if (is_unsure)
         aqm_slab_warp(slab, scratch->grid, k, scratch->knots);
     aqm_sweep_tile_add_rows(sweep, tile, sample_slab, &rows, &scratch->tile, score);
 }
@@ -395,6 +404,9 @@ static void sweep_tile(const AqmSweep *whole, const AqmPlanes *planes, int batch
     /* a search is refined afterwards; the costs of a volume are used as they are, unblurred */
     const int slab_planes = result->volume ? 0 : aqm_slab_planes(planes);
     cast_tile(sweep, &tile, slab_planes > 0, scratch);
+    scratch->tile.drops_partial = slab_planes > 0 && scratch->tile.can_be_whole &&
+                                  aqm_tile_has_enough(sweep, &tile, aqm_plane_h(planes, 0),
+                                                      aqm_plane_h(planes, planes->count - 1));
     clear_peaks(scratch);
     const int merge_planes = 1 + (int)ceil(1.0 / planes->step_px); /* a peak is 2 px wide or so */
     for (int first = 0; first < planes->count; first += batch) {

@@ -85,6 +85,7 @@ enum {
     AQM_TILE_HEIGHT = 96,
     AQM_TILE_ROWS = AQM_TILE_HEIGHT + 30, /* with the halo of the largest window, 31 px */
     AQM_KNOT = 8,
+    AQM_LEAST_WHOLE = 64, /* windows across, of what is scored as a whole */
 };
 
 typedef struct AqmTile {
@@ -121,6 +122,11 @@ typedef struct AqmSampled {
     int16_t *score;
 } AqmSampled;
 
+/* Some of the windows of a tile: x0 .. x1 - 1, y0 .. y1 - 1. */
+typedef struct AqmPart {
+    int x0, y0, x1, y1;
+} AqmPart;
+
 /* What one thread needs to score a tile; sized for the largest tile of the sweep. */
 typedef struct AqmTileScratch {
     int16_t *reference;    /* rows x pitch */
@@ -128,14 +134,18 @@ typedef struct AqmTileScratch {
     size_t waiting;
     uint32_t reference_gaps[AQM_TILE_ROWS];  /* of each row, the blocks that miss a pixel */
     uint32_t reference_holes[AQM_TILE_ROWS]; /* the same, but for what is in `beyond` */
-    AqmBeyond beyond;                        /* pixels, of those that miss, along the tile's ends */
-    int16_t *blank, *missing;                /* a row of zeros, a row of missing pixels */
-    float *u, *v;                            /* a row of positions */
-    AqmColumnSums sums;                      /* pitch each, in one block at sums.j */
-    size_t sums_size;                        /* of that block, bytes */
+    AqmBeyond outside; /* pixels along the tile's ends that lie outside of the reference image */
+    AqmBeyond beyond;  /* the same, if the kernels know of them: they are no gaps then */
+    int16_t *blank, *missing; /* a row of zeros, a row of missing pixels */
+    float *u, *v;             /* a row of positions */
+    AqmColumnSums sums;       /* pitch each, in one block at sums.j */
+    size_t sums_size;         /* of that block, bytes */
     int32_t *box;
-    void *whole;                              /* what whole_ncc keeps of the reference */
-    bool can_be_whole, is_whole_loaded;       /* worth it; the reference is there */
+    void *whole;        /* what whole_ncc keeps of the reference */
+    bool has_holes;     /* any in reference_holes */
+    bool can_be_whole;  /* worth it */
+    AqmPart loaded;     /* of the reference that `whole` holds */
+    bool drops_partial; /* blocks of windows of which a source misses a pixel get no score of it */
     int16_t *reference_mean, *reference_rest; /* height x AQM_TILE_WIDTH, as kernels.h has them */
     float *reference_variance, *reference_inverse; /* height x AQM_TILE_WIDTH */
     AqmSweepSource *sources;                       /* of the tile */
@@ -145,6 +155,10 @@ typedef struct AqmTileScratch {
  * make up for those that do not. `room`: sweep->most sources. */
 AqmSweep aqm_sweep_for_tile(const AqmSweep *sweep, const AqmTile *tile, double h,
                             AqmSweepSource *room);
+
+/* Whether some sources see all of the tile, from depth h_min to h_max, as many as are joined: what
+ * another sees of a window in part then only costs time. */
+bool aqm_tile_has_enough(const AqmSweep *sweep, const AqmTile *tile, double h_min, double h_max);
 
 size_t aqm_sweep_tile_count(const AqmView *view);
 AqmTile aqm_sweep_tile(const AqmSweep *sweep, size_t index);
@@ -161,12 +175,22 @@ void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *s
 uint32_t aqm_tile_gaps_within(const AqmKernels *kernels, const AqmTile *tile,
                               const AqmBeyond *beyond, int r, uint32_t gaps, int16_t *row);
 
-/* Samples row `row` (0 .. tile->rows - 1) of a source: tile->pitch grays. Returns its gaps. */
-typedef uint32_t (*AqmSampleRow)(const void *context, int row, int16_t *out);
+/* The gaps of a row of a sampled tile: blocks that miss a pixel, and those of them that have none.
+ */
+typedef struct AqmRowGaps {
+    uint32_t any, all;
+} AqmRowGaps;
+
+enum { AQM_SAMPLED_ROWS = 16 }; /* at once */
+
+/* Samples rows row .. row + count - 1 of a source, tile->pitch grays each, and finds their gaps;
+ * row: a multiple of AQM_SAMPLED_ROWS, count: that many, or what is left of the tile. */
+typedef void (*AqmSampleRows)(const void *context, int row, int count, int16_t *out,
+                              AqmRowGaps *gaps);
 
 /* Samples a source over the tile, to score all windows against it: soon, or with what is added
  * next; aqm_sweep_tile_finish leaves nothing unscored. score: height x AQM_TILE_WIDTH. */
-void aqm_sweep_tile_add_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
+void aqm_sweep_tile_add_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRows sample,
                              const void *context, AqmTileScratch *scratch, int16_t *score);
 void aqm_sweep_tile_finish(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch);
 

@@ -12,14 +12,18 @@
  * Which sums a window takes is decided in blocks of AQM_ROW_MULTIPLE columns: a block is masked
  * while a row with a gap in it is in the window, and so are the blocks that share a window with it;
  * when it becomes masked its three extra sums are added up anew. On whole windows both kinds of
- * sums give the same bits, so nothing else depends on where the tiles and blocks lie. */
-#include <math.h>
+ * sums give the same bits, so nothing else depends on where the tiles and blocks lie.
+ *
+ * Of a tile that a source sees in part only that part is scored (tile_gaps.c). And where enough
+ * other sources see all of a tile (tile_sources.c), a source gives no score at all to blocks of
+ * windows that miss one of its pixels: the strip along its border that it loses by that, of the
+ * windows' reach and a block or two, is not worth the masked sums. This alone depends on where the
+ * blocks lie. */
 #include <string.h>
 
-#include "aquamvs/geometry.h"
 #include "base/alloc.h"
 #include "kernels/window_stats.h"
-#include "stages/stereo/sweep.h"
+#include "stages/stereo/tile_gaps.h"
 
 static size_t round_up(size_t n) {
     return (n + AQM_ROW_MULTIPLE - 1) / AQM_ROW_MULTIPLE * AQM_ROW_MULTIPLE;
@@ -137,71 +141,9 @@ void aqm_sweep_tile_scratch_free(AqmTileScratch *scratch) {
     *scratch = (AqmTileScratch){0};
 }
 
-enum { GRID = 4 };
-
-/* The share of a tile that a source sees at depth h, from a grid of its pixels. */
-static double share_seen(const AqmSweep *sweep, const AqmTile *tile, double h,
-                         const AqmSweepSource *source) {
-    double X[GRID * GRID], Y[GRID * GRID], Z[GRID * GRID];
-    float u[GRID * GRID], v[GRID * GRID];
-    for (int k = 0; k < GRID * GRID; k++) {
-        AqmRay ray;
-        const bool hits =
-            aqm_view_cast(sweep->view, tile->x0 + (k % GRID + 0.5) * tile->width / GRID,
-                          tile->y0 + (k / GRID + 0.5) * tile->height / GRID, &ray);
-        const double s = hits ? h / ray.direction[2] : (double)NAN;
-        X[k] = hits ? ray.origin[0] + s * ray.direction[0] : 0.0;
-        Y[k] = hits ? ray.origin[1] + s * ray.direction[1] : 0.0;
-        Z[k] = hits ? source->projector.water_z + h : source->projector.water_z;
-    }
-    sweep->kernels->project(&source->projector, X, Y, Z, GRID * GRID, u, v);
-    int count = 0;
-    for (int k = 0; k < GRID * GRID; k++)
-        count += u[k] >= 0.0f && v[k] >= 0.0f && u[k] <= (float)(source->image->width - 1) &&
-                 v[k] <= (float)(source->image->height - 1);
-    return (double)count / (GRID * GRID);
-}
-
-AqmSweep aqm_sweep_for_tile(const AqmSweep *sweep, const AqmTile *tile, double h,
-                            AqmSweepSource *room) {
-    AqmSweep chosen = *sweep;
-    const size_t candidates = sweep->source_count + sweep->spare_count;
-    double lacking = (double)sweep->source_count;
-    chosen.sources = room;
-    chosen.source_count = chosen.spare_count = 0;
-    for (size_t s = 0; s < candidates && chosen.source_count < sweep->most; s++) {
-        if (s >= sweep->source_count && lacking < 0.25)
-            break;
-        const double share = share_seen(sweep, tile, h, &sweep->sources[s]);
-        /* the grid may miss a corner that one of the first sees; a spare must be worth its time */
-        if (s >= sweep->source_count && share == 0.0)
-            continue;
-        room[chosen.source_count++] = sweep->sources[s];
-        lacking -= share;
-    }
-    return chosen;
-}
-
-/* Share of its windows without gaps from which on that costs less than going by rows. */
-static const double least_whole = 0.6;
-
-/* ---- blocks ---------------------------------------------------------------------------------- */
-
-uint32_t aqm_gaps_in(const AqmKernels *kernels, const int16_t *row, uint32_t blocks, size_t count) {
-    uint32_t gaps = 0;
-    for (size_t b = 0, end; b < count && blocks >> b; b = end) {
-        end = aqm_run_end(blocks, b, count);
-        const size_t n = (end - b) * AQM_ROW_MULTIPLE;
-        gaps |= blocks >> b & 1 ? kernels->gaps(row + b * AQM_ROW_MULTIPLE, n) << b : 0;
-    }
-    return gaps;
-}
-
-size_t aqm_run_end(uint32_t bits, size_t first, size_t count) {
-    const uint32_t others = (bits >> first & 1 ? ~bits : bits) >> first;
-    const size_t end = others ? first + (size_t)__builtin_ctz(others) : count;
-    return end < count ? end : count;
-}
+/* Share of the windows without gaps from which on scoring them as a whole costs less than going by
+ * rows. */
+static const double least_whole = 0.5;
 
 static AqmColumnSums sums_from(const AqmColumnSums *sums, size_t column) {
     return (AqmColumnSums){sums->j + column,     sums->jj + column, sums->ij + column,
@@ -222,46 +164,9 @@ static void restore_block(const AqmSweep *sweep, const AqmTileScratch *scratch,
     }
 }
 
-void aqm_masks_start(AqmMasks *masks, int window) {
-    masks->columns = masks->windows = 0;
-    masks->last_gap = -window - 1;
-    masks->alike = 0;
-}
-
-/* Windows from block b on take the columns up to block b + reach. */
-void aqm_masks_move(AqmMasks *masks, int r, int window) {
-    const int reach = (window + 13) / AQM_ROW_MULTIPLE, first = r - window + 1;
-    uint32_t gaps = 0;
-    masks->last_gap = masks->gaps[r] ? r : masks->last_gap;
-    masks->alike = r > 0 && masks->gaps[r] == masks->gaps[r - 1] ? masks->alike + 1 : 0;
-    if (masks->alike > window) /* along a straight edge nothing changes */
-        return;
-    masks->windows = masks->columns = 0;
-    if (masks->last_gap < first - 1)
-        return;
-    for (int k = first > 0 ? first : 0; k <= r; k++)
-        gaps |= masks->gaps[k];
-    masks->windows = gaps;
-    for (int k = 1; k <= reach; k++)
-        masks->windows |= gaps >> k;
-    masks->columns = masks->windows;
-    for (int k = 1; k <= reach; k++)
-        masks->columns |= masks->windows << k;
-    if (first > 0)
-        masks->columns |= masks->gaps[first - 1]; /* the row that leaves now */
-}
-
-/* Which sums and windows a tile takes, row by row of the tile. */
-typedef struct TileMasks {
-    uint32_t columns[AQM_TILE_ROWS], windows[AQM_TILE_ROWS];
-    uint32_t idle[AQM_TILE_ROWS];  /* blocks of columns of which no sum changes */
-    uint32_t blank[AQM_TILE_ROWS]; /* blocks of windows that have no pixel at all */
-    bool is_patch;                 /* only what is masked is wanted */
-} TileMasks;
-
 /* Moves the column sums down to row r. */
-static void move_columns(const AqmSweep *sweep, const AqmTile *tile, int r, const TileMasks *masks,
-                         const int16_t *grays, AqmTileScratch *scratch) {
+static void move_columns(const AqmSweep *sweep, const AqmTile *tile, int r,
+                         const AqmTileMasks *masks, const int16_t *grays, AqmTileScratch *scratch) {
     const size_t pitch = tile->pitch, blocks = pitch / AQM_ROW_MULTIPLE;
     const size_t window_area = (size_t)sweep->window * pitch, row = (size_t)r * pitch;
     const bool is_full = r >= sweep->window;
@@ -309,7 +214,7 @@ static size_t windows_with_gaps(const int32_t *count, int window, size_t n, size
 }
 
 /* A row of scores from the column sums. */
-static void score_row(const AqmSweep *sweep, const AqmTile *tile, const TileMasks *masks, int r,
+static void score_row(const AqmSweep *sweep, const AqmTile *tile, const AqmTileMasks *masks, int r,
                       AqmTileScratch *scratch, int16_t *score) {
     const AqmKernels *k = sweep->kernels;
     const bool is_ncc = sweep->cost == AQM_COST_NCC;
@@ -346,7 +251,7 @@ static void score_row(const AqmSweep *sweep, const AqmTile *tile, const TileMask
 }
 
 /* Scores a tile row by row, or only what of it has gaps. */
-static void score_rows(const AqmSweep *sweep, const AqmTile *tile, const TileMasks *masks,
+static void score_rows(const AqmSweep *sweep, const AqmTile *tile, const AqmTileMasks *masks,
                        const AqmSampled *sampled, AqmTileScratch *scratch) {
     memset(scratch->sums.j, 0, scratch->sums_size);
     for (int r = 0; r < tile->rows; r++) {
@@ -373,160 +278,171 @@ static void drop_corners(const AqmSweep *sweep, const AqmTile *tile, const AqmBe
     }
 }
 
-/* Scores one or two samplings of a tile as if they had no gaps. */
-static void score_whole(const AqmSweep *sweep, const AqmTile *tile,
-                        const AqmSampled *const *sampled, size_t count, AqmTileScratch *scratch) {
-    const AqmWholeTile whole = {
-        .i = scratch->reference,
+/* The least part that has both, and is wide enough to be scored as a whole. */
+static AqmPart part_of_both(const AqmTile *tile, const AqmPart *a, const AqmPart *b) {
+    AqmPart part = {a->x0 < b->x0 ? a->x0 : b->x0, a->y0 < b->y0 ? a->y0 : b->y0,
+                    a->x1 > b->x1 ? a->x1 : b->x1, a->y1 > b->y1 ? a->y1 : b->y1};
+    part.x1 = part.x1 > part.x0 + AQM_LEAST_WHOLE ? part.x1 : part.x0 + AQM_LEAST_WHOLE;
+    part.x1 = part.x1 < tile->width ? part.x1 : tile->width;
+    if (part.x1 - part.x0 < AQM_LEAST_WHOLE)
+        part.x0 = (part.x1 - AQM_LEAST_WHOLE) / AQM_ROW_MULTIPLE * AQM_ROW_MULTIPLE;
+    return part;
+}
+
+static int less(int count, int by) {
+    return count > by ? count - by : 0;
+}
+
+/* A part of the tile as a tile of its own. */
+static AqmWholeTile whole_tile(const AqmSweep *sweep, const AqmTile *tile, const AqmPart *part,
+                               const AqmTileScratch *scratch) {
+    const AqmBeyond *beyond = &scratch->beyond;
+    const size_t at = (size_t)part->y0 * AQM_TILE_WIDTH + (size_t)part->x0;
+    return (AqmWholeTile){
+        .i = scratch->reference + (size_t)part->y0 * tile->pitch + part->x0,
         .pitch = tile->pitch,
-        .width = tile->width,
-        .height = tile->height,
+        .width = part->x1 - part->x0,
+        .height = part->y1 - part->y0,
         .window = sweep->window,
         .score_pitch = AQM_TILE_WIDTH,
-        .reference = {scratch->reference_mean, scratch->reference_rest, scratch->reference_variance,
-                      scratch->reference_inverse},
-        .beyond = scratch->beyond,
+        .reference = {scratch->reference_mean + at, scratch->reference_rest + at,
+                      scratch->reference_variance + at, scratch->reference_inverse + at},
+        .beyond = {.left = less(beyond->left, part->x0),
+                   .right = less(beyond->right, tile->width - part->x1),
+                   .top = less(beyond->top, part->y0),
+                   .bottom = less(beyond->bottom, tile->height - part->y1)},
         .room = scratch->whole,
     };
-    if (!scratch->is_whole_loaded)
+}
+
+static void drop_scores(int16_t *score, int first, int end) {
+    for (int x = first; x < end; x++)
+        score[x] = AQM_SCORE_MISSING;
+}
+
+/* Marks the scores of all windows but those of a part as missing. */
+static void drop_others(const AqmTile *tile, const AqmPart *part, int16_t *score) {
+    for (int y = 0; y < tile->height; y++, score += AQM_TILE_WIDTH) {
+        const bool is_in = y >= part->y0 && y < part->y1;
+        drop_scores(score, 0, is_in ? part->x0 : tile->width);
+        drop_scores(score, part->x1, tile->width);
+    }
+}
+
+/* Scores one or two samplings of a part of the tile as if they had no gaps. */
+static void score_whole(const AqmSweep *sweep, const AqmTile *tile, const AqmPart *part,
+                        const AqmSampled *const *sampled, size_t count, AqmTileScratch *scratch) {
+    const AqmWholeTile whole = whole_tile(sweep, tile, part, scratch);
+    const size_t from = (size_t)part->y0 * tile->pitch + (size_t)part->x0;
+    const size_t at = (size_t)part->y0 * AQM_TILE_WIDTH + (size_t)part->x0;
+    const int16_t *grays[2] = {NULL, NULL};
+    int16_t *scores[2] = {NULL, NULL};
+    for (size_t k = 0; k < count; k++) {
+        grays[k] = sampled[k]->grays + from;
+        scores[k] = sampled[k]->score + at;
+    }
+    if (memcmp(part, &scratch->loaded, sizeof *part) != 0)
         sweep->kernels->whole_load(&whole);
-    scratch->is_whole_loaded = true;
-    const int16_t *const grays[2] = {sampled[0]->grays, count > 1 ? sampled[1]->grays : NULL};
-    int16_t *const scores[2] = {sampled[0]->score, count > 1 ? sampled[1]->score : NULL};
+    scratch->loaded = *part;
     sweep->kernels->whole_ncc(&whole, grays, scratch->box, scores);
-    for (size_t k = 0; k < count; k++)
-        drop_corners(sweep, tile, &scratch->beyond, scores[k]);
-}
-
-static bool is_empty(const int16_t *row, const int16_t *missing, size_t first, size_t end) {
-    return memcmp(row + first, missing, (end - first) * sizeof *row) == 0;
-}
-
-/* Of the blocks of a row with gaps, those that miss every pixel. missing: such a row. */
-static uint32_t empty_blocks(const int16_t *row, const int16_t *missing, size_t columns,
-                             uint32_t gaps) {
-    const size_t blocks = round_up(columns) / AQM_ROW_MULTIPLE;
-    uint32_t empty = 0;
-    for (size_t b = 0, end; b < blocks && gaps >> b; b = end) {
-        end = aqm_run_end(gaps, b, blocks);
-        if (!(gaps >> b & 1))
-            continue;
-        const size_t last = end < blocks ? end * AQM_ROW_MULTIPLE : columns;
-        if (is_empty(row, missing, b * AQM_ROW_MULTIPLE, last)) {
-            empty |= (1u << end) - (1u << b);
-            continue;
-        }
-        for (size_t k = b; k < end; k++) {
-            const size_t block_end = (k + 1) * AQM_ROW_MULTIPLE;
-            empty |= (uint32_t)is_empty(row, missing, k * AQM_ROW_MULTIPLE,
-                                        block_end < last ? block_end : last)
-                     << k;
-        }
+    for (size_t k = 0; k < count; k++) {
+        drop_corners(sweep, tile, &scratch->beyond, sampled[k]->score);
+        drop_others(tile, part, sampled[k]->score);
     }
-    return empty;
 }
 
-/* Finds what is idle and blank at row r; empty: blocks without a pixel, of every row so far. alike:
- * how many rows before have the same. */
-static void find_blank(const uint32_t *empty, int r, int alike, int window, TileMasks *out) {
-    const int first = r - window + 1;
-    uint32_t all = empty[r];
-    if (alike > window) {
-        out->idle[r] = out->idle[r - 1];
-        out->blank[r] = out->blank[r - 1];
-        return;
-    }
-    out->idle[r] = all & (first > 0 ? empty[first - 1] : UINT32_MAX);
-    for (int k = first > 0 ? first : 0; k < r && all; k++)
-        all &= empty[k];
-    out->blank[r] = all;
-    for (int k = 1; k <= (window + 13) / AQM_ROW_MULTIPLE; k++)
-        out->blank[r] &= all >> k;
-}
+/* How a sampling is scored. */
+typedef struct Plan {
+    bool is_whole;        /* a part of it as a whole; the rest, if any, by rows */
+    AqmPart part;         /* outside of it nothing is seen */
+    AqmTileMasks masks;   /* for rows */
+    AqmTileMasks dropped; /* windows, if the tile drops any */
+} Plan;
 
-/* A last block of fewer windows than a vector has goes with the block before it. */
-static void join_last(const AqmTile *tile, int r, int window, TileMasks *out) {
-    enum { VECTOR = 8 };
-    const int last = (tile->width - 1) / AQM_ROW_MULTIPLE, reach = (window + 13) / AQM_ROW_MULTIPLE;
-    if (last < 1 || tile->width - last * AQM_ROW_MULTIPLE >= VECTOR)
-        return;
-    const uint32_t both = 3u << (last - 1);
-    if (out->windows[r] & both) {
-        out->windows[r] |= both;
-        out->columns[r] |= ((2u << (reach + 1)) - 1) << (last - 1);
-    }
-    if (~out->blank[r] & both)
-        out->blank[r] &= ~both;
-}
-
-/* Finds which sums and windows to take. Returns the share of the blocks of windows without gaps. */
-static double find_masks(const AqmSweep *sweep, const AqmTile *tile, AqmSampled *sampled,
-                         TileMasks *out) {
-    AqmMasks *masks = &sampled->masks;
-    const uint32_t *empty = sampled->empty;
-    const int blocks = (tile->width + AQM_ROW_MULTIPLE - 1) / AQM_ROW_MULTIPLE;
-    int count = 0, alike = 0;
-    aqm_masks_start(masks, sweep->window);
-    for (int r = 0; r < tile->rows; r++) {
-        aqm_masks_move(masks, r, sweep->window);
-        out->columns[r] = masks->columns;
-        out->windows[r] = masks->windows & ((1u << blocks) - 1);
-        alike = r > 0 && empty[r] == empty[r - 1] ? alike + 1 : 0;
-        find_blank(empty, r, alike, sweep->window, out);
-        join_last(tile, r, sweep->window, out);
-        count += r >= sweep->window - 1 ? __builtin_popcount(out->windows[r]) : 0;
-    }
-    return 1.0 - (double)count / (double)(blocks * tile->height);
-}
-
-/* Whether a sampling is to be scored as a whole, and what of it is to be scored by rows. Rows take
- * what lies beyond the reference image for missing. */
-static bool is_scored_whole(const AqmSweep *sweep, const AqmTile *tile,
-                            const AqmTileScratch *scratch, AqmSampled *sampled, TileMasks *masks) {
-    masks->is_patch = scratch->can_be_whole;
-    if (scratch->can_be_whole && !sampled->has_gaps)
-        return true;
-    if (scratch->can_be_whole && find_masks(sweep, tile, sampled, masks) > least_whole)
-        return true;
+static void add_gaps(AqmSampled *sampled, const AqmTile *tile, const uint32_t *gaps) {
     for (int r = 0; r < tile->rows; r++)
-        sampled->masks.gaps[r] |= scratch->reference_gaps[r];
-    (void)find_masks(sweep, tile, sampled, masks);
-    masks->is_patch = false;
-    return false;
+        sampled->masks.gaps[r] |= gaps[r];
+}
+
+/* Rows take what lies beyond the reference image for missing. */
+static void make_plan(const AqmSweep *sweep, const AqmTile *tile, const AqmTileScratch *scratch,
+                      AqmSampled *sampled, Plan *plan) {
+    plan->part = (AqmPart){0, 0, tile->width, tile->height};
+    plan->is_whole = plan->masks.is_patch = scratch->can_be_whole;
+    if (scratch->can_be_whole && !sampled->has_gaps)
+        return;
+    if (scratch->can_be_whole) {
+        if (scratch->drops_partial)
+            aqm_tile_masks_find(sweep, tile, sampled, &plan->dropped);
+        add_gaps(sampled, tile, scratch->reference_holes);
+        if (!scratch->drops_partial || scratch->has_holes)
+            aqm_tile_masks_find(sweep, tile, sampled, &plan->masks);
+        const AqmTileMasks *masks = scratch->drops_partial ? &plan->dropped : &plan->masks;
+        plan->part = aqm_part_seen(sweep, tile, masks);
+        if (scratch->drops_partial || aqm_part_is_empty(&plan->part) ||
+            aqm_part_whole_share(sweep, &plan->part, masks) > least_whole)
+            return;
+    }
+    add_gaps(sampled, tile, scratch->reference_gaps);
+    aqm_tile_masks_find(sweep, tile, sampled, &plan->masks);
+    plan->is_whole = plan->masks.is_patch = false;
+}
+
+/* What is left of a sampling after it was scored as a whole, or all of it. */
+static void score_gaps(const AqmSweep *sweep, const AqmTile *tile, const Plan *plan,
+                       const AqmSampled *sampled, AqmTileScratch *scratch) {
+    if (plan->is_whole && !sampled->has_gaps)
+        return;
+    if (!scratch->drops_partial || scratch->has_holes)
+        score_rows(sweep, tile, &plan->masks, sampled, scratch);
+    if (scratch->drops_partial)
+        aqm_drop_windows(sweep, tile, &plan->part, &plan->dropped, sampled->score);
 }
 
 /* Scores what waits: as a whole where most of it is, and then what has gaps. */
 static void score_sampled(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
-    TileMasks masks[2];
+    Plan plans[2];
     const AqmSampled *whole[2];
+    AqmPart all = {0};
     size_t whole_count = 0;
     for (size_t k = 0; k < scratch->waiting; k++) {
-        AqmSampled *sampled = &scratch->sampled[k];
-        if (is_scored_whole(sweep, tile, scratch, sampled, &masks[k]))
-            whole[whole_count++] = sampled;
+        const AqmPart *part = &plans[k].part;
+        make_plan(sweep, tile, scratch, &scratch->sampled[k], &plans[k]);
+        if (!plans[k].is_whole)
+            continue;
+        if (aqm_part_is_empty(part)) {
+            drop_others(tile, part, scratch->sampled[k].score);
+            continue;
+        }
+        all = part_of_both(tile, part, whole_count > 0 ? &all : part);
+        whole[whole_count++] = &scratch->sampled[k];
     }
     if (whole_count > 0)
-        score_whole(sweep, tile, whole, whole_count, scratch);
+        score_whole(sweep, tile, &all, whole, whole_count, scratch);
     for (size_t k = 0; k < scratch->waiting; k++)
-        if (scratch->sampled[k].has_gaps || !scratch->can_be_whole)
-            score_rows(sweep, tile, &masks[k], &scratch->sampled[k], scratch);
+        score_gaps(sweep, tile, &plans[k], &scratch->sampled[k], scratch);
     scratch->waiting = 0;
 }
 
-void aqm_sweep_tile_add_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRow sample,
+void aqm_sweep_tile_add_rows(const AqmSweep *sweep, const AqmTile *tile, AqmSampleRows sample,
                              const void *context, AqmTileScratch *scratch, int16_t *score) {
     AqmSampled *sampled = &scratch->sampled[scratch->waiting++];
-    const AqmBeyond *beyond = &scratch->beyond;
-    const bool has_border = aqm_has_border(beyond);
+    const AqmBeyond *outside = &scratch->outside;
+    const bool has_border = aqm_has_border(outside);
     uint32_t any = 0;
+    AqmRowGaps gaps[AQM_SAMPLED_ROWS];
     for (int r = 0; r < tile->rows; r++) {
         int16_t *row = sampled->grays + (size_t)r * tile->pitch;
-        uint32_t own = sample(context, r, row);
-        if (has_border)
-            own = aqm_tile_gaps_within(sweep->kernels, tile, beyond, r, own, row);
-        sampled->empty[r] = empty_blocks(row, scratch->missing, (size_t)tile->columns, own);
-        sampled->masks.gaps[r] = scratch->reference_holes[r] | own;
-        any |= sampled->masks.gaps[r];
+        const int left = tile->rows - r;
+        if (r % AQM_SAMPLED_ROWS == 0)
+            sample(context, r, left < AQM_SAMPLED_ROWS ? left : AQM_SAMPLED_ROWS, row, gaps);
+        const AqmRowGaps here = gaps[r % AQM_SAMPLED_ROWS];
+        const uint32_t own =
+            has_border ? aqm_tile_gaps_within(sweep->kernels, tile, outside, r, here.any, row)
+                       : here.any;
+        sampled->empty[r] = here.all & own;
+        sampled->masks.gaps[r] = own;
+        any |= scratch->reference_holes[r] | own;
     }
     sampled->has_gaps = any != 0;
     sampled->score = score;
@@ -547,29 +463,43 @@ typedef struct PositionRows {
     bool is_inside;
     AqmRowPositions positions;
     const void *context;
-    float *u, *v; /* a row's */
+    const int16_t *missing; /* a row */
+    float *u, *v;           /* a row's */
 } PositionRows;
 
-static uint32_t sample_positions(const void *context, int row, int16_t *out) {
-    const PositionRows *rows = context;
-    const size_t pitch = rows->tile->pitch;
+static AqmRowGaps sample_row(const PositionRows *rows, int row, int16_t *out) {
+    const size_t pitch = rows->tile->pitch, columns = (size_t)rows->tile->columns;
     rows->positions(rows->context, row, rows->u, rows->v);
     if (rows->is_inside) {
         rows->kernels->sample(&rows->gray, rows->u, rows->v, pitch, out);
-        return 0;
+        return (AqmRowGaps){0};
     }
     rows->kernels->sample_masked(&rows->gray, rows->u, rows->v, pitch, out);
-    for (size_t c = (size_t)rows->tile->columns; c < pitch; c++)
+    for (size_t c = columns; c < pitch; c++)
         out[c] = 0;
-    return rows->kernels->gaps(out, pitch);
+    const uint32_t any = rows->kernels->gaps(out, pitch);
+    return (AqmRowGaps){any, aqm_empty_blocks(out, rows->missing, columns, any)};
+}
+
+static void sample_positions(const void *context, int row, int count, int16_t *out,
+                             AqmRowGaps *gaps) {
+    const PositionRows *rows = context;
+    for (int r = 0; r < count; r++)
+        gaps[r] = sample_row(rows, row + r, out + (size_t)r * rows->tile->pitch);
 }
 
 void aqm_sweep_tile_add(const AqmSweep *sweep, const AqmTile *tile, const AqmSweepSource *source,
                         bool is_inside, AqmRowPositions positions, const void *context,
                         AqmTileScratch *scratch, int16_t *score) {
-    const PositionRows rows = {sweep->kernels, tile,      aqm_stereo_image_gray(source->image),
-                               is_inside,      positions, context,
-                               scratch->u,     scratch->v};
+    const PositionRows rows = {.kernels = sweep->kernels,
+                               .tile = tile,
+                               .gray = aqm_stereo_image_gray(source->image),
+                               .is_inside = is_inside,
+                               .positions = positions,
+                               .context = context,
+                               .missing = scratch->missing,
+                               .u = scratch->u,
+                               .v = scratch->v};
     aqm_sweep_tile_add_rows(sweep, tile, sample_positions, &rows, scratch, score);
 }
 

@@ -8,16 +8,21 @@
 #include "kernels/window_stats.h"
 #include "stages/stereo/sweep.h"
 
-/* What of a tile's pixels lies beyond the image. Nothing where that is a window's width, or where
- * the kernels do not take it: it then counts as missing. */
-static AqmBeyond beyond_of(const AqmSweep *sweep, const AqmTile *tile) {
+/* What of a tile's pixels lies beyond the image. */
+static AqmBeyond outside_of(const AqmSweep *sweep, const AqmTile *tile) {
     const int x0 = tile->x0 - tile->radius, y0 = tile->y0 - tile->radius;
     const int right = x0 + tile->columns - sweep->image->width;
     const int bottom = y0 + tile->rows - sweep->image->height;
-    const AqmBeyond beyond = {.left = x0 < 0 ? -x0 : 0,
-                              .right = right > 0 ? right : 0,
-                              .top = y0 < 0 ? -y0 : 0,
-                              .bottom = bottom > 0 ? bottom : 0};
+    return (AqmBeyond){.left = x0 < 0 ? -x0 : 0,
+                       .right = right > 0 ? right : 0,
+                       .top = y0 < 0 ? -y0 : 0,
+                       .bottom = bottom > 0 ? bottom : 0};
+}
+
+/* The same for the kernels. Nothing where that is a window's width, or where they do not take it:
+ * it then counts as missing. */
+static AqmBeyond beyond_of(const AqmSweep *sweep, const AqmBeyond *outside) {
+    const AqmBeyond beyond = *outside;
     const bool is_taken = sweep->kernels->takes_border &&
                           beyond.left + beyond.right < sweep->window &&
                           beyond.top + beyond.bottom < sweep->window;
@@ -67,8 +72,6 @@ static void copy_reference(const AqmSweep *sweep, const AqmTile *tile, int16_t *
         gaps[r] = sweep->kernels->gaps(out, tile->pitch);
     }
 }
-
-enum { LEAST_WHOLE = 64 }; /* windows across, of a tile that is scored as a whole */
 
 /* A row with what is missing as 0: the sums of windows that touch it are not used. */
 static const int16_t *filled_row(const int16_t *row, size_t count, int16_t *out) {
@@ -138,23 +141,27 @@ static void reference_windows(const AqmSweep *sweep, const AqmTile *tile, AqmTil
 /* The gaps of the reference that are not beyond its border. */
 static void find_holes(const AqmSweep *sweep, const AqmTile *tile, AqmTileScratch *scratch) {
     int16_t *row = scratch->sampled[0].grays; /* nothing is sampled yet */
+    scratch->has_holes = false;
     for (int r = 0; r < tile->rows; r++) {
         const uint32_t gaps = scratch->reference_gaps[r];
         if (gaps)
             memcpy(row, scratch->reference + (size_t)r * tile->pitch, tile->pitch * sizeof *row);
         scratch->reference_holes[r] =
             gaps ? aqm_tile_gaps_within(sweep->kernels, tile, &scratch->beyond, r, gaps, row) : 0;
+        scratch->has_holes |= scratch->reference_holes[r] != 0;
     }
 }
 
 void aqm_sweep_tile_load(const AqmSweep *sweep, AqmTile *tile, AqmTileScratch *scratch) {
     copy_reference(sweep, tile, scratch->reference, scratch->reference_gaps);
-    scratch->beyond = beyond_of(sweep, tile);
+    scratch->outside = outside_of(sweep, tile);
+    scratch->beyond = beyond_of(sweep, &scratch->outside);
     find_holes(sweep, tile, scratch);
-    scratch->is_whole_loaded = false;
+    scratch->loaded = (AqmPart){0};
+    scratch->drops_partial = false;
     scratch->waiting = 0;
     /* a flat tile has more rows to begin with than rows to score */
-    scratch->can_be_whole =
-        sweep->cost == AQM_COST_NCC && tile->width >= LEAST_WHOLE && tile->height >= sweep->window;
+    scratch->can_be_whole = sweep->cost == AQM_COST_NCC && tile->width >= AQM_LEAST_WHOLE &&
+                            tile->height >= sweep->window;
     reference_windows(sweep, tile, scratch);
 }
