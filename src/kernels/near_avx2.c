@@ -519,5 +519,6 @@ const AqmNearKernels aqm_near_kernels_avx2 = {
     .pair_solve = pair_solve_avx2,
     .curve_peak = curve_peak_avx2,
     .median_row = loops_median_row,
+    .quadric_row = loops_quadric_row,
     .mean_row = aqm_mean_row_avx2,
 };

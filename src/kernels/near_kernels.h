@@ -52,6 +52,7 @@ typedef struct AqmCurves {
     const float *penalty;            /* of each hypothesis, taken off the joined score */
 } AqmCurves;
 
+enum { AQM_QUADRIC_TAPS = 7 };
 enum { AQM_CURVE_MAX = 33 };      /* hypotheses */
 #define AQM_CURVE_MISSING (-2.0f) /* the value of no curve; others are within -1..1, about */
 
@@ -65,6 +66,25 @@ typedef struct AqmMeanLine {
     int taps;
     const float *reach; /* of each pixel */
 } AqmMeanLine;
+
+/* Seven rows of a map around the one at work (in the middle), `spacing` rows apart, and of its
+ * standard deviations; NULL: not there. Quadrics are fitted through taps `spacing` px apart. */
+typedef struct AqmQuadricRows {
+    const float *values[AQM_QUADRIC_TAPS], *sigmas[AQM_QUADRIC_TAPS];
+    int spacing;
+    float reach, reach_sigmas; /* taps that differ from the pixel's own value by reach +
+                                  reach_sigmas sigma or more are left out; so are NaN */
+    size_t width;
+} AqmQuadricRows;
+
+/* What is fitted at a pixel. */
+typedef struct AqmQuadrics {
+    float *value;    /* of the quadric, less the pixel's own */
+    float *variance; /* of it, if the noise of the taps is independent */
+    float
+        *excess; /* weighted mean square of what the taps are off it, in units of their variance */
+    float *weight; /* mean of 1 / sigma^2 over the taps; 0: too few taps */
+} AqmQuadrics;
 
 /* Two rows of knots 8 px apart, cells + 1 each, and a row of pixels `down` (0..1) between them. */
 typedef struct AqmBentKnots {
@@ -117,6 +137,11 @@ typedef struct AqmNearKernels {
      * value itself. */
     void (*median_row)(const float *above, const float *row, const float *below, size_t width,
                        float *out);
+
+    /* Fits a quadric in the plane to the neighbourhood of each of n pixels from `first` on, by
+     * least squares weighted by 1 / sigma^2. The same bits from every variant; n at most 64. */
+    void (*quadric_row)(const AqmQuadricRows *rows, size_t first, size_t n,
+                        const AqmQuadrics *quadrics);
 
     /* The means of a line and, unless NULL, the sums of their weights. */
     void (*mean_row)(const AqmMeanLine *line, size_t width, float *mean, float *weight);

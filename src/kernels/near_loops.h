@@ -377,4 +377,145 @@ static inline void loops_mean_row(const AqmMeanLine *line, size_t width, float *
                    weight);
 }
 
+/* ---- quadrics -------------------------------------------------------------------------------- */
+
+enum { QUADRIC_TERMS = 6, QUADRIC_SUMS = QUADRIC_TERMS * (QUADRIC_TERMS + 1) / 2 };
+enum { QUADRIC_LEAST = 24 }; /* taps, of 49 */
+
+/* Sums over the taps of one row: of w a^p, w v a^p and w v^2, with a in -1..1 along the row. */
+typedef struct QuadricLine {
+    float w[5][NEAR_BLOCK], v[3][NEAR_BLOCK], vv[NEAR_BLOCK], count[NEAR_BLOCK];
+} QuadricLine;
+
+/* The values and weights that a block takes of a row, from `margin` before to as many behind it;
+ * beyond the ends of the row the weights are 0. */
+typedef struct QuadricTaps {
+    float value[NEAR_BLOCK + 2 * NEAR_BLOCK], weight[NEAR_BLOCK + 2 * NEAR_BLOCK];
+} QuadricTaps;
+
+static inline void take_taps(const float *restrict values, const float *restrict sigmas,
+                             size_t width, size_t first, size_t n, size_t margin,
+                             QuadricTaps *taps) {
+    for (size_t k = 0; k < n + 2 * margin; k++) {
+        const size_t x = first + k;
+        const int is_there = (x >= margin) & (x < width + margin);
+        const size_t at = is_there ? x - margin : 0;
+        const float s = sigmas[at];
+        taps->value[k] = values[at];
+        taps->weight[k] = is_there && s > 0.0f ? 1.0f / (s * s) : 0.0f;
+    }
+}
+
+static inline void add_quadric_tap(const float *restrict value, const float *restrict weight,
+                                   const float *restrict own, const float *restrict reach, float a,
+                                   size_t n, QuadricLine *restrict line) {
+    const float a2 = a * a, a3 = a2 * a, a4 = a2 * a2;
+    for (size_t x = 0; x < n; x++) {
+        const float d = value[x] - own[x];
+        const int is_near = fabsf(d) < reach[x];
+        const float w = is_near ? weight[x] : 0.0f, v = is_near ? d : 0.0f, wv = w * v;
+        line->w[0][x] += w;
+        line->w[1][x] += w * a;
+        line->w[2][x] += w * a2;
+        line->w[3][x] += w * a3;
+        line->w[4][x] += w * a4;
+        line->v[0][x] += wv;
+        line->v[1][x] += wv * a;
+        line->v[2][x] += wv * a2;
+        line->vv[x] += wv * v;
+        line->count[x] += w > 0.0f ? 1.0f : 0.0f;
+    }
+}
+
+/* The normal equations: terms a^2, a c, c^2, a, c, 1, c down the rows. */
+typedef struct QuadricSums {
+    float normal[QUADRIC_SUMS][NEAR_BLOCK], right[QUADRIC_TERMS][NEAR_BLOCK];
+    float vv[NEAR_BLOCK], count[NEAR_BLOCK];
+} QuadricSums;
+
+static const int quadric_powers[QUADRIC_TERMS][2] = {{2, 0}, {1, 1}, {0, 2},
+                                                     {1, 0}, {0, 1}, {0, 0}};
+
+static inline void add_quadric_line(const QuadricLine *restrict line, float c, size_t n,
+                                    QuadricSums *restrict sums) {
+    const float powers[5] = {1.0f, c, c * c, c * c * c, c * c * c * c};
+    for (size_t i = 0, k = 0; i < QUADRIC_TERMS; i++) {
+        const int *p = quadric_powers[i];
+        for (size_t j = 0; j <= i; j++, k++) {
+            const float *from = line->w[p[0] + quadric_powers[j][0]];
+            const float share = powers[p[1] + quadric_powers[j][1]];
+            for (size_t x = 0; x < n; x++)
+                sums->normal[k][x] += share * from[x];
+        }
+        for (size_t x = 0; x < n; x++)
+            sums->right[i][x] += powers[p[1]] * line->v[p[0]][x];
+    }
+    for (size_t x = 0; x < n; x++) {
+        sums->vv[x] += line->vv[x];
+        sums->count[x] += line->count[x];
+    }
+}
+
+/* Cholesky's factor and the forward substitution; the constant is the last term, so that its value
+ * and variance need no more. */
+static inline void solve_quadrics(QuadricSums *restrict sums, size_t n, const AqmQuadrics *out) {
+    float scale[NEAR_BLOCK], explained[NEAR_BLOCK] = {0};
+    for (size_t x = 0; x < n; x++)
+        scale[x] = sums->normal[QUADRIC_SUMS - 1][x];
+    for (size_t j = 0; j < QUADRIC_TERMS; j++) {
+        float(*row)[NEAR_BLOCK] = sums->normal + j * (j + 1) / 2;
+        for (size_t i = j; i < QUADRIC_TERMS; i++) {
+            float(*other)[NEAR_BLOCK] = sums->normal + i * (i + 1) / 2;
+            for (size_t k = 0; k < j; k++)
+                for (size_t x = 0; x < n; x++)
+                    other[j][x] -= other[k][x] * row[k][x];
+            for (size_t x = 0; x < n && i > j; x++)
+                other[j][x] *= row[j][x]; /* which holds the inverse root by now */
+            for (size_t x = 0; x < n && i == j; x++)
+                row[j][x] = 1.0f / sqrtf(near_larger(row[j][x], 1e-6f * scale[x] + 1e-20f));
+        }
+        for (size_t k = 0; k < j; k++)
+            for (size_t x = 0; x < n; x++)
+                sums->right[j][x] -= row[k][x] * sums->right[k][x];
+        for (size_t x = 0; x < n; x++) {
+            sums->right[j][x] *= row[j][x];
+            explained[x] += sums->right[j][x] * sums->right[j][x];
+        }
+    }
+    const float *inverse = sums->normal[QUADRIC_SUMS - 1], *y = sums->right[QUADRIC_TERMS - 1];
+    for (size_t x = 0; x < n; x++) {
+        const float count = sums->count[x], freedom = near_larger(count - QUADRIC_TERMS, 1.0f);
+        const float rest = near_larger(sums->vv[x] - explained[x], 0.0f);
+        out->value[x] = y[x] * inverse[x];
+        out->variance[x] = inverse[x] * inverse[x];
+        out->excess[x] = rest / freedom;
+        out->weight[x] = count >= QUADRIC_LEAST ? scale[x] / count : 0.0f;
+    }
+}
+
+static inline void loops_quadric_row(const AqmQuadricRows *rows, size_t first, size_t n,
+                                     const AqmQuadrics *quadrics) {
+    enum { RADIUS = AQM_QUADRIC_TAPS / 2 };
+    const float *own = rows->values[RADIUS] + first, *sigma = rows->sigmas[RADIUS] + first;
+    const size_t spacing = (size_t)rows->spacing, margin = RADIUS * spacing;
+    float reach[NEAR_BLOCK];
+    QuadricSums sums;
+    memset(&sums, 0, sizeof sums);
+    for (size_t x = 0; x < n; x++)
+        reach[x] = rows->reach + rows->reach_sigmas * sigma[x];
+    for (size_t j = 0; j < AQM_QUADRIC_TAPS; j++) {
+        QuadricTaps taps;
+        QuadricLine line;
+        if (!rows->values[j])
+            continue;
+        memset(&line, 0, sizeof line);
+        take_taps(rows->values[j], rows->sigmas[j], rows->width, first, n, margin, &taps);
+        for (size_t i = 0; i < AQM_QUADRIC_TAPS; i++)
+            add_quadric_tap(taps.value + i * spacing, taps.weight + i * spacing, own, reach,
+                            ((float)i - RADIUS) / RADIUS, n, &line);
+        add_quadric_line(&line, ((float)j - RADIUS) / RADIUS, n, &sums);
+    }
+    solve_quadrics(&sums, n, quadrics);
+}
+
 #endif

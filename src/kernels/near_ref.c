@@ -51,6 +51,7 @@ const AqmNearKernels aqm_near_kernels_reference = {
     .pair_solve = loops_pair_solve,
     .curve_peak = loops_curve_peak,
     .median_row = loops_median_row,
+    .quadric_row = loops_quadric_row,
     .mean_row = loops_mean_row,
 };
 

@@ -211,11 +211,125 @@ static void means_keep_to_what_is_within_reach(void **state) {
     }
 }
 
+/* ---- quadrics -------------------------------------------------------------------------------- */
+
+enum { ROWS = AQM_QUADRIC_TAPS, TERMS = 6 };
+
+typedef struct QuadricMap {
+    float values[ROWS][PITCH], sigmas[ROWS][PITCH];
+} QuadricMap;
+
+static AqmQuadricRows random_rows(QuadricMap *map, AqmRng *rng, size_t width) {
+    AqmQuadricRows rows = {
+        .spacing = 1 + below(rng, 4), .reach = 1.0f, .reach_sigmas = 3.0f, .width = width};
+    for (int j = 0; j < ROWS; j++) {
+        for (int x = 0; x < PITCH; x++) {
+            const double c = (j - 3) / 3.0, a = (x - 100) / 30.0;
+            const double surface = 40.0 + 0.1 * a * a - 0.2 * a * c + 0.1 * c * c + 0.3 * c;
+            map->sigmas[j][x] = below(rng, 30) ? uniform(rng, 0.05, 0.3) : 0.0f;
+            map->values[j][x] = below(rng, 20) ? (float)(surface + 0.2 * aqm_rng_normal(rng)) : NAN;
+        }
+        const bool is_there = j == ROWS / 2 || below(rng, 8);
+        rows.values[j] = is_there ? map->values[j] + OFFSET : NULL;
+        rows.sigmas[j] = is_there ? map->sigmas[j] + OFFSET : NULL;
+    }
+    return rows;
+}
+
+/* Gauss's elimination of a symmetric system with two right sides. */
+static void solve(double m[TERMS][TERMS + 2]) {
+    for (int i = 0; i < TERMS; i++)
+        for (int r = 0; r < TERMS; r++) {
+            const double share = m[r][i] / m[i][i];
+            for (int k = i; k < TERMS + 2 && r != i; k++)
+                m[r][k] -= share * m[i][k];
+        }
+}
+
+/* The fit at x by definition: value, variance, excess, weight, and the number of taps. */
+static int exact_quadric(const AqmQuadricRows *rows, int x, double out[4]) {
+    double m[TERMS][TERMS + 2] = {{0}}, right[TERMS] = {0}, vv = 0.0, weights = 0.0;
+    int count = 0;
+    const double own = (double)rows->values[ROWS / 2][x];
+    const double reach = (double)(rows->reach + rows->reach_sigmas * rows->sigmas[ROWS / 2][x]);
+    for (int j = 0; j < ROWS; j++)
+        for (int i = 0; i < ROWS; i++) {
+            const int at = x + (i - 3) * rows->spacing;
+            if (!rows->values[j] || at < 0 || at >= (int)rows->width)
+                continue;
+            const double s = (double)rows->sigmas[j][at], d = (double)rows->values[j][at] - own;
+            if (!(s > 0.0) || !(fabs(d) < reach))
+                continue;
+            const double a = (i - 3) / 3.0, c = (j - 3) / 3.0, w = 1.0 / (s * s);
+            const double f[TERMS] = {1.0, a, c, a * a, a * c, c * c};
+            for (int p = 0; p < TERMS; p++) {
+                for (int q = 0; q < TERMS; q++)
+                    m[p][q] += w * f[p] * f[q];
+                right[p] += w * d * f[p];
+            }
+            vv += w * d * d;
+            weights += w;
+            count++;
+        }
+    for (int p = 0; p < TERMS; p++) {
+        m[p][TERMS] = right[p];
+        m[p][TERMS + 1] = p == 0;
+    }
+    solve(m);
+    double explained = 0.0;
+    for (int p = 0; p < TERMS; p++)
+        explained += right[p] * m[p][TERMS] / m[p][p];
+    out[0] = m[0][TERMS] / m[0][0];
+    out[1] = m[0][TERMS + 1] / m[0][0];
+    out[2] = (vv - explained) / (count - TERMS);
+    out[3] = weights / count;
+    return count;
+}
+
+static void quadrics_are_least_squares(void **state) {
+    (void)state;
+    static QuadricMap map;
+    static float out[2][4][PITCH];
+    AqmRng rng = aqm_rng(17, 9);
+    int fitted = 0;
+    for (int trial = 0; trial < 100; trial++) {
+        const int width = trial % 4 ? 40 + below(&rng, N - 40) : 1 + below(&rng, 20);
+        const int first = below(&rng, width), left = width - first;
+        const int n = left < 64 ? left : 64;
+        const AqmQuadricRows rows = random_rows(&map, &rng, (size_t)width);
+        memset(out, 0x55, sizeof out);
+        for (int k = 0; k < variant_count; k++) {
+            const AqmQuadrics to = {out[k][0] + OFFSET, out[k][1] + OFFSET, out[k][2] + OFFSET,
+                                    out[k][3] + OFFSET};
+            variants[k]->quadric_row(&rows, (size_t)first, (size_t)n, &to);
+        }
+        for (int k = 1; k < variant_count; k++)
+            assert_same(out[k][0], out[0][0], (size_t)4 * PITCH);
+        for (int x = 0; x < n; x++) {
+            double exact[4];
+            const int count = isnan(rows.values[ROWS / 2][first + x])
+                                  ? 0
+                                  : exact_quadric(&rows, first + x, exact);
+            const float *at = &out[0][0][OFFSET + x];
+            assert_true((at[3 * PITCH] > 0.0f) == (count >= 24));
+            if (count < 32) /* fewer may be hardly enough for a quadric */
+                continue;
+            fitted++;
+            assert_true(fabs((double)at[0] - exact[0]) < 1e-3 * (0.1 + sqrt(exact[1])));
+            assert_true(are_near(at[PITCH], exact[1], 1e-3));
+            assert_true(fabs((double)at[2 * PITCH] - exact[2]) < 1e-3 * (1.0 + exact[2]));
+            assert_true(are_near(at[3 * PITCH], exact[3], 1e-5));
+        }
+    }
+    assert_true(fitted > 1000);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bends_are_parabolas),
         cmocka_unit_test(medians_are_the_fifth_of_nine),
         cmocka_unit_test(means_keep_to_what_is_within_reach),
+        cmocka_unit_test(quadrics_are_least_squares),
     };
     return cmocka_run_group_tests(tests, collect_variants, NULL);
 }

@@ -7,10 +7,18 @@
  * correlated over a window misleads). Where matching is good (s of 0.05 px) this does next to
  * nothing; where a corner of the image is seen by one distant source it averages.
  *
- * The mean goes over 7 columns, then over 7 rows, of what lies within reach of the pixel's own. */
+ * The mean goes over 7 columns, then over 7 rows, of what lies within reach of the pixel's own.
+ *
+ * Noise of matching is correlated over the window, so where there is much left of it that mean is
+ * noisy too. There a quadric is fitted to 7 x 7 pixels three apart, and the measurement is drawn to
+ * its value q in the same way, with the roughness that shows in the fit: what the pixels are off it
+ * beyond their own noise. A smooth bed is averaged over 19 pixels, a rough one is not:
+ *
+ *     d' = d + g (q - d),   g = (1 - s_0^2 / s^2) s^2 / (r^2 + s^2),   s > s_0 = `noisy_px` */
 #include "stages/stereo/settle.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/cpu.h"
@@ -73,6 +81,76 @@ static void settle_rows(const Maps *maps, const AqmRefined *refined) {
     }
 }
 
+/* ---- where much noise is left ---------------------------------------------------------------- */
+
+enum { BLOCK = 32, SPACING = 3, MIDDLE = AQM_QUADRIC_TAPS / 2 };
+static const float noisy_px = 0.08f;
+static const float quadric_reach_px = 1.0f;
+/* Excess of a fit to noise alone, and the least of it: what goes beyond is roughness, or may be. */
+static const float own_excess = 0.8f, least_excess = 0.2f;
+/* of the noise of a fit's taps: how much more it leaves in the fit than independent noise */
+static const float correlation = 4.0f;
+
+static bool is_noisy(const float *sigma, size_t n) {
+    bool any = false;
+    for (size_t k = 0; k < n; k++)
+        any |= sigma[k] > noisy_px;
+    return any;
+}
+
+/* How far a measurement is drawn, by its variance and the squared roughness. */
+static float draw(float s2, float r2) {
+    const float noisy2 = noisy_px * noisy_px;
+    return s2 > noisy2 ? (s2 - noisy2) / (r2 + s2) : 0.0f;
+}
+
+static float roughness2(float excess, float weight) {
+    return excess > 0.0f ? excess / weight : 0.0f;
+}
+
+/* The answers of n pixels, from `first` on, of a row: to `out`, and their deviations to `sigma`. */
+static void draw_to_quadrics(const Maps *maps, const AqmRefined *refined, int y, size_t first,
+                             size_t n, float *out, float *sigma) {
+    float value[BLOCK], variance[BLOCK], excess[BLOCK], weight[BLOCK];
+    const AqmQuadrics quadrics = {value, variance, excess, weight};
+    AqmQuadricRows rows = {.spacing = SPACING,
+                           .reach = quadric_reach_px,
+                           .reach_sigmas = reach_sigmas,
+                           .width = (size_t)maps->width};
+    for (int k = 0; k < AQM_QUADRIC_TAPS; k++) {
+        const int row = y + (k - MIDDLE) * SPACING;
+        const bool is_inside = row >= 0 && row < maps->height;
+        const size_t at = (size_t)row * (size_t)maps->width;
+        rows.values[k] = is_inside ? refined->disparity + at : NULL;
+        rows.sigmas[k] = is_inside ? refined->sigma_px + at : NULL;
+    }
+    maps->kernels->quadric_row(&rows, first, n, &quadrics);
+    const float *own = rows.values[MIDDLE] + first, *s = rows.sigmas[MIDDLE] + first;
+    for (size_t x = 0; x < n; x++) {
+        const float s2 = s[x] * s[x], w = weight[x];
+        const float g = w > 0.0f ? draw(s2, roughness2(excess[x] - own_excess, w)) : 0.0f;
+        const float sure = w > 0.0f ? draw(s2, roughness2(excess[x] - least_excess, w)) : 0.0f;
+        out[x] = g > 0.0f ? own[x] + g * value[x] : own[x];
+        sigma[x] = g > 0.0f ? sqrtf((1.0f - sure) * s2 + sure * correlation * variance[x]) : s[x];
+    }
+}
+
+/* Returns the answers in maps->mean and their deviations in maps->mean_weight. */
+static void settle_noisy(const Maps *maps, const AqmRefined *refined) {
+    const size_t w = (size_t)maps->width;
+#pragma omp parallel for num_threads(maps->threads) schedule(dynamic, 8)
+    for (int y = 0; y < maps->height; y++)
+        for (size_t x = 0; x < w; x += BLOCK) {
+            const size_t at = (size_t)y * w + x, n = w - x < BLOCK ? w - x : BLOCK;
+            if (is_noisy(refined->sigma_px + at, n)) {
+                draw_to_quadrics(maps, refined, y, x, n, maps->mean + at, maps->mean_weight + at);
+                continue;
+            }
+            memcpy(maps->mean + at, refined->disparity + at, n * sizeof *maps->mean);
+            memcpy(maps->mean_weight + at, refined->sigma_px + at, n * sizeof *maps->mean_weight);
+        }
+}
+
 AqmStatus aqm_settle(const AqmRefined *refined, int width, int height, int threads, AqmDiag *diag) {
     const size_t pixels = (size_t)width * (size_t)height;
     float *block = aqm_alloc(4 * pixels, sizeof *block);
@@ -88,6 +166,9 @@ AqmStatus aqm_settle(const AqmRefined *refined, int width, int height, int threa
                        block + 3 * pixels};
     mean_of_rows(&maps, refined);
     settle_rows(&maps, refined);
+    settle_noisy(&maps, refined);
+    memcpy(refined->disparity, maps.mean, pixels * sizeof *maps.mean);
+    memcpy(refined->sigma_px, maps.mean_weight, pixels * sizeof *maps.mean_weight);
     aqm_free(block);
     return AQM_OK;
 }
