@@ -52,7 +52,7 @@ typedef struct AqmCurves {
     const float *penalty;            /* of each hypothesis, taken off the joined score */
 } AqmCurves;
 
-enum { AQM_QUADRIC_TAPS = 7 };
+enum { AQM_QUADRIC_TAPS = 7, AQM_QUADRIC_BLOCK = 16 };
 enum { AQM_CURVE_MAX = 33 };      /* hypotheses */
 #define AQM_CURVE_MISSING (-2.0f) /* the value of no curve; others are within -1..1, about */
 
@@ -67,11 +67,12 @@ typedef struct AqmMeanLine {
     const float *reach; /* of each pixel */
 } AqmMeanLine;
 
-/* Seven rows of a map around the one at work (in the middle), `spacing` rows apart, and of its
- * standard deviations; NULL: not there. Quadrics are fitted through taps `spacing` px apart. */
+/* Seven rows of a map around the one at work (in the middle), `spacing` rows apart, and the weights
+ * of its values; NULL: not there. Quadrics are fitted through taps `spacing` px apart. */
 typedef struct AqmQuadricRows {
-    const float *values[AQM_QUADRIC_TAPS], *sigmas[AQM_QUADRIC_TAPS];
-    int spacing;
+    const float *values[AQM_QUADRIC_TAPS], *weights[AQM_QUADRIC_TAPS]; /* 0: not known */
+    const float *sigma;                                                /* of the row at work */
+    int spacing;                                                       /* at most 8 */
     float reach, reach_sigmas; /* taps that differ from the pixel's own value by reach +
                                   reach_sigmas sigma or more are left out; so are NaN */
     size_t width;
@@ -139,7 +140,8 @@ typedef struct AqmNearKernels {
                        float *out);
 
     /* Fits a quadric in the plane to the neighbourhood of each of n pixels from `first` on, by
-     * least squares weighted by 1 / sigma^2. The same bits from every variant; n at most 64. */
+     * least squares weighted by 1 / sigma^2. The same bits from every variant; n at most
+     * AQM_QUADRIC_BLOCK. */
     void (*quadric_row)(const AqmQuadricRows *rows, size_t first, size_t n,
                         const AqmQuadrics *quadrics);
 

@@ -5,6 +5,7 @@
 #define AQM_KERNELS_NEAR_LOOPS_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -380,107 +381,129 @@ static inline void loops_mean_row(const AqmMeanLine *line, size_t width, float *
 /* ---- quadrics -------------------------------------------------------------------------------- */
 
 enum { QUADRIC_TERMS = 6, QUADRIC_SUMS = QUADRIC_TERMS * (QUADRIC_TERMS + 1) / 2 };
-enum { QUADRIC_LEAST = 24 }; /* taps, of 49 */
+enum { QUADRIC_LEAST = 24 };     /* taps, of 49 */
+enum { QUADRIC_MARGIN = 3 * 8 }; /* of the largest spacing */
 
 /* Sums over the taps of one row: of w a^p, w v a^p and w v^2, with a in -1..1 along the row. */
 typedef struct QuadricLine {
-    float w[5][NEAR_BLOCK], v[3][NEAR_BLOCK], vv[NEAR_BLOCK], count[NEAR_BLOCK];
+    float w[5][AQM_QUADRIC_BLOCK], v[3][AQM_QUADRIC_BLOCK], vv[AQM_QUADRIC_BLOCK],
+        count[AQM_QUADRIC_BLOCK];
 } QuadricLine;
 
 /* The values and weights that a block takes of a row, from `margin` before to as many behind it;
  * beyond the ends of the row the weights are 0. */
 typedef struct QuadricTaps {
-    float value[NEAR_BLOCK + 2 * NEAR_BLOCK], weight[NEAR_BLOCK + 2 * NEAR_BLOCK];
+    float value[AQM_QUADRIC_BLOCK + 2 * QUADRIC_MARGIN];
+    float weight[AQM_QUADRIC_BLOCK + 2 * QUADRIC_MARGIN];
 } QuadricTaps;
 
-static inline void take_taps(const float *restrict values, const float *restrict sigmas,
-                             size_t width, size_t first, size_t n, size_t margin,
-                             QuadricTaps *taps) {
-    for (size_t k = 0; k < n + 2 * margin; k++) {
-        const size_t x = first + k;
-        const int is_there = (x >= margin) & (x < width + margin);
-        const size_t at = is_there ? x - margin : 0;
-        const float s = sigmas[at];
-        taps->value[k] = values[at];
-        taps->weight[k] = is_there && s > 0.0f ? 1.0f / (s * s) : 0.0f;
+static inline void take_taps(const float *restrict values, const float *restrict weights,
+                             size_t width, size_t first, size_t margin, QuadricTaps *taps) {
+    const size_t count = AQM_QUADRIC_BLOCK + 2 * margin, lead = first < margin ? margin - first : 0;
+    const size_t from = first + lead - margin, left = width - from;
+    const size_t n = left < count - lead ? left : count - lead;
+    if (n < count)
+        memset(taps, 0, sizeof *taps);
+    memcpy(taps->value + lead, values + from, n * sizeof *values);
+    memcpy(taps->weight + lead, weights + from, n * sizeof *weights);
+}
+
+/* Adds a tap of a row at `a`, to nothing where it is the first. */
+static inline void add_quadric_tap(const float *restrict value, const float *restrict weight,
+                                   const float *restrict own, const float *restrict reach, float a,
+                                   bool is_first, QuadricLine *restrict line) {
+    const float a2 = a * a, a3 = a2 * a, a4 = a2 * a2;
+    for (size_t x = 0; x < AQM_QUADRIC_BLOCK; x++) {
+        const float d = value[x] - own[x], weight_here = weight[x];
+        const int is_near = fabsf(d) < reach[x];
+        const float w = is_near ? weight_here : 0.0f, v = is_near ? d : 0.0f, wv = w * v;
+        const float one = w > 0.0f ? 1.0f : 0.0f;
+        line->w[0][x] = is_first ? w : line->w[0][x] + w;
+        line->w[1][x] = is_first ? w * a : line->w[1][x] + w * a;
+        line->w[2][x] = is_first ? w * a2 : line->w[2][x] + w * a2;
+        line->w[3][x] = is_first ? w * a3 : line->w[3][x] + w * a3;
+        line->w[4][x] = is_first ? w * a4 : line->w[4][x] + w * a4;
+        line->v[0][x] = is_first ? wv : line->v[0][x] + wv;
+        line->v[1][x] = is_first ? wv * a : line->v[1][x] + wv * a;
+        line->v[2][x] = is_first ? wv * a2 : line->v[2][x] + wv * a2;
+        line->vv[x] = is_first ? wv * v : line->vv[x] + wv * v;
+        line->count[x] = is_first ? one : line->count[x] + one;
     }
 }
 
-static inline void add_quadric_tap(const float *restrict value, const float *restrict weight,
-                                   const float *restrict own, const float *restrict reach, float a,
-                                   size_t n, QuadricLine *restrict line) {
-    const float a2 = a * a, a3 = a2 * a, a4 = a2 * a2;
-    for (size_t x = 0; x < n; x++) {
-        const float d = value[x] - own[x];
-        const int is_near = fabsf(d) < reach[x];
-        const float w = is_near ? weight[x] : 0.0f, v = is_near ? d : 0.0f, wv = w * v;
-        line->w[0][x] += w;
-        line->w[1][x] += w * a;
-        line->w[2][x] += w * a2;
-        line->w[3][x] += w * a3;
-        line->w[4][x] += w * a4;
-        line->v[0][x] += wv;
-        line->v[1][x] += wv * a;
-        line->v[2][x] += wv * a2;
-        line->vv[x] += wv * v;
-        line->count[x] += w > 0.0f ? 1.0f : 0.0f;
-    }
+static inline void sum_taps(const QuadricTaps *taps, size_t spacing, const float *own,
+                            const float *reach, QuadricLine *line) {
+    add_quadric_tap(taps->value, taps->weight, own, reach, -1.0f, true, line);
+    for (size_t i = 1; i < AQM_QUADRIC_TAPS; i++)
+        add_quadric_tap(taps->value + i * spacing, taps->weight + i * spacing, own, reach,
+                        ((float)i - AQM_QUADRIC_TAPS / 2) / (AQM_QUADRIC_TAPS / 2), false, line);
 }
 
 /* The normal equations: terms a^2, a c, c^2, a, c, 1, c down the rows. */
 typedef struct QuadricSums {
-    float normal[QUADRIC_SUMS][NEAR_BLOCK], right[QUADRIC_TERMS][NEAR_BLOCK];
-    float vv[NEAR_BLOCK], count[NEAR_BLOCK];
+    float normal[QUADRIC_SUMS][AQM_QUADRIC_BLOCK], right[QUADRIC_TERMS][AQM_QUADRIC_BLOCK];
+    float vv[AQM_QUADRIC_BLOCK], count[AQM_QUADRIC_BLOCK];
 } QuadricSums;
 
 static const int quadric_powers[QUADRIC_TERMS][2] = {{2, 0}, {1, 1}, {0, 2},
                                                      {1, 0}, {0, 1}, {0, 0}};
 
-static inline void add_quadric_line(const QuadricLine *restrict line, float c, size_t n,
-                                    QuadricSums *restrict sums) {
+static inline void add_scaled(float *restrict to, const float *restrict from, float scale) {
+    for (size_t x = 0; x < AQM_QUADRIC_BLOCK; x++)
+        to[x] += scale * from[x];
+}
+
+static inline void add_quadric_line(const QuadricLine *line, float c, QuadricSums *sums) {
     const float powers[5] = {1.0f, c, c * c, c * c * c, c * c * c * c};
     for (size_t i = 0, k = 0; i < QUADRIC_TERMS; i++) {
         const int *p = quadric_powers[i];
-        for (size_t j = 0; j <= i; j++, k++) {
-            const float *from = line->w[p[0] + quadric_powers[j][0]];
-            const float share = powers[p[1] + quadric_powers[j][1]];
-            for (size_t x = 0; x < n; x++)
-                sums->normal[k][x] += share * from[x];
-        }
-        for (size_t x = 0; x < n; x++)
-            sums->right[i][x] += powers[p[1]] * line->v[p[0]][x];
+        for (size_t j = 0; j <= i; j++, k++)
+            add_scaled(sums->normal[k], line->w[p[0] + quadric_powers[j][0]],
+                       powers[p[1] + quadric_powers[j][1]]);
+        add_scaled(sums->right[i], line->v[p[0]], powers[p[1]]);
     }
-    for (size_t x = 0; x < n; x++) {
-        sums->vv[x] += line->vv[x];
-        sums->count[x] += line->count[x];
-    }
+    add_scaled(sums->vv, line->vv, 1.0f);
+    add_scaled(sums->count, line->count, 1.0f);
+}
+
+static inline void subtract_product(float *restrict to, const float *restrict a,
+                                    const float *restrict b) {
+    for (size_t x = 0; x < AQM_QUADRIC_BLOCK; x++)
+        to[x] -= a[x] * b[x];
+}
+
+static inline void multiply_by(float *restrict to, const float *restrict by) {
+    for (size_t x = 0; x < AQM_QUADRIC_BLOCK; x++)
+        to[x] *= by[x];
+}
+
+/* A pivot to its inverse root; what is hardly determined is held at 0. */
+static inline void invert_pivot(float *restrict pivot, const float *restrict scale) {
+    for (size_t x = 0; x < AQM_QUADRIC_BLOCK; x++)
+        pivot[x] = 1.0f / sqrtf(near_larger(pivot[x], 1e-6f * scale[x] + 1e-20f));
 }
 
 /* Cholesky's factor and the forward substitution; the constant is the last term, so that its value
- * and variance need no more. */
-static inline void solve_quadrics(QuadricSums *restrict sums, size_t n, const AqmQuadrics *out) {
-    float scale[NEAR_BLOCK], explained[NEAR_BLOCK] = {0};
-    for (size_t x = 0; x < n; x++)
-        scale[x] = sums->normal[QUADRIC_SUMS - 1][x];
+ * and variance need no more. The diagonal holds its inverses. */
+static inline void solve_quadrics(QuadricSums *sums, size_t n, const AqmQuadrics *out) {
+    float scale[AQM_QUADRIC_BLOCK], explained[AQM_QUADRIC_BLOCK] = {0};
+    memcpy(scale, sums->normal[QUADRIC_SUMS - 1], sizeof scale);
     for (size_t j = 0; j < QUADRIC_TERMS; j++) {
-        float(*row)[NEAR_BLOCK] = sums->normal + j * (j + 1) / 2;
-        for (size_t i = j; i < QUADRIC_TERMS; i++) {
-            float(*other)[NEAR_BLOCK] = sums->normal + i * (i + 1) / 2;
+        float(*row)[AQM_QUADRIC_BLOCK] = sums->normal + j * (j + 1) / 2;
+        for (size_t k = 0; k < j; k++)
+            subtract_product(row[j], row[k], row[k]);
+        invert_pivot(row[j], scale);
+        for (size_t i = j + 1; i < QUADRIC_TERMS; i++) {
+            float(*other)[AQM_QUADRIC_BLOCK] = sums->normal + i * (i + 1) / 2;
             for (size_t k = 0; k < j; k++)
-                for (size_t x = 0; x < n; x++)
-                    other[j][x] -= other[k][x] * row[k][x];
-            for (size_t x = 0; x < n && i > j; x++)
-                other[j][x] *= row[j][x]; /* which holds the inverse root by now */
-            for (size_t x = 0; x < n && i == j; x++)
-                row[j][x] = 1.0f / sqrtf(near_larger(row[j][x], 1e-6f * scale[x] + 1e-20f));
+                subtract_product(other[j], other[k], row[k]);
+            multiply_by(other[j], row[j]);
         }
         for (size_t k = 0; k < j; k++)
-            for (size_t x = 0; x < n; x++)
-                sums->right[j][x] -= row[k][x] * sums->right[k][x];
-        for (size_t x = 0; x < n; x++) {
-            sums->right[j][x] *= row[j][x];
+            subtract_product(sums->right[j], row[k], sums->right[k]);
+        multiply_by(sums->right[j], row[j]);
+        for (size_t x = 0; x < AQM_QUADRIC_BLOCK; x++)
             explained[x] += sums->right[j][x] * sums->right[j][x];
-        }
     }
     const float *inverse = sums->normal[QUADRIC_SUMS - 1], *y = sums->right[QUADRIC_TERMS - 1];
     for (size_t x = 0; x < n; x++) {
@@ -496,24 +519,23 @@ static inline void solve_quadrics(QuadricSums *restrict sums, size_t n, const Aq
 static inline void loops_quadric_row(const AqmQuadricRows *rows, size_t first, size_t n,
                                      const AqmQuadrics *quadrics) {
     enum { RADIUS = AQM_QUADRIC_TAPS / 2 };
-    const float *own = rows->values[RADIUS] + first, *sigma = rows->sigmas[RADIUS] + first;
+    const float *values = rows->values[RADIUS] + first, *sigma = rows->sigma + first;
     const size_t spacing = (size_t)rows->spacing, margin = RADIUS * spacing;
-    float reach[NEAR_BLOCK];
+    float own[AQM_QUADRIC_BLOCK] = {0}, reach[AQM_QUADRIC_BLOCK] = {0};
     QuadricSums sums;
     memset(&sums, 0, sizeof sums);
-    for (size_t x = 0; x < n; x++)
+    for (size_t x = 0; x < n; x++) {
+        own[x] = values[x];
         reach[x] = rows->reach + rows->reach_sigmas * sigma[x];
+    }
     for (size_t j = 0; j < AQM_QUADRIC_TAPS; j++) {
         QuadricTaps taps;
         QuadricLine line;
         if (!rows->values[j])
             continue;
-        memset(&line, 0, sizeof line);
-        take_taps(rows->values[j], rows->sigmas[j], rows->width, first, n, margin, &taps);
-        for (size_t i = 0; i < AQM_QUADRIC_TAPS; i++)
-            add_quadric_tap(taps.value + i * spacing, taps.weight + i * spacing, own, reach,
-                            ((float)i - RADIUS) / RADIUS, n, &line);
-        add_quadric_line(&line, ((float)j - RADIUS) / RADIUS, n, &sums);
+        take_taps(rows->values[j], rows->weights[j], rows->width, first, margin, &taps);
+        sum_taps(&taps, spacing, own, reach, &line);
+        add_quadric_line(&line, ((float)j - RADIUS) / RADIUS, &sums);
     }
     solve_quadrics(&sums, n, quadrics);
 }

@@ -33,6 +33,10 @@ typedef struct Maps {
     float *weight, *reach, *mean, *mean_weight; /* one block */
 } Maps;
 
+static inline float weight_of(float sigma) {
+    return sigma > 0.0f ? 1.0f / (sigma * sigma) : 0.0f;
+}
+
 /* Weighs every pixel and takes the means along the rows. */
 static void mean_of_rows(const Maps *maps, const AqmRefined *refined) {
     const size_t w = (size_t)maps->width;
@@ -42,9 +46,8 @@ static void mean_of_rows(const Maps *maps, const AqmRefined *refined) {
         const float *rows[TAPS], *weights[TAPS];
         int shift[TAPS];
         for (size_t k = at; k < at + w; k++) {
-            const float s = refined->sigma_px[k];
-            maps->weight[k] = s > 0.0f ? 1.0f / (s * s) : 0.0f;
-            maps->reach[k] = reach_px + reach_sigmas * s;
+            maps->weight[k] = weight_of(refined->sigma_px[k]);
+            maps->reach[k] = reach_px + reach_sigmas * refined->sigma_px[k];
         }
         for (int k = 0; k < TAPS; k++) {
             rows[k] = refined->disparity + at;
@@ -83,19 +86,20 @@ static void settle_rows(const Maps *maps, const AqmRefined *refined) {
 
 /* ---- where much noise is left ---------------------------------------------------------------- */
 
-enum { BLOCK = 32, SPACING = 3, MIDDLE = AQM_QUADRIC_TAPS / 2 };
-static const float noisy_px = 0.08f;
+enum { BLOCK = AQM_QUADRIC_BLOCK, SPACING = 3, MIDDLE = AQM_QUADRIC_TAPS / 2 };
+static const float noisy_px = 0.1f;
 static const float quadric_reach_px = 1.0f;
 /* Excess of a fit to noise alone, and the least of it: what goes beyond is roughness, or may be. */
 static const float own_excess = 0.8f, least_excess = 0.2f;
 /* of the noise of a fit's taps: how much more it leaves in the fit than independent noise */
-static const float correlation = 4.0f;
+static const float correlation = 2.0f;
 
+/* A pixel alone among good ones has had its mean of them. */
 static bool is_noisy(const float *sigma, size_t n) {
-    bool any = false;
+    size_t count = 0;
     for (size_t k = 0; k < n; k++)
-        any |= sigma[k] > noisy_px;
-    return any;
+        count += sigma[k] > noisy_px;
+    return 4 * count >= n;
 }
 
 /* How far a measurement is drawn, by its variance and the squared roughness. */
@@ -114,6 +118,7 @@ static void draw_to_quadrics(const Maps *maps, const AqmRefined *refined, int y,
     float value[BLOCK], variance[BLOCK], excess[BLOCK], weight[BLOCK];
     const AqmQuadrics quadrics = {value, variance, excess, weight};
     AqmQuadricRows rows = {.spacing = SPACING,
+                           .sigma = refined->sigma_px + (size_t)y * (size_t)maps->width,
                            .reach = quadric_reach_px,
                            .reach_sigmas = reach_sigmas,
                            .width = (size_t)maps->width};
@@ -122,10 +127,10 @@ static void draw_to_quadrics(const Maps *maps, const AqmRefined *refined, int y,
         const bool is_inside = row >= 0 && row < maps->height;
         const size_t at = (size_t)row * (size_t)maps->width;
         rows.values[k] = is_inside ? refined->disparity + at : NULL;
-        rows.sigmas[k] = is_inside ? refined->sigma_px + at : NULL;
+        rows.weights[k] = is_inside ? maps->weight + at : NULL;
     }
     maps->kernels->quadric_row(&rows, first, n, &quadrics);
-    const float *own = rows.values[MIDDLE] + first, *s = rows.sigmas[MIDDLE] + first;
+    const float *own = rows.values[MIDDLE] + first, *s = rows.sigma + first;
     for (size_t x = 0; x < n; x++) {
         const float s2 = s[x] * s[x], w = weight[x];
         const float g = w > 0.0f ? draw(s2, roughness2(excess[x] - own_excess, w)) : 0.0f;
@@ -137,7 +142,10 @@ static void draw_to_quadrics(const Maps *maps, const AqmRefined *refined, int y,
 
 /* Returns the answers in maps->mean and their deviations in maps->mean_weight. */
 static void settle_noisy(const Maps *maps, const AqmRefined *refined) {
-    const size_t w = (size_t)maps->width;
+    const size_t w = (size_t)maps->width, pixels = w * (size_t)maps->height;
+#pragma omp parallel for num_threads(maps->threads) schedule(static)
+    for (size_t p = 0; p < pixels; p++)
+        maps->weight[p] = weight_of(refined->sigma_px[p]);
 #pragma omp parallel for num_threads(maps->threads) schedule(dynamic, 8)
     for (int y = 0; y < maps->height; y++)
         for (size_t x = 0; x < w; x += BLOCK) {
