@@ -23,6 +23,7 @@
 #include "base/alloc.h"
 #include "base/cpu.h"
 #include "kernels/near_kernels.h"
+#include "math/stats.h"
 
 enum { RADIUS = 3, TAPS = 2 * RADIUS + 1 };
 static const float roughness_px = 0.25f, reach_px = 0.3f, reach_sigmas = 3.0f;
@@ -87,7 +88,7 @@ static void settle_rows(const Maps *maps, const AqmRefined *refined) {
 /* ---- where much noise is left ---------------------------------------------------------------- */
 
 enum { BLOCK = AQM_QUADRIC_BLOCK, SPACING = 3, MIDDLE = AQM_QUADRIC_TAPS / 2 };
-static const float noisy_px = 0.1f;
+static const float noisy_px = 0.1f, noisy_times = 1.7f; /* of what is typical */
 static const float quadric_reach_px = 1.0f;
 /* Excess of a fit to noise alone, and the least of it: what goes beyond is roughness, or may be. */
 static const float own_excess = 0.8f, least_excess = 0.2f;
@@ -95,26 +96,23 @@ static const float own_excess = 0.8f, least_excess = 0.2f;
 static const float correlation = 2.0f;
 
 /* A pixel alone among good ones has had its mean of them. */
-static bool is_noisy(const float *sigma, size_t n) {
+static bool is_noisy(const float *sigma, float noisy, size_t n) {
     size_t count = 0;
     for (size_t k = 0; k < n; k++)
-        count += sigma[k] > noisy_px;
+        count += sigma[k] > noisy;
     return 4 * count >= n;
 }
 
-/* How far a measurement is drawn, by its variance and the squared roughness. */
-static float draw(float s2, float r2) {
-    const float noisy2 = noisy_px * noisy_px;
-    return s2 > noisy2 ? (s2 - noisy2) / (r2 + s2) : 0.0f;
+/* How far a measurement of deviation s is drawn to a fit of so much excess and weight. */
+static float draw(float s, float noisy, float excess, float weight) {
+    const float r2 = excess > 0.0f ? excess / weight : 0.0f;
+    return s > noisy && weight > 0.0f ? (s * s - noisy * noisy) / (r2 + s * s) : 0.0f;
 }
 
-static float roughness2(float excess, float weight) {
-    return excess > 0.0f ? excess / weight : 0.0f;
-}
-
-/* The answers of n pixels, from `first` on, of a row: to `out`, and their deviations to `sigma`. */
-static void draw_to_quadrics(const Maps *maps, const AqmRefined *refined, int y, size_t first,
-                             size_t n, float *out, float *sigma) {
+/* The answers of n pixels, from `first` on, of a row: to `out`, and their deviations to `sigma`.
+ * noisy: what is more than that is. */
+static void draw_to_quadrics(const Maps *maps, const AqmRefined *refined, float noisy, int y,
+                             size_t first, size_t n, float *out, float *sigma) {
     float value[BLOCK], variance[BLOCK], excess[BLOCK], weight[BLOCK];
     const AqmQuadrics quadrics = {value, variance, excess, weight};
     AqmQuadricRows rows = {.spacing = SPACING,
@@ -132,12 +130,28 @@ static void draw_to_quadrics(const Maps *maps, const AqmRefined *refined, int y,
     maps->kernels->quadric_row(&rows, first, n, &quadrics);
     const float *own = rows.values[MIDDLE] + first, *s = rows.sigma + first;
     for (size_t x = 0; x < n; x++) {
-        const float s2 = s[x] * s[x], w = weight[x];
-        const float g = w > 0.0f ? draw(s2, roughness2(excess[x] - own_excess, w)) : 0.0f;
-        const float sure = w > 0.0f ? draw(s2, roughness2(excess[x] - least_excess, w)) : 0.0f;
+        const float w = weight[x];
+        const float g = draw(s[x], noisy, excess[x] - own_excess, w);
+        const float sure = draw(s[x], noisy, excess[x] - least_excess, w);
         out[x] = g > 0.0f ? own[x] + g * value[x] : own[x];
-        sigma[x] = g > 0.0f ? sqrtf((1.0f - sure) * s2 + sure * correlation * variance[x]) : s[x];
+        sigma[x] =
+            g > 0.0f ? sqrtf((1.0f - sure) * s[x] * s[x] + sure * correlation * variance[x]) : s[x];
     }
+}
+
+enum { SAMPLED_ROWS = 8, SAMPLED_COLUMNS = 8 }; /* one of so many */
+
+/* The median deviation of a map. */
+static float typical_sigma(const Maps *maps, const AqmRefined *refined) {
+    double *room = (double *)(void *)maps->mean; /* it and mean_weight are done with */
+    size_t count = 0;
+    for (int y = 0; y < maps->height; y += SAMPLED_ROWS)
+        for (int x = 0; x < maps->width; x += SAMPLED_COLUMNS) {
+            const float s = refined->sigma_px[(size_t)y * (size_t)maps->width + (size_t)x];
+            if (s > 0.0f)
+                room[count++] = (double)s;
+        }
+    return count > 0 ? (float)aqm_percentile_f64(room, count, 50) : 0.0f;
 }
 
 /* Returns the answers in maps->mean and their deviations in maps->mean_weight. */
@@ -146,12 +160,14 @@ static void settle_noisy(const Maps *maps, const AqmRefined *refined) {
 #pragma omp parallel for num_threads(maps->threads) schedule(static)
     for (size_t p = 0; p < pixels; p++)
         maps->weight[p] = weight_of(refined->sigma_px[p]);
+    const float noisy = fmaxf(noisy_px, noisy_times * typical_sigma(maps, refined));
 #pragma omp parallel for num_threads(maps->threads) schedule(dynamic, 8)
     for (int y = 0; y < maps->height; y++)
         for (size_t x = 0; x < w; x += BLOCK) {
             const size_t at = (size_t)y * w + x, n = w - x < BLOCK ? w - x : BLOCK;
-            if (is_noisy(refined->sigma_px + at, n)) {
-                draw_to_quadrics(maps, refined, y, x, n, maps->mean + at, maps->mean_weight + at);
+            if (is_noisy(refined->sigma_px + at, noisy, n)) {
+                draw_to_quadrics(maps, refined, noisy, y, x, n, maps->mean + at,
+                                 maps->mean_weight + at);
                 continue;
             }
             memcpy(maps->mean + at, refined->disparity + at, n * sizeof *maps->mean);

@@ -1,4 +1,4 @@
-/* Noise that is correlated goes where the bed is smooth; roughness and steps stay. */
+/* Noise that is correlated goes from the noisy corner of a smooth bed; roughness and steps stay. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,6 +12,8 @@
 #include "stages/stereo/settle.h"
 
 enum { WIDTH = 160, HEIGHT = 120, PIXELS = WIDTH * HEIGHT, REACH = 2 };
+enum { CORNER = 70, CORNER_PIXELS = CORNER * CORNER };
+static const double elsewhere = 0.04; /* px of noise */
 
 /* Waves of `amplitude` px, `length` px long, with a step of `step` px in the middle. */
 typedef struct Bed {
@@ -21,7 +23,7 @@ typedef struct Bed {
 static double truth(const Bed *bed, int x, int y) {
     return 50.0 + 0.02 * x +
            bed->amplitude * sin(2 * M_PI * x / bed->length) * cos(2 * M_PI * y / bed->length) +
-           (x >= WIDTH / 2 ? bed->step : 0.0);
+           (x >= CORNER / 2 ? bed->step : 0.0);
 }
 
 /* Noise of deviation 1 that is alike over windows of 5 x 5. */
@@ -38,10 +40,15 @@ static void fill_noise(AqmRng *rng, float *noise) {
     }
 }
 
+/* In the corner. */
 typedef struct Outcome {
     double before, after; /* root mean square error, px */
     double within;        /* share within 1 sigma */
 } Outcome;
+
+static bool is_corner(int p) {
+    return p % WIDTH < CORNER && p / WIDTH < CORNER;
+}
 
 static Outcome settle(const Bed *bed, double sigma, uint64_t seed) {
     static float noise[PIXELS], disparity[PIXELS], sigmas[PIXELS], score[PIXELS];
@@ -49,18 +56,20 @@ static Outcome settle(const Bed *bed, double sigma, uint64_t seed) {
     Outcome outcome = {0};
     fill_noise(&rng, noise);
     for (int p = 0; p < PIXELS; p++) {
-        const double error = sigma * (double)noise[p];
+        const double own_sigma = is_corner(p) ? sigma : elsewhere;
+        const double error = own_sigma * (double)noise[p];
         disparity[p] = (float)(truth(bed, p % WIDTH, p / WIDTH) + error);
-        sigmas[p] = (float)sigma;
+        sigmas[p] = (float)own_sigma;
         score[p] = 0.9f;
-        outcome.before += error * error / PIXELS;
+        outcome.before += is_corner(p) ? error * error / CORNER_PIXELS : 0.0;
     }
     const AqmRefined refined = {disparity, sigmas, score};
     assert_int_equal(aqm_settle(&refined, WIDTH, HEIGHT, 2, NULL), AQM_OK);
     for (int p = 0; p < PIXELS; p++) {
         const double error = (double)disparity[p] - truth(bed, p % WIDTH, p / WIDTH);
-        outcome.after += error * error / PIXELS;
-        outcome.within += (fabs(error) < (double)sigmas[p]) / (double)PIXELS;
+        outcome.after += is_corner(p) ? error * error / CORNER_PIXELS : 0.0;
+        outcome.within +=
+            is_corner(p) && fabs(error) < (double)sigmas[p] ? 1.0 / CORNER_PIXELS : 0.0;
     }
     outcome.before = sqrt(outcome.before);
     outcome.after = sqrt(outcome.after);
