@@ -9,12 +9,16 @@
  *
  * The mean goes over 7 columns, then over 7 rows, of what lies within reach of the pixel's own.
  *
- * Noise of matching is correlated over the window, so where there is much left of it that mean is
- * noisy too. There a quadric is fitted to 7 x 7 pixels three apart, and the measurement is drawn to
- * its value q in the same way, with the roughness that shows in the fit: what the pixels are off it
- * beyond their own noise. A smooth bed is averaged over 19 pixels, a rough one is not:
+ * Noise of matching is correlated over the window, so where a view is much noisier than it is
+ * elsewhere that mean is noisy too. (Where all of a view is noisy, s does not tell noise from
+ * relief as short as the quadric.) There a quadric is fitted to 7 x 7 pixels three apart, and the
+ * measurement is drawn to its value q in the same way, with the roughness that shows in the fit:
+ * what the pixels are off it beyond their own noise. A smooth bed is averaged over 19 pixels, a
+ * rough one is not:
  *
- *     d' = d + g (q - d),   g = (1 - s_0^2 / s^2) s^2 / (r^2 + s^2),   s > s_0 = `noisy_px` */
+ *     d' = d + g (q - d),   g = (s^2 - s_0^2) / (r^2 + s^2),
+ *
+ * with s > s_0, the larger of `noisy_px` and `noisy_times` the median of the view. */
 #include "stages/stereo/settle.h"
 
 #include <math.h>

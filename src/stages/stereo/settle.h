@@ -4,8 +4,8 @@
 
 #include "stages/stereo/refine.h"
 
-/* Moves the disparities towards the mean around them, the more the less they are known, and lowers
- * their sigma accordingly. */
+/* Moves the disparities towards what is around them (the mean; where a view is noisier than it is
+ * elsewhere a quadric), the more the less they are known, and lowers their sigma accordingly. */
 AqmStatus aqm_settle(const AqmRefined *refined, int width, int height, int threads, AqmDiag *diag);
 
 #endif

@@ -131,8 +131,8 @@ static void the_same_bytes_for_any_number_of_threads_and_batch(void **state) {
     scene_free(scene);
 }
 
-/* Scores of the variants agree to 2e-6 (kernels.h); a depth may differ by more only where two
- * maxima are equal to within that. */
+/* Scores of the variants are the same bits, fits agree to 1e-5 (near_kernels.h); a depth may differ
+ * by more only where two maxima are equal to within that. */
 static void every_kernel_set_gives_the_same_depths(void **state) {
     (void)state;
     Scene *scene = scene_create(1.333, 0.004, 0.1);
